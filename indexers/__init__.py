@@ -1,0 +1,1 @@
+"""Vector indexes: arrays and partition names in, ids and scores out. Knows nothing of media or encoders."""

@@ -1,0 +1,1 @@
+"""Multimodal search over folders of videos, images and text."""

@@ -1,0 +1,1 @@
+"""The built-in encoder: small frozen towers on onnxruntime, no download, no GPU."""

@@ -1,0 +1,46 @@
+"""What can go wrong, as a user meets it.
+
+    UniteSearchError
+      CollectionNotFoundError   there is no collection where one was expected
+      CollectionLockedError     another process is writing to the collection
+      EncoderMismatchError      the collection was built by another encoder
+      EncoderUnavailableError   the encoder's weights or packages are not here
+      FilterError               a --where expression that the catalog cannot evaluate
+      UnreadableFileError       one media file cannot be read; carries the reason
+      UnknownItemError          an id that the collection does not hold
+"""
+
+
+class UniteSearchError(Exception):
+    """Base of the errors that a user can mend; the message says how."""
+
+
+class CollectionNotFoundError(UniteSearchError):
+    """There is no collection where one was expected."""
+
+
+class CollectionLockedError(UniteSearchError):
+    """Another process is writing to the collection."""
+
+
+class EncoderMismatchError(UniteSearchError):
+    """The collection was built by another encoder."""
+
+
+class EncoderUnavailableError(UniteSearchError):
+    """The encoder's weights or packages are not installed."""
+
+
+class FilterError(UniteSearchError, ValueError):
+    """A filter expression that the catalog cannot evaluate."""
+
+
+class UnreadableFileError(UniteSearchError):
+    """A media file that cannot be read; `str(error)` is the reason in a few words."""
+
+
+class UnknownItemError(UniteSearchError, KeyError):
+    """An id that the collection does not hold."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""

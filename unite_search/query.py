@@ -1,0 +1,155 @@
+"""What one asks and what comes back: `Query`, `SearchOptions`, `Hit`, `SearchResult`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+PathArgument = str | PathLike[str]
+
+
+def _paths(given: PathArgument | Sequence[PathArgument]) -> tuple[Path, ...]:
+    many = [given] if isinstance(given, (str, PathLike)) else given
+    return tuple(Path(path).expanduser() for path in many)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A question of any mix of text, images and clips, answered as one composed content.
+
+    The parts reach the encoder in the order images, videos, texts.
+
+    Attributes:
+        texts: free text; several are joined in order.
+        images: image files.
+        videos: video files.
+        exclude: texts to move away from (vector arithmetic on the encoded query).
+        instruction: replaces the encoder's default task instruction.
+    """
+
+    texts: tuple[str, ...] = ()
+    images: tuple[Path, ...] = ()
+    videos: tuple[Path, ...] = ()
+    exclude: tuple[str, ...] = ()
+    instruction: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.texts or self.images or self.videos):
+            raise ValueError("a query needs a text, an image or a video")
+
+    @classmethod
+    def of(
+        cls,
+        *texts: str,
+        image: PathArgument | Sequence[PathArgument] = (),
+        video: PathArgument | Sequence[PathArgument] = (),
+        exclude: str | Sequence[str] = (),
+        instruction: str | None = None,
+    ) -> Query:
+        """Build a query from loose arguments.
+
+        Example:
+            >>> Query.of("make it red", image="q.jpg").texts
+            ('make it red',)
+        """
+        return cls(
+            texts=texts,
+            images=_paths(image),
+            videos=_paths(video),
+            exclude=(exclude,) if isinstance(exclude, str) else tuple(exclude),
+            instruction=instruction,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """How to answer a query.
+
+    Attributes:
+        top_k: hits to return.
+        offset: hits to pass over first, for paging.
+        partitions: modality names as in `modality.matching_partitions`; empty means all.
+        where: SQL expression over the catalog's columns.
+        group: one hit for each file, its best segment first.
+        include_self: keep hits whose file is one of the query's files.
+    """
+
+    top_k: int = 10
+    offset: int = 0
+    partitions: tuple[str, ...] = ()
+    where: str | None = None
+    group: bool = True
+    include_self: bool = False
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise ValueError(f"top_k is {self.top_k}; expected at least 1")
+        if self.offset < 0:
+            raise ValueError(f"offset is {self.offset}; expected 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One returned item.
+
+    Attributes:
+        rank: from 1; counts on over pages.
+        id: the item's id in the collection.
+        score: what the ranking is sorted by; calibrated, comparable between partitions of one query.
+        cosine: the raw cosine; comparable inside one partition only.
+        partition: the partition it came from, such as `text+image`.
+        uri: absolute path of the file.
+        parent: id shared by all items of one file.
+        start_s: first second, None where time has no meaning.
+        end_s: end second.
+        text: passage or caption.
+        width: pixels.
+        height: pixels.
+        duration_s: of the whole file.
+        taken_at: when it was made, by its own metadata.
+        metadata: the JSON sidecar's object.
+        segments: other items of the same file that were found, best first, when grouping.
+    """
+
+    rank: int
+    id: int
+    score: float
+    cosine: float
+    partition: str
+    uri: str
+    parent: int
+    start_s: float | None = None
+    end_s: float | None = None
+    text: str | None = None
+    width: int | None = None
+    height: int | None = None
+    duration_s: float | None = None
+    taken_at: datetime | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    segments: tuple[Hit, ...] = ()
+
+    @property
+    def modality(self) -> str:
+        """What a person would call it: video, image or text."""
+        return next(word for word in ("video", "image", "text") if word in self.partition.split("+"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """The answer to one query.
+
+    Attributes:
+        hits: best first.
+        searched: items that competed, by partition.
+        encode_ms: time to read and encode the query.
+        search_ms: time from the query vector to the hits.
+    """
+
+    hits: tuple[Hit, ...]
+    searched: dict[str, int]
+    encode_ms: float
+    search_ms: float
