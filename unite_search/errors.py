@@ -1,13 +1,13 @@
 """What can go wrong, as a user meets it.
 
-    UniteSearchError
-      CollectionNotFoundError   there is no collection where one was expected
-      CollectionLockedError     another process is writing to the collection
-      EncoderMismatchError      the collection was built by another encoder
-      EncoderUnavailableError   the encoder's weights or packages are not here
-      FilterError               a --where expression that the catalog cannot evaluate
-      UnreadableFileError       one media file cannot be read; carries the reason
-      UnknownItemError          an id that the collection does not hold
+UniteSearchError
+  CollectionNotFoundError   there is no collection where one was expected
+  CollectionLockedError     another process is writing to the collection
+  EncoderMismatchError      the collection was built by another encoder
+  EncoderUnavailableError   the encoder's weights or packages are not here
+  FilterError               a --where expression that the catalog cannot evaluate
+  UnreadableFileError       one media file cannot be read; carries the reason
+  UnknownItemError          an id that the collection does not hold
 """
 
 

@@ -1,0 +1,108 @@
+"""Import of embeddings that exist already: our own export, or a plain clip-retrieval folder.
+
+Vectors are taken as they are, scaled to unit length. What stands in a plain folder's parquet beyond path and caption
+becomes the item's metadata.
+
+Source: rom1504/clip-retrieval clip_inference/writer.py (names, columns, alignment by order).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from unite_search.errors import UniteSearchError
+from unite_search.export import CAPTION, PATH
+from unite_search.manifest import IdCounter
+from unite_search.media.types import MediaFile
+from unite_search.modality import Modality
+from unite_search.rows import Row, kind_of, placed
+
+RECIPE = "imported"
+
+
+def embedding_dim(directory: Path) -> int:
+    """Vector length of the embeddings in a folder.
+
+    Raises:
+        UniteSearchError: there are none.
+    """
+    return int(np.load(_embedding_files(directory)[0], mmap_mode="r", allow_pickle=False).shape[1])
+
+
+def read_rows(directory: Path, ids: IdCounter) -> Iterator[list[Row]]:
+    """Stream the rows of a folder, a list a shard, with new ids; items of one file stay together.
+
+    Raises:
+        UniteSearchError: no embeddings there, or embeddings and metadata do not align.
+    """
+    for path in _embedding_files(directory):
+        folder = path.parent.parent
+        plain = "text" if path.stem.startswith("text") else "image"
+        modality = Modality.from_partition(plain if folder == directory else folder.name)
+        embeddings = np.load(path, mmap_mode="r", allow_pickle=False)
+        metadata = folder / "metadata" / f"metadata_{path.stem.rsplit('_', 1)[1]}.parquet"
+        known = pq.read_table(metadata).to_pylist() if metadata.exists() else [{} for _ in embeddings]
+        if embeddings.ndim != 2 or len(known) != len(embeddings):
+            raise UniteSearchError(f"{path} has shape {embeddings.shape}, but {metadata.name} has {len(known)} rows")
+        rows = [
+            (_own_row if "content_hash" in old else _foreign_row)(old, vector, modality, path)
+            for old, vector in zip(known, _unit(embeddings), strict=True)
+        ]
+        yield _with_new_ids(rows, ids)
+
+
+def _embedding_files(directory: Path) -> list[Path]:
+    found = sorted([*directory.glob("*_emb/*_emb_*.npy"), *directory.glob("*/*_emb/*_emb_*.npy")])
+    if not found:
+        raise UniteSearchError(f"no img_emb/img_emb_*.npy or text_emb/text_emb_*.npy below {directory}")
+    return found
+
+
+def _unit(embeddings: NDArray[Any]) -> NDArray[np.float32]:
+    rows = np.asarray(embeddings, np.float32)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.maximum(norms, np.finfo(np.float32).tiny)
+
+
+def _own_row(old: dict[str, Any], vector: NDArray[np.float32], modality: Modality, _: Path) -> Row:
+    return {**old, "uri": old[PATH], "text": old[CAPTION], "modality": int(modality), "embedding": vector}
+
+
+def _foreign_row(old: dict[str, Any], vector: NDArray[np.float32], modality: Modality, path: Path) -> Row:
+    digest = hashlib.blake2b(vector.tobytes(), digest_size=16).hexdigest()
+    given = Path(old.get(PATH) or path.parent / digest).absolute()
+    exists = given.is_file()
+    file = MediaFile(
+        path=given,
+        kind=kind_of(modality),
+        size_bytes=given.stat().st_size if exists else 0,
+        mtime_ns=given.stat().st_mtime_ns if exists else 0,
+    )
+    rest = {name: value for name, value in old.items() if name not in (PATH, CAPTION)}
+    row = {
+        "parent": str(given),
+        "modality": int(modality),
+        "kind": file.kind,
+        "content_hash": digest,
+        "recipe": RECIPE,
+        "embedding": vector,
+        "text": old.get(CAPTION),
+        "metadata": json.dumps(rest, ensure_ascii=False, default=str),
+    }
+    return placed(row, file)
+
+
+def _with_new_ids(rows: list[Row], ids: IdCounter) -> list[Row]:
+    parents: dict[Any, int] = {}
+    return [
+        {**row, "id": id_, "parent": parents.setdefault(row["parent"], id_)}
+        for row, id_ in zip(rows, ids.take(len(rows)), strict=True)
+    ]
