@@ -1,0 +1,68 @@
+"""Making the base of an index: from old segments by copying codes, or anew for another kind; and tuning it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from indexers.engine import Embeddings, Positions, Results, in_slices, use_blas_for_batches
+from indexers.kinds import Kind, train
+from indexers.rows import Rows, best_of_blocks
+from indexers.segment import Segment
+from indexers.spec import EXACT, FLOAT16
+from indexers.tune import DEPTHS, QUERIES, Tuning, tune
+
+
+def build(spec: str, parts: Sequence[Segment], *, dim: int, is_new: bool) -> Segment:
+    """One segment of the living rows of several.
+
+    Args:
+        spec: what to make.
+        parts: in the order that the rows shall have.
+        dim: D.
+        is_new: train, even where the parts are of a trained kind.
+    """
+    use_blas_for_batches(dim)
+    rows = Rows.empty(dim, spec if spec in EXACT else FLOAT16)
+    for part in parts:
+        rows.extend(part.rows, part.living)
+    ids = np.concatenate([part.ids for part in parts])
+    return Segment(rows, ids, None if spec in EXACT else _kind(spec, parts, rows, is_new=is_new))
+
+
+def tuned(segment: Segment, target_recall: float) -> Tuning | None:
+    """Measure what a segment needs to reach a recall; None for exact kinds, and for too few rows to measure on."""
+    count = min(QUERIES, len(segment))
+    depth = min(DEPTHS[-1], len(segment) - 1)
+    if segment.kind is None or depth < DEPTHS[0]:
+        return None
+    positions = np.unique(np.linspace(0, len(segment) - 1, count).astype(np.int64))
+    queries = segment.rows.take(positions)
+
+    def search(k: int, effort: int) -> Embeddings:
+        found = in_slices(lambda some: segment.search_with(some, k + 1, effort), queries)
+        return _without_self(found, positions)
+
+    use_blas_for_batches(segment.rows.dim)
+    truth = _without_self(best_of_blocks(queries, depth + 1, segment.rows.blocks()), positions)
+    return tune(search, segment.kind.efforts, truth, target_recall=target_recall, rows=len(segment))
+
+
+def _kind(spec: str, parts: Sequence[Segment], rows: Rows, *, is_new: bool) -> Kind:
+    old = [(part.kind, part.living) for part in parts if part.kind is not None]
+    if not is_new and len(old) == len(parts):
+        return old[0][0].joined(old, rows)
+    kind = train(spec, rows)
+    for block in rows.blocks():
+        kind.add(block)
+    return kind
+
+
+def _without_self(found: Results, own: Positions) -> Embeddings:
+    """(Q, K) of the (Q, K + 1) scores: without that of the query itself, or else the last."""
+    scores, positions = found
+    is_own = positions == own[:, None]
+    is_own[~is_own.any(axis=1), -1] = True
+    others: Embeddings = scores[~is_own].reshape(len(scores), -1)
+    return others

@@ -1,0 +1,111 @@
+"""Faiss itself: imported once, with a message where it is missing, and set up for each search.
+
+Two of its defaults are slow. Batches stay off BLAS until queries x dim reaches 128,000, a factor of four to eight;
+a single query on BLAS, or on two threads, is slower than on one thread without. Measured in docs/indexers.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexers.errors import FaissMissingError
+
+try:
+    import faiss
+except ImportError as error:
+    raise FaissMissingError(
+        'Faiss is not installed: pip install "unite-search[cpu]", or "unite-search[gpu]" for NVIDIA GPUs'
+    ) from error
+
+Ids = NDArray[np.int64]
+Positions = NDArray[np.int64]
+Embeddings = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+__all__ = [
+    "BATCH_FROM_QUERIES",
+    "NO_ID",
+    "Embeddings",
+    "Ids",
+    "Mask",
+    "Positions",
+    "Results",
+    "best",
+    "codes_of",
+    "faiss",
+    "in_slices",
+    "use_blas_for_batches",
+]
+
+NO_ID = -1
+BATCH_FROM_QUERIES = 8
+
+
+Results = tuple[Embeddings, NDArray[np.int64]]
+
+
+def in_slices(search: Callable[[Embeddings], Results], queries: Embeddings) -> Results:
+    """Search a few queries on one thread without BLAS; slices of a batch side by side, each on one thread with BLAS.
+
+    Slices do not wait for one another, as the threads inside one BLAS call do; on a busy machine that costs most of
+    their time. As many run at a time as the caller allows Faiss threads.
+
+    Args:
+        search: (q, D) queries to (q, K) scores and labels.
+        queries: (Q, D) float32.
+    """
+    use_blas_for_batches(queries.shape[1])
+    count = min(faiss.omp_get_max_threads(), len(queries) // BATCH_FROM_QUERIES)
+    if count < 2:
+        return _on_one_thread(search, queries)
+    found = list(_threads().map(partial(_on_one_thread, search), np.array_split(queries, count)))
+    return np.vstack([scores for scores, _ in found]), np.vstack([labels for _, labels in found])
+
+
+def use_blas_for_batches(dim: int) -> None:
+    """Set from how many queries on Faiss uses BLAS.
+
+    The setting belongs to the process and is not put back: it is the same for every search of this `dim`, so searches
+    in several threads do not disturb each other.
+    """
+    faiss.cvar.distance_compute_blas_threshold = BATCH_FROM_QUERIES * dim
+
+
+def _on_one_thread(search: Callable[[Embeddings], Results], queries: Embeddings) -> Results:
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        return search(queries)
+    finally:
+        faiss.omp_set_num_threads(threads)
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="search")
+
+
+def codes_of(index: Any) -> NDArray[np.uint8]:
+    """(N, code size) view of the codes of a Faiss index that keeps them in a row; valid while it does not change."""
+    if not index.ntotal:
+        return np.empty((0, index.code_size), np.uint8)
+    flat: NDArray[np.uint8] = faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
+    return flat.reshape(index.ntotal, index.code_size)
+
+
+def best(scores: Embeddings, labels: Ids, k: int) -> tuple[Embeddings, Ids]:
+    """The best `k` columns of each row, best first; of equal scores the first.
+
+    Args:
+        scores: (Q, M).
+        labels: (Q, M).
+        k: K, at most M.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(labels, order, 1)

@@ -1,0 +1,69 @@
+"""From ids to positions: a sorted look-up over the (N,) ids of a segment, made when first asked."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from indexers.engine import NO_ID, Ids, Mask, Positions
+
+TABLE_FACTOR = 16
+"""Ids that spread over at most so many times their number are looked up in a table of bits."""
+
+
+class IdTable:
+    """Ids by position. An id that stands twice means its last position.
+
+    Attributes:
+        ids: (N,) int64 by position.
+    """
+
+    def __init__(self, ids: Ids) -> None:
+        self.ids = ids
+
+    def find(self, ids: Ids) -> Positions:
+        """(n,) positions of some ids, -1 for those that are not there."""
+        if not len(self.ids):
+            return np.full(len(ids), NO_ID, np.int64)
+        order = self._order
+        places = np.searchsorted(self.ids, ids, side="right", sorter=order) - 1
+        positions = places if order is None else order[places]
+        return np.where((places >= 0) & (self.ids[positions] == ids), positions, NO_ID)
+
+    def mask(self, allowed: Ids | Mask) -> Mask:
+        """(N,) which positions hold an allowed id.
+
+        Args:
+            allowed: ids, or a bit for each id from 0 on.
+        """
+        if allowed.dtype == np.bool_:
+            return self._look_up(np.asarray(allowed, np.bool_), 0)
+        first, last = self._range
+        if last - first >= TABLE_FACTOR * max(len(self.ids), len(allowed)):
+            mask = np.zeros(len(self.ids), np.bool_)
+            positions = self.find(np.asarray(allowed, np.int64))
+            mask[positions[positions != NO_ID]] = True
+            return mask
+        table = np.zeros(last - first + 1, np.bool_)
+        table[allowed[(allowed >= first) & (allowed <= last)] - first] = True
+        return self._look_up(table, first)
+
+    def _look_up(self, table: Mask, first: int) -> Mask:
+        """A bit for each position, from a bit for each id from `first` on; ids outside are not allowed."""
+        low, high = self._range
+        if low >= first and high < first + len(table):
+            return table[self.ids - first] if first else table[self.ids]
+        inside = (self.ids >= first) & (self.ids < first + len(table))
+        mask = np.zeros(len(self.ids), np.bool_)
+        mask[inside] = table[self.ids[inside] - first]
+        return mask
+
+    @cached_property
+    def _range(self) -> tuple[int, int]:
+        return (int(self.ids.min()), int(self.ids.max())) if len(self.ids) else (0, 0)
+
+    @cached_property
+    def _order(self) -> Positions | None:
+        """Positions in the order of their ids; None where they stand in order already, as counted ids do."""
+        return None if bool((self.ids[1:] >= self.ids[:-1]).all()) else np.argsort(self.ids, kind="stable")
