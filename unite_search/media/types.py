@@ -33,6 +33,11 @@ class MediaFile:
     sidecars: tuple[Path, ...] = ()
     sidecar_state: str = ""
 
+    @property
+    def may_move(self) -> bool:
+        """Whether it is, or could turn out to be, a video."""
+        return self.kind == "video" or self.path.suffix.lower() == ".gif"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
@@ -60,10 +65,12 @@ class ReadOptions:
     timeout_s: float = 60.0
     max_pixels: int = 200_000_000
 
-    @property
-    def recipe(self) -> str:
-        """The part of the options that changes which items a file gives; stored with each row."""
-        return f"segments={self.segments}" + (";keyframes" if self.keyframes_only else "")
+    def recipe(self, file: MediaFile) -> str:
+        """What besides its bytes decides which items a file gives; stored with each row."""
+        parts = [file.sidecar_state] if file.sidecar_state else []
+        if file.may_move:
+            parts += [f"segments={self.segments}", *(["keyframes"] if self.keyframes_only else [])]
+        return ";".join(parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,182 @@
+"""Scanning folders, pleasant and nasty."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from unite_search.errors import UniteSearchError
+from unite_search.media.scan import scan
+from unite_search.media.types import MediaFile, Skipped
+
+
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def relative(folder: Path, *, exclude: tuple[Path, ...] = ()) -> list[str]:
+    files = [file for file in scan([folder], exclude=exclude) if isinstance(file, MediaFile)]
+    return [file.path.relative_to(folder).as_posix() for file in files]
+
+
+def skipped(folder: Path) -> dict[str, str]:
+    return {entry.path.name: entry.reason for entry in scan([folder], exclude=[]) if isinstance(entry, Skipped)}
+
+
+def test_files_come_sorted_with_their_kinds_and_the_rest_is_ignored(tmp_path: Path) -> None:
+    put(tmp_path, "b.JPG", "a.mp4", "notes.md", "sub/c.heic", "sub/deep/d.webm", "program.py", "no_suffix")
+    put(tmp_path, ".hidden.jpg", ".cache/e.jpg", "x.jpg/inside.png")
+    found = {file.path.name: file.kind for file in scan([tmp_path], exclude=[]) if isinstance(file, MediaFile)}
+    assert found == {
+        "a.mp4": "video",
+        "b.JPG": "image",
+        "notes.md": "text",
+        "c.heic": "image",
+        "d.webm": "video",
+        "inside.png": "image",
+    }
+    assert relative(tmp_path) == ["a.mp4", "b.JPG", "notes.md", "sub/c.heic", "sub/deep/d.webm", "x.jpg/inside.png"]
+    assert skipped(tmp_path) == {}
+
+
+def test_size_and_time_are_those_of_the_file(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    os.utime(tmp_path / "a.png", ns=(1, 1_234_567_890_123_456_789))
+    (file,) = scan([tmp_path], exclude=[])
+    assert isinstance(file, MediaFile)
+    assert (file.size_bytes, file.mtime_ns) == (1, 1_234_567_890_123_456_789)
+
+
+def test_excluded_folders_are_not_entered(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "db/b.jpg", "db2/c.jpg")
+    assert relative(tmp_path, exclude=(tmp_path / "db",)) == ["a.jpg", "db2/c.jpg"]
+    assert list(scan([tmp_path / "db"], exclude=[tmp_path / "db"])) == []
+
+
+def test_a_root_that_does_not_exist_fails_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UniteSearchError, match="nowhere does not exist"):
+        scan([tmp_path, tmp_path / "nowhere"], exclude=[])
+
+
+def test_the_stream_is_lazy(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "later/b.jpg")
+    stream = scan([tmp_path], exclude=[])
+    next(stream)
+    put(tmp_path, "later/c.jpg")
+    assert len(list(stream)) == 2
+
+
+def test_roots_may_be_files(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "a.txt", "b.xyz")
+    picture, other = scan([tmp_path / "a.jpg", tmp_path / "b.xyz"], exclude=[])
+    assert isinstance(picture, MediaFile)
+    assert picture.sidecars == (tmp_path / "a.txt",)
+    assert other == Skipped(path=tmp_path / "b.xyz", reason="unknown file type .xyz")
+
+
+def test_sidecars_belong_to_all_media_of_their_stem(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "a.mp4", "a.txt", "a.json", "a.srt", "b.txt", "b.json", "other/a.txt")
+    files = {file.path.name: file for file in scan([tmp_path], exclude=[]) if isinstance(file, MediaFile)}
+    assert relative(tmp_path) == ["a.jpg", "a.mp4", "b.txt", "other/a.txt"]
+    beside = (tmp_path / "a.json", tmp_path / "a.srt", tmp_path / "a.txt")
+    assert files["a.jpg"].sidecars == files["a.mp4"].sidecars == beside
+    assert files["b.txt"].sidecars == ()
+
+
+def test_the_sidecar_state_follows_content_and_not_names(tmp_path: Path) -> None:
+    def state() -> str:
+        return next(file.sidecar_state for file in scan([tmp_path], exclude=[]) if isinstance(file, MediaFile))
+
+    put(tmp_path, "a.jpg")
+    assert state() == ""
+    put(tmp_path, "a.txt")
+    alone = state()
+    (tmp_path / "a.jpg").rename(tmp_path / "z.jpg")
+    (tmp_path / "a.txt").rename(tmp_path / "z.txt")
+    assert state() == alone != ""
+    os.utime(tmp_path / "z.txt", ns=(5, 5))
+    touched = state()
+    put(tmp_path, "z.json")
+    assert len({alone, touched, state()}) == 3
+
+
+def test_links_to_files_are_followed_and_loops_of_folders_are_not(tmp_path: Path) -> None:
+    library, outside = tmp_path / "library", tmp_path / "outside"
+    put(library, "real/a.jpg")
+    put(outside, "b.jpg")
+    (library / "copy.jpg").symlink_to(library / "real" / "a.jpg")
+    (library / "broken.jpg").symlink_to(tmp_path / "gone.jpg")
+    (library / "again").symlink_to(library / "real")
+    (library / "real" / "up").symlink_to(library)
+    (library / "above").symlink_to(tmp_path)
+    (library / "elsewhere").symlink_to(outside)
+    (library / "once_more").symlink_to(outside)
+    (outside / "loop").symlink_to(outside)
+    assert relative(library) == ["copy.jpg", "elsewhere/b.jpg", "real/a.jpg"]
+    assert skipped(library) == {"broken.jpg": "broken link"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX file types")
+def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "good.jpg")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    os.mkfifo(tmp_path / "good.txt")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket.png"))
+        assert skipped(tmp_path) == {"pipe.mp4": "not a regular file", "socket.png": "not a regular file"}
+    (good,) = (file for file in scan([tmp_path], exclude=[]) if isinstance(file, MediaFile))
+    assert good.sidecars == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "locked/b.jpg")
+    (tmp_path / "locked").chmod(0)
+    try:
+        assert skipped(tmp_path) == {"locked": "permission denied"}
+        assert relative(tmp_path) == ["a.jpg"]
+    finally:
+        (tmp_path / "locked").chmod(0o700)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a.jpg", "locked/b.jpg")
+    listing = os.scandir
+
+    def refuse(path: Path) -> object:
+        if path.name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert skipped(tmp_path) == {"locked": "permission denied"}
+    assert relative(tmp_path) == ["a.jpg"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems that take any bytes")
+def test_names_that_are_not_utf8_are_found(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    (tmp_path / name).write_bytes(b"x")
+    assert relative(tmp_path) == [name]
+
+
+def test_deep_folders_do_not_exhaust_the_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    depth = 1200
+    monkeypatch.chdir(tmp_path)
+    for _ in range(depth):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("x.jpg").write_bytes(b"x")
+    found = list(scan([tmp_path], exclude=[]))
+    Path("x.jpg").unlink()
+    for _ in range(depth):
+        os.chdir("..")
+        Path("d").rmdir()
+    assert [file.path for file in found] == [tmp_path.joinpath(*["d"] * depth, "x.jpg")]

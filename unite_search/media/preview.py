@@ -1,0 +1,47 @@
+"""Small pictures of images and video segments, for tables and galleries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import PIL.Image
+
+from unite_search.encoders.base import UniformFrames
+from unite_search.media.images import is_animated, read_picture
+from unite_search.media.scan import KIND_OF
+from unite_search.media.video import Video
+
+MAX_PIXELS = 200_000_000
+
+
+def image_thumbnail(
+    path: Path, *, side: int, start_s: float | None = None, end_s: float | None = None
+) -> PIL.Image.Image:
+    """A picture whose longer side is at most `side`: of an image, or of the middle frame of a video segment.
+
+    Raises:
+        UnreadableFileError: the file cannot be decoded.
+    """
+    return contact_strip(path, side=side, frames=1, start_s=start_s, end_s=end_s)[0]
+
+
+def contact_strip(
+    path: Path, *, side: int, frames: int, start_s: float | None = None, end_s: float | None = None
+) -> list[PIL.Image.Image]:
+    """At most `frames` pictures of a video segment, evenly spread; one of an image.
+
+    Raises:
+        UnreadableFileError: the file cannot be decoded.
+    """
+    if KIND_OF.get(path.suffix.lower()) != "video" and not is_animated(path):
+        picture = read_picture(path, side=side, max_pixels=MAX_PIXELS)
+        return [_small(PIL.Image.fromarray(picture.image.pixels), side)]
+    video = Video(path, max_pixels=MAX_PIXELS)
+    end_s = video.duration_s if end_s is None else end_s
+    chosen = video.choose(UniformFrames(frames), start_s or 0.0, end_s)
+    return [_small(PIL.Image.fromarray(frame), side) for frame in video.clip(chosen, side=side).frames]
+
+
+def _small(image: PIL.Image.Image, side: int) -> PIL.Image.Image:
+    image.thumbnail((side, side))
+    return image

@@ -1,0 +1,142 @@
+"""Folders to media files, as a lazy stream; what a file holds is not looked at.
+
+Left out: hidden names, unknown extensions, folders that are to be excluded. A link to a folder is followed when its
+target lies apart from everything that is walked anyway, which also rules loops out.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from unite_search.errors import UniteSearchError
+from unite_search.media.reasons import reason_of
+from unite_search.media.types import Kind, MediaFile, Skipped
+from unite_search.media.uri import absolute
+
+KINDS: dict[Kind, str] = {
+    "image": ".jpg .jpeg .png .webp .gif .bmp .tif .tiff .heic .heif .avif",
+    "video": ".mp4 .m4v .mov .mkv .webm .avi",
+    "text": ".txt .md .srt .vtt",
+}
+KIND_OF: dict[str, Kind] = {suffix: kind for kind, suffixes in KINDS.items() for suffix in suffixes.split()}
+SIDECAR_SUFFIXES = frozenset({".txt", ".json", ".srt"})
+
+Found = MediaFile | Skipped
+
+
+def scan(paths: Sequence[Path], *, exclude: Sequence[Path]) -> Iterator[Found]:
+    """Stream the media files at or below some paths, sorted within each folder, its own files first.
+
+    Args:
+        paths: folders, or single files.
+        exclude: paths not to enter.
+
+    Raises:
+        UniteSearchError: one of the paths does not exist; raised before anything is read.
+    """
+    roots = [absolute(path) for path in paths]
+    for root in roots:
+        if not root.exists():
+            raise UniteSearchError(f"{root} does not exist; expected a folder or a file")
+    return _Walk(roots, exclude).run()
+
+
+class _Walk:
+    """One pass over some roots; remembers which real folders it covers."""
+
+    def __init__(self, roots: Sequence[Path], exclude: Sequence[Path]) -> None:
+        self._roots = roots
+        self._excluded = {str(absolute(path)) for path in exclude}
+        self._covered = [root.resolve() for root in roots if root.is_dir()]
+
+    def run(self) -> Iterator[Found]:
+        for root in self._roots:
+            if str(root) in self._excluded:
+                continue
+            if root.is_dir():
+                yield from self._below(root)
+            else:
+                yield _single(root)
+
+    def _below(self, root: Path) -> Iterator[Found]:
+        waiting = [root]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                with os.scandir(folder) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)
+            except OSError as error:
+                yield Skipped(path=folder, reason=reason_of(error))
+                continue
+            entries = [entry for entry in entries if not entry.name.startswith(".")]
+            folders = [Path(entry.path) for entry in entries if entry.is_dir() and self._may_enter(entry)]
+            files = {entry.name: Path(entry.path) for entry in entries if not entry.is_dir()}
+            yield from _media_of(files)
+            waiting += reversed(folders)
+
+    def _may_enter(self, entry: os.DirEntry[str]) -> bool:
+        if entry.path in self._excluded:
+            return False
+        if not entry.is_symlink():
+            return True
+        target = Path(entry.path).resolve()
+        is_apart = not any(target.is_relative_to(known) or known.is_relative_to(target) for known in self._covered)
+        if is_apart:
+            self._covered.append(target)
+        return is_apart
+
+
+def _single(path: Path) -> Found:
+    kind = KIND_OF.get(path.suffix.lower())
+    if kind is None:
+        return Skipped(path=path, reason=f"unknown file type {path.suffix}".rstrip())
+    beside = {suffix: path.with_suffix(suffix) for suffix in SIDECAR_SUFFIXES}
+    return _found(path, kind, [] if kind == "text" else [other for other in beside.values() if other.is_file()])
+
+
+def _media_of(files: Mapping[str, Path]) -> Iterator[Found]:
+    """The media files among those of one folder, in the order given, each with its sidecars."""
+    sidecars: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in files.values():
+        if path.suffix.lower() in SIDECAR_SUFFIXES:
+            sidecars[path.stem].append(path)
+    described = {path.stem for path in files.values() if KIND_OF.get(path.suffix.lower(), "text") != "text"}
+    for path in files.values():
+        suffix = path.suffix.lower()
+        kind = KIND_OF.get(suffix)
+        if kind is None or (suffix in SIDECAR_SUFFIXES and path.stem in described):
+            continue
+        yield _found(path, kind, [] if kind == "text" else sidecars[path.stem])
+
+
+def _found(path: Path, kind: Kind, sidecars: Sequence[Path]) -> Found:
+    try:
+        status = path.stat()
+    except OSError as error:
+        return Skipped(path=path, reason="broken link" if path.is_symlink() else reason_of(error))
+    if not stat.S_ISREG(status.st_mode):
+        return Skipped(path=path, reason="not a regular file")
+    states = {sidecar: state for sidecar in sorted(sidecars) if (state := _state(sidecar))}
+    return MediaFile(
+        path=path,
+        kind=kind,
+        size_bytes=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        sidecars=tuple(states),
+        sidecar_state=",".join(states.values()),
+    )
+
+
+def _state(sidecar: Path) -> str:
+    """What changes when a sidecar does, whatever its name; empty for what cannot be one."""
+    try:
+        status = sidecar.stat()
+    except OSError:
+        return ""
+    if not stat.S_ISREG(status.st_mode):
+        return ""
+    return f"{sidecar.suffix.lower()}:{status.st_size}:{status.st_mtime_ns}"

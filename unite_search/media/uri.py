@@ -1,0 +1,48 @@
+"""Paths as strings that every store accepts: the plain path, or a file URL where its bytes are not valid UTF-8.
+
+`Path` folds a double slash after a scheme, so no plain path can be mistaken for such a URL.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+URL_PREFIX = "file://"
+
+
+def absolute(path: Path) -> Path:
+    """The path from the root of the file system, without `..`; links are kept."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def path_to_uri(path: Path) -> str:
+    """Give the path as valid Unicode: itself, or a percent-encoded file URL for a name that is not UTF-8.
+
+    Example:
+        >>> path_to_uri(Path("/photos/a b.jpg"))
+        '/photos/a b.jpg'
+    """
+    plain = str(path)
+    try:
+        plain.encode()
+    except UnicodeEncodeError:
+        return URL_PREFIX + quote_from_bytes(os.fsencode(path))
+    return plain
+
+
+def uri_to_path(uri: str) -> Path:
+    """Give the path that `path_to_uri` was given."""
+    if uri.startswith(URL_PREFIX):
+        return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(URL_PREFIX))))
+    return Path(uri)
+
+
+def prefixes_below(folder: Path) -> tuple[str, ...]:
+    """What the uris of everything below a folder start with: the plain form, and the URL form for odd names."""
+    plain = path_to_uri(folder).rstrip("/" + os.sep)
+    if plain.startswith(URL_PREFIX):
+        return (plain + "/",)
+    url = URL_PREFIX + quote_from_bytes(os.fsencode(folder)).rstrip("/")
+    return plain + os.sep, url + "/"
