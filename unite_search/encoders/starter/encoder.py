@@ -1,0 +1,156 @@
+"""`StarterEncoder`: contents of any modality to unit vectors, with two frozen towers and a small trained head."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from unite_search.content import Content, Image
+from unite_search.encoders.base import MediaSpec, Role, UniformFrames
+from unite_search.encoders.starter.conse import Conse, unit
+from unite_search.encoders.starter.descriptor import thumbnails
+from unite_search.encoders.starter.edits import EditBook
+from unite_search.encoders.starter.fusion import DIM, Parts, Picture, Words, fuse
+from unite_search.encoders.starter.head import DIM as LEARNED_DIM
+from unite_search.encoders.starter.head import FEATURE_DIM, TEXT_DIM, Ensemble
+from unite_search.encoders.starter.towers import VISION_SIDE, TextTower, VisionTower
+from unite_search.errors import EncoderUnavailableError
+from unite_search.modality import Modality
+
+WEIGHTS = Path(__file__).with_name("weights")
+CODE_VERSION = 2
+"""Raise it whenever the code changes a vector."""
+FRAMES = 8
+
+Floats = NDArray[np.float32]
+Part = TypeVar("Part")
+
+
+class StarterEncoder:
+    """The built-in encoder. Networks are opened when first needed, so that a text query never opens the vision tower.
+
+    Args:
+        weights: folder that `train/export_starter.py` wrote.
+
+    Raises:
+        EncoderUnavailableError: the weights are not there.
+    """
+
+    name = "starter"
+    dim = DIM
+    modalities = Modality.TEXT | Modality.IMAGE | Modality.VIDEO
+    media = MediaSpec(image_side=VISION_SIDE, frame_side=VISION_SIDE, sampler=UniformFrames(FRAMES))
+
+    def __init__(self, weights: Path = WEIGHTS) -> None:
+        if not (weights / "weights.json").exists():
+            raise EncoderUnavailableError(f"no weights of the starter encoder in {weights}; reinstall unite-search")
+        self._folder = weights
+        self._vision = VisionTower(weights / "vision.onnx")
+        self._text = TextTower(weights / "text.onnx", weights / "tokenizer.json")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the weights' hashes, as the export listed them, and of the code's version."""
+        listed = (self._folder / "weights.json").read_bytes()
+        return f"starter-{CODE_VERSION}-{hashlib.sha256(listed).hexdigest()[:16]}"
+
+    def encode(self, contents: Sequence[Content], *, role: Role) -> Floats:
+        """See `Encoder`. An instruction is ignored: the towers do not follow any."""
+        texts = [_texts(content, role) for content in contents]
+        pictures = [_pictures(content) for content in contents]
+        words = _dealt(self._read([text for group in texts for text in group]), map(len, texts))
+        seen = _dealt(self._look([frames for group in pictures for frames in group]), map(len, pictures))
+        parts = list(zip(seen, words, strict=True))
+        learned = self._learned(parts)
+        rows = [fuse(Parts(*part, row), role) for part, row in zip(parts, learned, strict=True)]
+        return np.stack(rows) if rows else np.empty((0, DIM), np.float32)
+
+    def _read(self, texts: Sequence[str]) -> list[Words]:
+        if not texts:
+            return []
+        embeddings = self._text(texts)
+        semantics = self._conse.texts(embeddings)
+        nameness = (embeddings @ self._conse.classes.T).max(axis=1)
+        edits = map(self._edits.find, embeddings)
+        return [Words(*parts) for parts in zip(semantics, embeddings, nameness, edits, strict=True)]
+
+    def _learned(self, contents: Sequence[tuple[list[Picture], list[Words]]]) -> Floats:
+        """What the head makes of N contents, (N, LEARNED_DIM); several pictures or texts of one are averaged."""
+        if not contents:
+            return np.empty((0, LEARNED_DIM), np.float32)
+        pictures = np.zeros((len(contents), FEATURE_DIM + TEXT_DIM), np.float32)
+        texts = np.zeros((len(contents), TEXT_DIM), np.float32)
+        for row, (seen, said) in enumerate(contents):
+            if seen:
+                pictures[row] = np.mean([picture.features for picture in seen], axis=0)
+            if said:
+                texts[row] = unit(np.mean([words.embedding for words in said], axis=0))
+        return self._head(pictures, texts)
+
+    def _look(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Picture]:
+        """Look at M pictures, each (F, H, W, 3) uint8, all their frames in common batches."""
+        if not pictures:
+            return []
+        frames = np.concatenate([squashed(picture) for picture in pictures])
+        seen = self._vision(frames)
+        ends = np.cumsum([len(picture) for picture in pictures])[:-1]
+        mixes = self._conse.pictures(seen.logits)
+        features = np.concatenate([seen.features, mixes], axis=1)
+        blocks = (mixes, unit(seen.features @ self._appearance), thumbnails(frames), features)
+        split = zip(*(np.split(block, ends) for block in blocks), strict=True)
+        return [Picture(mix, look, thumbs, features.mean(axis=0)) for mix, look, thumbs, features in split]
+
+    @cached_property
+    def _conse(self) -> Conse:
+        return Conse(self._array("classes"))
+
+    @cached_property
+    def _edits(self) -> EditBook:
+        return EditBook(self._array("edits"))
+
+    @cached_property
+    def _head(self) -> Ensemble:
+        return Ensemble(self._folder / "head.npz")
+
+    @cached_property
+    def _appearance(self) -> Floats:
+        return self._array("appearance")
+
+    def _array(self, name: str) -> Floats:
+        return np.asarray(np.load(self._folder / f"{name}.npy", allow_pickle=False), np.float32)
+
+
+def _texts(content: Content, role: Role) -> list[str]:
+    """The texts to read one by one: joined, unless each may be an edit of the query's picture."""
+    said = [part for part in content.parts if isinstance(part, str)]
+    may_edit = role == "query" and len(said) < len(content.parts)
+    return said if may_edit or not said else [" ".join(said)]
+
+
+def _pictures(content: Content) -> list[NDArray[np.uint8]]:
+    """Each image or clip as (F, H, W, 3) frames."""
+    shown = [part for part in content.parts if not isinstance(part, str)]
+    return [part.pixels[None] if isinstance(part, Image) else part.frames for part in shown]
+
+
+def squashed(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Scale (F, H, W, 3) to the tower's square without cutting anything off."""
+    size = (VISION_SIDE, VISION_SIDE)
+    if frames.shape[1:3] == size:
+        return frames
+    pictures = (PillowImage.fromarray(frame).resize(size, PillowImage.Resampling.BILINEAR) for frame in frames)
+    return np.stack([np.asarray(picture, np.uint8) for picture in pictures])
+
+
+def _dealt(parts: Sequence[Part], counts: Iterable[int]) -> Iterator[list[Part]]:
+    """Deal a flat list out to groups of the given sizes."""
+    rest = iter(parts)
+    return (list(islice(rest, count)) for count in counts)

@@ -1,0 +1,104 @@
+"""The trained head in numpy: features of the frozen towers to embeddings. `train/starter_head.py` is where it learns.
+
+A picture and a text become a token each; a final token, which starts as their sum, attends to them and is pooled. Heads
+that learned from different seeds make different mistakes: `Ensemble` joins what they say and keeps its main directions.
+
+Letters: N contents, T = 3 tokens (picture, text, final), W width, D embedding, M heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unite_search.encoders.starter.conse import unit
+
+Floats = NDArray[np.float32]
+
+FEATURE_DIM, TEXT_DIM = 1280, 384
+WIDTH, HEADS, DIM = 384, 6, 256
+NORM_EPSILON = 1e-5
+
+
+class Ensemble:
+    """Several heads as one.
+
+    Args:
+        path: `.npz` of float16 arrays: the parameters of each head as `NUMBER.name`, and `projection` (M * D, D).
+    """
+
+    def __init__(self, path: Path) -> None:
+        arrays = read_arrays(path)
+        self._projection = arrays.pop("projection")
+        members: dict[str, dict[str, Floats]] = {}
+        for name, array in arrays.items():
+            number, _, parameter = name.partition(".")
+            members.setdefault(number, {})[parameter] = array
+        self._heads = [Head(weights) for weights in members.values()]
+
+    def __call__(self, pictures: Floats, texts: Floats) -> Floats:
+        """Embed contents, see `Head.__call__`."""
+        return unit(np.concatenate([head(pictures, texts) for head in self._heads], axis=1) @ self._projection)
+
+
+class Head:
+    """Embeds what the towers saw and read.
+
+    Args:
+        weights: float32 arrays, named as the parameters in torch.
+    """
+
+    def __init__(self, weights: Mapping[str, Floats]) -> None:
+        self._weights = weights
+
+    def __call__(self, pictures: Floats, texts: Floats) -> Floats:
+        """Embed contents.
+
+        Args:
+            pictures: (N, 1280 + 384) features and class mix; rows of zeros where there is no picture.
+            texts: (N, 384); rows of zeros where there is no text.
+
+        Returns:
+            (N, D) float32 unit rows.
+        """
+        present = np.stack([pictures.any(axis=1), texts.any(axis=1)], axis=1)  # (N, 2)
+        features = (pictures[:, :FEATURE_DIM] - self._weights["feature_mean"]) / self._weights["feature_spread"]
+        scale = np.float32(TEXT_DIM**0.5)
+        scaled = np.concatenate([features, pictures[:, FEATURE_DIM:] * scale], axis=1)
+        parts = np.stack([self._linear("picture", scaled), self._linear("text", texts * scale)], axis=1)
+        parts *= present[..., None]  # (N, 2, W)
+        final = parts.sum(axis=1, keepdims=True)
+        final = (final + self._attention(np.concatenate([parts, final], axis=1), present))[:, 0]  # (N, W)
+        hidden = np.maximum(self._linear("hidden", self._norm("hidden_norm", final)), 0)
+        final = final + self._linear("returned", hidden)
+        return unit(final @ self._weights["out.weight"].T)
+
+    def _attention(self, tokens: Floats, present: NDArray[np.bool_]) -> Floats:
+        """The final of (N, 3, W) tokens attends to those that are present; (N, 1, W)."""
+        count = len(tokens)
+        projected = self._linear("attention", self._norm("attention_norm", tokens))
+        split = projected.reshape(count, 3, 3, HEADS, WIDTH // HEADS)  # tokens, then query key value
+        queries, keys, values = split[:, -1, 0], split[:, :, 1], split[:, :, 2]
+        scores = np.einsum("nhd,nthd->nht", queries, keys) / (WIDTH // HEADS) ** 0.5  # (N, heads, 3)
+        scores[:, :, :2][~np.broadcast_to(present[:, None], (count, HEADS, 2))] = -np.inf
+        shares = np.exp(scores - scores.max(axis=2, keepdims=True))
+        shares /= shares.sum(axis=2, keepdims=True)
+        mixed = np.einsum("nht,nthd->nhd", shares, values).reshape(count, 1, WIDTH)
+        return self._linear("attended", mixed.astype(np.float32))
+
+    def _linear(self, name: str, rows: Floats) -> Floats:
+        return np.asarray(rows @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"], np.float32)
+
+    def _norm(self, name: str, rows: Floats) -> Floats:
+        centred = rows - rows.mean(axis=-1, keepdims=True)
+        normal = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + NORM_EPSILON)
+        return np.asarray(normal * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"], np.float32)
+
+
+def read_arrays(path: Path) -> dict[str, Floats]:
+    """The arrays of an `.npz`, as float32."""
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name].astype(np.float32) for name in stored.files}
