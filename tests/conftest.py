@@ -1,12 +1,21 @@
-"""Shared fixtures: a deterministic toy encoder, and the project's data folder where it exists."""
+"""Shared fixtures: a deterministic toy encoder, a small folder of media, the project's data where it exists."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from PIL import Image
+from toy import COLOURS, ToyEncoder
+
+from unite_search.collection import Collection
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +25,30 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_parity() -> Path:
+    """Golden data of the official UNITE code beside the checkout; absent in a plain clone."""
+    folder = SHARED / "parity"
+    if not folder.is_dir():
+        pytest.skip(f"needs {folder}")
+    return folder
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    """A folder with one plain picture a colour, and a text."""
+    folder = tmp_path / "media"
+    folder.mkdir()
+    for name, colour in COLOURS.items():
+        Image.new("RGB", (40, 30), colour).save(folder / f"{name}.png")
+    (folder / "note.txt").write_text("a note about nothing in particular\n")
+    return folder
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Iterator[Collection]:
+    """An empty collection of the toy encoder."""
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as opened:
+        yield opened

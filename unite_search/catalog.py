@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -80,6 +81,15 @@ class Catalog:
         """Move to the newest version."""
         self._table.checkout_latest()
 
+    def newest(self) -> Catalog:
+        """A handle on the newest version: this one, where it is."""
+        version = self._table.latest_version
+        if version == self.version:
+            return self
+        newer = copy(self)
+        newer._table = self._table.checkout_version(version)
+        return newer
+
     def count(self, where: str | None = None) -> int:
         """Number of items."""
         return int(self._table.count_rows(filter=where))
@@ -109,6 +119,11 @@ class Catalog:
             columns = ", ".join(name for name in self._table.schema.names if name != "embedding")
             raise FilterError(f"filter {where!r}: {_first_line(error)} (columns: {columns})") from error
         return np.sort(found["id"].to_numpy())
+
+    def ids_of_hashes(self, hashes: Iterable[str]) -> NDArray[np.int64]:
+        """Sorted ids of the items whose file has one of these content hashes."""
+        wanted = ", ".join(f"'{content_hash}'" for content_hash in hashes)
+        return self.ids_where(f"content_hash IN ({wanted})") if wanted else np.empty(0, np.int64)
 
     def ids_and_modalities(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         """Of every item, in table order."""

@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
-from indexers.partitioned import PartitionedIndex
-from unite_search.catalog import Catalog, Change
+from unite_search.activity import told
+from unite_search.encoder_choice import EncoderChoice
 from unite_search.encoders.base import Encoder
+from unite_search.encoders.options import EncoderOptions
 from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
-from unite_search.errors import EncoderMismatchError, UniteSearchError, UnknownItemError
-from unite_search.export import ExportReport, Source, export_partitions, read_source
-from unite_search.imports import embedding_dim, read_rows
+from unite_search.errors import UniteSearchError, UnknownItemError
+from unite_search.export import ExportReport, Source, export_partitions
+from unite_search.imports import import_vectors
 from unite_search.ingest import Ingest
-from unite_search.lock import write_lock
+from unite_search.item import ITEM_COLUMNS, Item
 from unite_search.manifest import FILE_NAME, IdCounter, Manifest
 from unite_search.media.types import ReadOptions
-from unite_search.media.uri import path_to_uri
+from unite_search.media.uri import absolute
 from unite_search.places import collection_directory
 from unite_search.progress import Meter
 from unite_search.query import Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
 from unite_search.search import QueryVector, encode_query, find
+from unite_search.selection import any_of
 from unite_search.status import read_status
-from unite_search.sync import sync
-from unite_search.verify import find_problems
+from unite_search.store import Store
 
 AnyPath = str | PathLike[str]
-IMPORTED = "imported"
 
 
 class Collection:
@@ -47,26 +46,27 @@ class Collection:
         ...     collection.search(Query.of("a dog on the beach")).hits
     """
 
-    def __init__(self, directory: Path, encoder: str | Encoder | None = None) -> None:
-        self.directory = directory
-        self.messages: list[str] = []
-        self._given = encoder
-        self._encoder: Encoder | None = None
-        self._manifest = Manifest.read(directory)
-        if encoder is not None:
-            self._check(encoder if isinstance(encoder, str) else encoder.name)
-        self._catalog = Catalog(directory / "catalog", dim=self._manifest.dim)
-        self._partitions = self._open_partitions()
+    def __init__(
+        self, directory: Path, encoder: str | Encoder | None = None, options: EncoderOptions | None = None
+    ) -> None:
+        self._store = Store(directory)
+        self._choice = EncoderChoice(self._store, encoder, options)
 
     @classmethod
     def open(
-        cls, directory: AnyPath | None = None, *, encoder: str | Encoder | None = None, create: bool = False
+        cls,
+        directory: AnyPath | None = None,
+        *,
+        encoder: str | Encoder | None = None,
+        options: EncoderOptions | None = None,
+        create: bool = False,
     ) -> Collection:
         """Open a collection.
 
         Args:
             directory: its folder; None for the default collection.
-            encoder: name or object; None for the one that made the collection, or the default for a new one.
+            encoder: name, folder or object; None for the one that made the collection, or the default for a new one.
+            options: of an encoder given by name; a collection remembers those that change vectors.
             create: make the collection when it is not there.
 
         Raises:
@@ -76,9 +76,9 @@ class Collection:
         folder = collection_directory() if directory is None else Path(directory).expanduser().absolute()
         if create and not (folder / FILE_NAME).exists():
             chosen = DEFAULT_ENCODER if encoder is None else encoder
-            encoder = load_encoder(chosen) if isinstance(chosen, str) else chosen
-            _create(folder, Source(encoder=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim))
-        return cls(folder, encoder)
+            encoder = load_encoder(chosen, options) if isinstance(chosen, str) else chosen
+            Store.create(folder, Manifest.of(encoder))
+        return cls(folder, encoder, options)
 
     def __enter__(self) -> Collection:
         return self
@@ -90,7 +90,17 @@ class Collection:
 
     def close(self) -> None:
         """Let go of the files; the collection cannot be used any more."""
-        self._partitions.clear()
+        self._store.partitions.clear()
+
+    @property
+    def directory(self) -> Path:
+        """The folder it lives in."""
+        return self._store.directory
+
+    @property
+    def messages(self) -> list[str]:
+        """What was repaired while opening, one line each."""
+        return self._store.messages
 
     @property
     def name(self) -> str:
@@ -100,7 +110,7 @@ class Collection:
     @property
     def encoder_name(self) -> str:
         """Name of the encoder that made the vectors."""
-        return self._manifest.encoder
+        return self._store.manifest.encoder
 
     @property
     def encoder(self) -> Encoder:
@@ -109,18 +119,11 @@ class Collection:
         Raises:
             EncoderMismatchError: the installed encoder of that name makes other vectors.
         """
-        if self._encoder is None:
-            given = self._manifest.encoder if self._given is None else self._given
-            encoder = load_encoder(given) if isinstance(given, str) else given
-            self._check(encoder.name, encoder.fingerprint)
-            self._encoder = encoder
-        return self._encoder
+        return self._choice.encoder
 
-    def refresh(self) -> None:
-        """See what others have written since the collection was opened."""
-        self._manifest = Manifest.read(self.directory)
-        self._catalog.refresh()
-        self._partitions = self._open_partitions()
+    def refresh(self) -> bool:
+        """See what others have written; returns whether there was anything. Other threads may search meanwhile."""
+        return self._store.refresh()
 
     def index(
         self,
@@ -138,18 +141,20 @@ class Collection:
             UniteSearchError: a path does not exist.
         """
         options = options or IndexOptions()
-        roots = [Path(path).expanduser().absolute() for path in paths] or [Path(root) for root in self._manifest.roots]
+        roots = [absolute(Path(path).expanduser()) for path in paths or self._store.manifest.roots]
         if not roots:
-            raise ValueError("nothing to index: name a folder or a file")
+            raise UniteSearchError("nothing to index: name a folder or a file")
         started = time.monotonic()
+        reading = self._read_options(options)
         meter = Meter(progress)
         if options.dry_run:
             unused = IdCounter(self.directory, used_below=0)
-            report = self._ingest(options, meter, unused).dry_run(roots, exclude=[self.directory])
+            report = self._ingest(reading, meter, unused).dry_run(roots, exclude=[self.directory])
         else:
-            with self._writing() as ids:
-                self._remember_roots(roots)
-                report = self._ingest(options, meter, ids).run(
+            with self._store.writing() as ids, told(self.directory, progress) as tell:
+                meter = Meter(tell)
+                self._store.remember(roots, reading)
+                report = self._ingest(reading, meter, ids).run(
                     roots,
                     exclude=[self.directory],
                     workers=options.workers or os.cpu_count() or 1,
@@ -177,12 +182,33 @@ class Collection:
         Raises:
             UnknownItemError: there is no such item.
         """
-        row = self._catalog.rows([item_id], ["content_hash"]).get(item_id)
-        if row is None:
-            raise UnknownItemError(f"no item {item_id} in {self.directory}")
-        _, embeddings = next(self._catalog.embeddings(np.array([item_id])))
-        vector = QueryVector(embeddings[0], frozenset([row["content_hash"]]))
+        row = self._row(item_id, ("content_hash", "embedding"))
+        vector = QueryVector(np.asarray(row["embedding"], np.float32), frozenset([row["content_hash"]]))
+        return self.search_vector(vector, options)
+
+    def search_vector(self, vector: QueryVector, options: SearchOptions | None = None) -> SearchResult:
+        """Answer a query that is encoded already.
+
+        Raises:
+            FilterError: the filter cannot be evaluated.
+        """
         return self._answer(vector, options or SearchOptions(), encode_s=0.0)
+
+    def item(self, item_id: int) -> Item:
+        """What is known of an item.
+
+        Raises:
+            UnknownItemError: there is no such item.
+        """
+        return Item.of(self._row(item_id, ITEM_COLUMNS))
+
+    def count(self, *, paths: Sequence[AnyPath] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
+        """How many items `remove` would take out, given the same.
+
+        Raises:
+            FilterError: the expression cannot be evaluated.
+        """
+        return len(self._store.catalog.ids_where(any_of(paths, ids, where)))
 
     def remove(self, *, paths: Sequence[AnyPath] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
         """Take items out of the collection, never the files themselves; returns how many.
@@ -194,28 +220,23 @@ class Collection:
 
         Raises:
             FilterError: the expression cannot be evaluated.
+            CollectionLockedError: another process is writing.
         """
-        conditions = [_below(Path(path).expanduser().absolute()) for path in paths]
-        conditions += [f"id IN ({', '.join(str(int(id_)) for id_ in ids)})"] if ids else []
-        conditions += [f"({where})"] if where else []
-        if not conditions:
-            raise ValueError("nothing to remove: give paths, ids or a filter")
-        with self._writing():
-            return self._catalog.remove(" OR ".join(conditions))
+        condition = any_of(paths, ids, where)
+        with self._store.writing():
+            return self._store.catalog.remove(condition)
 
-    def rebuild(self) -> list[str]:
-        """Make the partitions anew from the catalog; returns what was done."""
-        with self._writing():
-            self._partitions = PartitionedIndex.create(
-                self.directory / "partitions", dim=self._manifest.dim, fingerprint=self._manifest.fingerprint
-            )
-        return [f"{name}: {self._partitions.count(name)} items" for name in self._partitions.names()]
+    def rebuild(self) -> dict[str, int]:
+        """Make the partitions anew from the catalog; returns their sizes.
+
+        Raises:
+            CollectionLockedError: another process is writing.
+        """
+        return self._store.rebuild()
 
     def verify(self) -> list[str]:
         """Read everything and compare catalog, partitions and checksums; returns the problems found."""
-        stored = self._stored_partitions()
-        self.refresh()
-        return [*stored.problems, *stored.verify(), *find_problems(self._catalog, self._partitions)]
+        return self._store.verify()
 
     def export(self, directory: AnyPath) -> ExportReport:
         """Write vectors and metadata in the layout of clip-retrieval.
@@ -223,8 +244,9 @@ class Collection:
         Raises:
             UniteSearchError: the folder is not empty.
         """
-        source = Source(encoder=self._manifest.encoder, fingerprint=self._manifest.fingerprint, dim=self._manifest.dim)
-        return export_partitions(self._catalog, source, Path(directory).expanduser())
+        made_by = self._store.manifest
+        source = Source(encoder=made_by.encoder, fingerprint=made_by.fingerprint, dim=made_by.dim)
+        return export_partitions(self._store.catalog, source, Path(directory).expanduser())
 
     @classmethod
     def from_export(cls, source: AnyPath, directory: AnyPath | None = None) -> Collection:
@@ -239,82 +261,35 @@ class Collection:
         folder = collection_directory() if directory is None else Path(directory).expanduser().absolute()
         if (folder / FILE_NAME).exists():
             raise UniteSearchError(f"there is a collection at {folder} already; import into a new one")
-        made_by = read_source(origin) or Source(encoder=IMPORTED, fingerprint=IMPORTED, dim=embedding_dim(origin))
-        _create(folder, made_by)
-        collection = cls(folder)
-        with collection._writing() as ids:
-            for rows in read_rows(origin, ids):
-                collection._catalog.commit(Change(new=rows))
-        return collection
+        import_vectors(origin, folder)
+        return cls(folder)
 
     def status(self) -> Status:
         """What the collection holds."""
-        return read_status(self.directory, self._manifest, self._catalog)
+        with self._store.reading() as (catalog, _):
+            return read_status(self.directory, self._store.manifest, catalog)
 
     def _answer(self, vector: QueryVector, options: SearchOptions, *, encode_s: float) -> SearchResult:
         started = time.perf_counter()
-        hits, searched = find(self._catalog, self._partitions, vector, options)
+        with self._store.reading() as (catalog, partitions):
+            hits, searched = find(catalog, partitions, vector, options)
         search_s = time.perf_counter() - started
         return SearchResult(hits=hits, searched=searched, encode_ms=encode_s * 1e3, search_ms=search_s * 1e3)
 
-    def _ingest(self, options: IndexOptions, meter: Meter, ids: IdCounter) -> Ingest:
-        read = ReadOptions(media=self.encoder.media, segments=options.segments, keyframes_only=options.keyframes_only)
-        return Ingest(self._catalog, ids, self.encoder, read, meter)
+    def _row(self, item_id: int, columns: Sequence[str]) -> dict[str, Any]:
+        with self._store.reading() as (catalog, _):
+            row = catalog.rows([item_id], columns).get(item_id)
+        if row is None:
+            raise UnknownItemError(f"no item {item_id} in {self.name}")
+        return row
 
-    @contextmanager
-    def _writing(self) -> Iterator[IdCounter]:
-        """Hold the write lock over a change of the catalog; afterwards compact it and store the partitions."""
-        with write_lock(self.directory):
-            self._catalog.refresh()
-            before = self._catalog.version
-            used, _ = self._catalog.ids_and_modalities()
-            ids = IdCounter(self.directory, used_below=int(used.max(initial=-1)) + 1)
-            try:
-                yield ids
-            finally:
-                ids.close()
-                self._manifest = Manifest.read(self.directory)
-            if self._catalog.version != before:
-                self._catalog.compact()
-            sync(self._partitions, self._catalog)
-            self._partitions.save(version=self._catalog.version)
-
-    def _open_partitions(self) -> PartitionedIndex:
-        partitions = self._stored_partitions()
-        self.messages += [f"{problem}; rebuilt from the catalog" for problem in partitions.problems]
-        if partitions.version != self._catalog.version:
-            sync(partitions, self._catalog)
-        return partitions
-
-    def _stored_partitions(self) -> PartitionedIndex:
-        return PartitionedIndex.open(
-            self.directory / "partitions", dim=self._manifest.dim, fingerprint=self._manifest.fingerprint
+    def _read_options(self, options: IndexOptions) -> ReadOptions:
+        before = self._store.manifest
+        return ReadOptions(
+            media=self.encoder.media,
+            segments=before.segments if options.segments is None else options.segments,
+            keyframes_only=before.keyframes_only if options.keyframes_only is None else options.keyframes_only,
         )
 
-    def _remember_roots(self, roots: Sequence[Path]) -> None:
-        manifest = Manifest.read(self.directory)
-        known = dict.fromkeys([*manifest.roots, *map(str, roots)])
-        replace(manifest, roots=tuple(known)).write(self.directory)
-
-    def _check(self, name: str, fingerprint: str | None = None) -> None:
-        made_by = self._manifest
-        if name != made_by.encoder or fingerprint not in (None, made_by.fingerprint):
-            raise EncoderMismatchError(
-                f"{self.directory} was built by encoder {made_by.encoder} ({made_by.fingerprint}), not by {name}"
-                + (f" ({fingerprint})" if fingerprint else "")
-                + "; use that encoder, or index into another collection"
-            )
-
-
-def _create(directory: Path, made_by: Source) -> None:
-    """Make an empty collection; its manifest comes last, so a crash before leaves none."""
-    catalog = Catalog.create(directory / "catalog", dim=made_by.dim)
-    partitions = PartitionedIndex.create(directory / "partitions", dim=made_by.dim, fingerprint=made_by.fingerprint)
-    partitions.save(version=catalog.version)
-    Manifest(encoder=made_by.encoder, fingerprint=made_by.fingerprint, dim=made_by.dim).write(directory)
-
-
-def _below(path: Path) -> str:
-    """SQL for a file, or everything below a folder."""
-    uri = path_to_uri(path).replace("'", "''")
-    return f"(uri = '{uri}' OR starts_with(uri, '{uri.rstrip('/')}/'))"
+    def _ingest(self, reading: ReadOptions, meter: Meter, ids: IdCounter) -> Ingest:
+        return Ingest(self._store.catalog, ids, self.encoder, reading, meter)

@@ -18,14 +18,32 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from unite_search.catalog import Change
 from unite_search.errors import UniteSearchError
-from unite_search.export import CAPTION, PATH
-from unite_search.manifest import IdCounter
+from unite_search.export import CAPTION, PATH, Source, read_source
+from unite_search.manifest import IdCounter, Manifest
 from unite_search.media.types import MediaFile
 from unite_search.modality import Modality
 from unite_search.rows import Row, kind_of, placed
+from unite_search.store import Store
 
 RECIPE = "imported"
+UNKNOWN_ENCODER = "imported"
+
+
+def import_vectors(source: Path, directory: Path) -> None:
+    """Make a new collection of the vectors of a folder.
+
+    Raises:
+        UniteSearchError: no embeddings there, or embeddings and metadata do not align.
+    """
+    made_by = read_source(source) or Source(
+        encoder=UNKNOWN_ENCODER, fingerprint=UNKNOWN_ENCODER, dim=embedding_dim(source)
+    )
+    store = Store.create(directory, Manifest(encoder=made_by.encoder, fingerprint=made_by.fingerprint, dim=made_by.dim))
+    with store.writing() as ids:
+        for rows in read_rows(source, ids):
+            store.catalog.commit(Change(new=rows))
 
 
 def embedding_dim(directory: Path) -> int:
@@ -69,7 +87,8 @@ def _embedding_files(directory: Path) -> list[Path]:
 def _unit(embeddings: NDArray[Any]) -> NDArray[np.float32]:
     rows = np.asarray(embeddings, np.float32)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(norms, np.finfo(np.float32).tiny)
+    unit: NDArray[np.float32] = rows / np.maximum(norms, np.finfo(np.float32).tiny)
+    return unit
 
 
 def _own_row(old: dict[str, Any], vector: NDArray[np.float32], modality: Modality, _: Path) -> Row:

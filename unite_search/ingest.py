@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unite_search.ahead import Ahead
 from unite_search.catalog import Catalog
 from unite_search.encoders.base import Encoder
 from unite_search.ledger import Ledger
 from unite_search.manifest import IdCounter
-from unite_search.media.scan import scan
+from unite_search.media.scan import Found, scan
 from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped
 from unite_search.media.workers import Finished, ReadPool, Unwanted
 from unite_search.progress import Meter
@@ -29,9 +30,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+FILES_AHEAD = 100_000
+"""Files that the scan may be ahead, so that their number is known early; about 50 MB."""
 BATCHES_IN_FLIGHT = 2
-COMMIT_ITEMS = 512
-COMMIT_EVERY_S = 5.0
+COMMIT_ITEMS = 4096
+"""Items that may wait for a commit."""
+COMMIT_EVERY_S = 1.0, 10.0
+"""Least and most time between two commits; between them, a share of the run so far."""
+COMMIT_SHARE = 1 / 60
 
 
 @dataclass(slots=True, eq=False)
@@ -68,20 +74,24 @@ class Ingest:
         self._options = options
         self._meter = meter
         self.report = IndexReport()
-        self._ledger = Ledger(catalog, ids, self.report, recipe=options.recipe)
+        self._ledger = Ledger(catalog, ids, self.report, options)
         self._open: dict[Path, _OpenFile] = {}
         self._batch: _Batch = []
         self._encoding: deque[tuple[_Batch, Future[NDArray[np.float32]]]] = deque()
-        self._committed_at = time.monotonic()
+        self._started_at = self._committed_at = time.monotonic()
 
     def run(self, roots: Sequence[Path], *, exclude: Sequence[Path], workers: int, batch_size: int) -> IndexReport:
         """Bring the catalog in step with the roots.
 
         On an interrupt the files that are complete are committed before it is raised again.
         """
-        with ThreadPoolExecutor(1, "encode") as executor, ReadPool(self._options, workers=workers) as pool:
+        with (
+            Ahead(self._counted(scan(roots, exclude=exclude)), limit=FILES_AHEAD) as found,
+            ThreadPoolExecutor(1, "encode") as executor,
+            ReadPool(self._options, workers=workers) as pool,
+        ):
             try:
-                for file, event in pool.run(self._to_read(roots, exclude), self._ledger.wants):
+                for file, event in pool.run(self._to_read(found), self._ledger.wants):
                     self._handle(file, event)
                     if len(self._batch) >= batch_size or not self._encoding:
                         self._encode(executor)
@@ -98,24 +108,25 @@ class Ingest:
     def dry_run(self, roots: Sequence[Path], *, exclude: Sequence[Path]) -> IndexReport:
         """Say what a run would do, as far as names, sizes and times tell; nothing is read or written."""
         self.report.dry_run = True
-        for file in self._to_read(roots, exclude):
+        for file in self._to_read(self._counted(scan(roots, exclude=exclude))):
             self._ledger.count_pending(file)
         self._ledger.drop_missing(roots)
         return self.report
 
-    def _to_read(self, roots: Sequence[Path], exclude: Sequence[Path]) -> Iterator[MediaFile]:
-        for found in scan(roots, exclude=exclude):
-            if isinstance(found, Skipped):
-                self._ledger.skip(found)
-                continue
-            if not self._ledger.meet(found):
-                continue
+    def _counted(self, found: Iterator[Found]) -> Iterator[Found]:
+        for one in found:
             self._meter.found()
-            if self._ledger.is_unchanged(found):
-                self._meter.finished()
-            else:
-                yield found
+            yield one
         self._meter.scan_finished()
+
+    def _to_read(self, found: Iterator[Found]) -> Iterator[MediaFile]:
+        for one in found:
+            if isinstance(one, Skipped):
+                self._ledger.skip(one)
+            elif self._ledger.meet(one) and not self._ledger.is_unchanged(one):
+                yield one
+                continue
+            self._meter.finished()
 
     def _handle(self, file: MediaFile, event: Facts | Draft | Finished | Unwanted | Skipped) -> None:
         if isinstance(event, Unwanted):
@@ -170,8 +181,11 @@ class Ingest:
         self._meter.finished()
 
     def _commit_when_due(self) -> None:
-        waited = time.monotonic() - self._committed_at
-        if self._ledger.pending >= COMMIT_ITEMS or (self._ledger.pending and waited > COMMIT_EVERY_S):
+        now = time.monotonic()
+        least_s, most_s = COMMIT_EVERY_S
+        patience_s = min(max(least_s, COMMIT_SHARE * (now - self._started_at)), most_s)
+        pending = self._ledger.pending
+        if pending >= COMMIT_ITEMS or (pending and now - self._committed_at > patience_s):
             self._commit()
 
     def _commit(self) -> None:

@@ -7,15 +7,15 @@ the next commit will write. Knows nothing of decoding or encoding.
 from __future__ import annotations
 
 import os
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from unite_search.catalog import Catalog, Change, FileState
 from unite_search.manifest import IdCounter
-from unite_search.media.types import Facts, MediaFile, Skipped
-from unite_search.media.uri import path_to_uri, uri_to_path
+from unite_search.media.types import Facts, MediaFile, ReadOptions, Skipped
+from unite_search.media.uri import path_to_uri, prefixes_below, uri_to_path
 from unite_search.report import IndexReport
 from unite_search.rows import EmbeddedItem, Row, new_row, placed
 
@@ -31,15 +31,15 @@ class _Identity:
 class Ledger:
     """The bookkeeping of one run; the only writer of the catalog while it goes on."""
 
-    def __init__(self, catalog: Catalog, ids: IdCounter, report: IndexReport, *, recipe: str) -> None:
+    def __init__(self, catalog: Catalog, ids: IdCounter, report: IndexReport, options: ReadOptions) -> None:
         self._catalog = catalog
         self._ids = ids
         self._report = report
-        self._recipe = recipe
+        self._recipe_of = options.recipe
         self._known = catalog.states()
         self._holder = {_Identity(state.content_hash, state.recipe): uri for uri, state in self._known.items()}
         self._seen: set[str] = set()
-        self._blocked: list[str] = []
+        self._blocked: list[Path] = []
         self._reading: dict[_Identity, Path] = {}
         self._copies: defaultdict[_Identity, list[MediaFile]] = defaultdict(list)
         self._complete: dict[_Identity, list[Row]] = {}
@@ -105,9 +105,8 @@ class Ledger:
     def skip(self, skipped: Skipped) -> None:
         """Report a path that cannot be indexed, and the files that waited for it because their bytes are the same."""
         self._report.skipped.append(skipped)
-        uri = path_to_uri(skipped.path)
-        self._seen.add(uri)
-        self._blocked.append(uri)
+        self._seen.add(path_to_uri(skipped.path))
+        self._blocked.append(skipped.path)
         for identity in [key for key, path in self._reading.items() if path == skipped.path]:
             del self._reading[identity]
             self._report.skipped += [
@@ -117,16 +116,16 @@ class Ledger:
 
     def drop_missing(self, roots: Sequence[Path]) -> None:
         """Plan the removal of files that a finished scan of the roots did not meet."""
-        for root in map(path_to_uri, roots):
-            below = [uri for uri in self._known if _is_below(uri, root)]
-            missing = [uri for uri in below if uri not in self._seen and not self._is_blocked(uri)]
-            if missing and not any(_is_below(uri, root) for uri in self._seen):
+        unknown = _below(self._blocked, self._known.keys() - self._seen)
+        for root in roots:
+            missing = _below([root], self._known.keys() - self._seen - unknown)
+            if missing and not _below([root], self._seen):
                 self._report.warnings.append(
                     f"nothing found in {root}: its {len(missing)} files stay in the index; `remove` takes them out"
                 )
                 continue
             self._report.removed += len(missing)
-            self._dropped += [self._known.pop(uri).parent for uri in missing]
+            self._dropped += [self._known.pop(uri).parent for uri in sorted(missing)]
 
     def commit(self) -> None:
         """Write everything that is pending in one commit.
@@ -206,20 +205,12 @@ class Ledger:
         self._known[uri] = state
         self._holder[_Identity(state.content_hash, state.recipe)] = uri
 
-    def _recipe_of(self, file: MediaFile) -> str:
-        return f"{self._recipe};{file.sidecar_state}" if file.sidecar_state else self._recipe
 
-    def _is_blocked(self, uri: str) -> bool:
-        return any(_is_below(uri, folder) for folder in self._blocked)
-
-
-def reasons(report: IndexReport) -> Counter[str]:
-    """How many files were skipped for each reason."""
-    return Counter(skipped.reason for skipped in report.skipped)
-
-
-def _is_below(uri: str, root: str) -> bool:
-    return uri == root or uri.startswith(root.rstrip(os.sep) + os.sep)
+def _below(folders: Sequence[Path], uris: Set[str]) -> set[str]:
+    """Those uris that are one of the paths, or below one."""
+    exact = {path_to_uri(folder) for folder in folders}
+    prefixes = tuple(prefix for folder in folders for prefix in prefixes_below(folder))
+    return {uri for uri in uris if uri in exact or uri.startswith(prefixes)}
 
 
 def _state_at(state: FileState, file: MediaFile) -> FileState:

@@ -6,9 +6,12 @@ Ids are reserved in blocks before they are used, so a crash loses numbers and ne
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 
+from unite_search.encoders.base import Encoder
+from unite_search.encoders.options import stored_options
 from unite_search.errors import CollectionNotFoundError, UniteSearchError
 from unite_search.files import write_atomically
 
@@ -27,6 +30,9 @@ class Manifest:
         dim: vector length.
         next_id: every id below may have been used.
         roots: folders that were indexed, for a later `index` without arguments.
+        segments: how videos were cut, for a later `index` without options.
+        keyframes_only: how videos were read.
+        encoder_options: what changes the encoder's vectors, so that queries are embedded like the items.
         format_version: of the folder's layout.
     """
 
@@ -35,7 +41,20 @@ class Manifest:
     dim: int
     next_id: int = 0
     roots: tuple[str, ...] = ()
+    segments: float | Literal["none", "shots"] = 60.0
+    keyframes_only: bool = False
+    encoder_options: dict[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> Manifest:
+        """The manifest of a new collection."""
+        return cls(
+            encoder=encoder.name,
+            fingerprint=encoder.fingerprint,
+            dim=encoder.dim,
+            encoder_options=stored_options(encoder),
+        )
 
     @classmethod
     def read(cls, directory: Path) -> Manifest:

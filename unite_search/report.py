@@ -17,15 +17,16 @@ class IndexOptions:
     """How to index.
 
     Attributes:
-        segments: `none`, `shots`, or the window length of long videos in seconds.
-        keyframes_only: read key frames only.
+        segments: `none`, `shots`, or the window length of long videos in seconds; None for what the collection was
+            indexed with before, at first 60.
+        keyframes_only: read key frames only; None for as before, at first not.
         workers: decode processes; None for one a core.
         batch_size: contents in one call of the encoder.
         dry_run: look, say what would be done, write nothing.
     """
 
-    segments: float | Literal["none", "shots"] = 60.0
-    keyframes_only: bool = False
+    segments: float | Literal["none", "shots"] | None = None
+    keyframes_only: bool | None = None
     workers: int | None = None
     batch_size: int = 32
     dry_run: bool = False

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from indexers.merge import RankedList, merge
+from indexers.merge import HEAD, RankedList, merge
 from indexers.partitioned import PartitionedIndex
 from unite_search.catalog import Catalog
-from unite_search.content import Content
+from unite_search.content import Content, Part
 from unite_search.encoders.base import Encoder
 from unite_search.media.load import load_clip, load_image
 from unite_search.modality import matching_partitions
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEGATIVE_WEIGHT = 0.5
-CALIBRATION_SAMPLE = 512
 FIRST_FETCH = 4
 HIT_COLUMNS = (
     "parent",
-    "content_hash",
     "uri",
     "start_s",
     "end_s",
@@ -54,16 +52,21 @@ def encode_query(encoder: Encoder, query: Query) -> QueryVector:
     Raises:
         UnreadableFileError: an image or clip of the query cannot be read.
     """
-    loaded = [load_image(path, encoder.media) for path in query.images]
+    loaded: list[tuple[Part, str]] = [load_image(path, encoder.media) for path in query.images]
     loaded += [load_clip(path, encoder.media) for path in query.videos]
     main = Content((*(part for part, _ in loaded), *query.texts), instruction=query.instruction)
     negatives = [Content((text,), instruction=query.instruction) for text in query.exclude]
     embeddings = encoder.encode([main, *negatives], role="query")
-    vector = embeddings[0]
-    if negatives:
+    return QueryVector(combine(embeddings), frozenset(content_hash for _, content_hash in loaded))
+
+
+def combine(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The (D,) unit vector of a query whose (1 + n, D) embeddings are its own and those of n excluded texts."""
+    vector: NDArray[np.float32] = embeddings[0]
+    if len(embeddings) > 1:
         vector = vector - NEGATIVE_WEIGHT * embeddings[1:].mean(axis=0)
         vector = vector / max(float(np.linalg.norm(vector)), np.finfo(np.float32).tiny)
-    return QueryVector(vector.astype(np.float32), frozenset(content_hash for _, content_hash in loaded))
+    return np.asarray(vector, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,15 @@ class _Found:
     score: float
     cosine: float
     row: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scope:
+    """What competes: how many items of which partitions, the sorted ids allowed (None for all) and left out."""
+
+    sizes: dict[str, int]
+    allowed: NDArray[np.int64] | None
+    left_out: NDArray[np.int64]
 
 
 def find(
@@ -89,51 +101,49 @@ def find(
         FilterError: `options.where` cannot be evaluated.
         ValueError: `options.partitions` names an unknown modality.
     """
+    scope = _scope(catalog, partitions, query, options)
+    wanted = options.offset + options.top_k
+    fetch = max(HEAD, FIRST_FETCH * wanted)
+    groups: list[list[_Found]] = []
+    while scope.sizes:
+        groups = _group(_fetch(catalog, partitions, query, (scope, fetch)), by_file=options.group)
+        if len(groups) >= wanted or fetch >= max(scope.sizes.values()):
+            break
+        fetch *= FIRST_FETCH
+    page = groups[options.offset : wanted]
+    return tuple(_hit(group, rank) for rank, group in enumerate(page, options.offset + 1)), scope.sizes
+
+
+def _scope(catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, options: SearchOptions) -> _Scope:
     names = partitions.names()
     if options.partitions:
         names = matching_partitions(options.partitions, names)
     allowed = None if options.where is None else catalog.ids_where(options.where)
-    sizes = {name: _competing(partitions, name, allowed) for name in names}
-    names = [name for name in names if sizes[name]]
-    wanted = options.offset + options.top_k
-    fetch = FIRST_FETCH * wanted
-    groups: list[list[_Found]] = []
-    while names:
-        found = _fetch(catalog, partitions, query, (names, fetch, allowed))
-        groups = _group(found, query.content_hashes, options)
-        if len(groups) >= wanted or fetch >= max(sizes.values()):
-            break
-        fetch *= FIRST_FETCH
-    page = groups[options.offset : wanted]
-    return tuple(_hit(group, rank) for rank, group in enumerate(page, options.offset + 1)), sizes
+    own = np.empty(0, np.int64) if options.include_self else catalog.ids_of_hashes(query.content_hashes)
+    sizes = {name: _competing(partitions.ids(name), allowed) - _competing(partitions.ids(name), own) for name in names}
+    return _Scope({name: size for name, size in sizes.items() if size > 0}, allowed, own)
 
 
-def _competing(partitions: PartitionedIndex, name: str, allowed: NDArray[np.int64] | None) -> int:
-    if allowed is None:
-        return partitions.count(name)
-    return len(np.intersect1d(partitions.ids(name), allowed, assume_unique=True))
+def _competing(ids: NDArray[np.int64], allowed: NDArray[np.int64] | None) -> int:
+    return len(ids) if allowed is None else len(np.intersect1d(ids, allowed, assume_unique=True))
 
 
 def _fetch(
-    catalog: Catalog,
-    partitions: PartitionedIndex,
-    query: QueryVector,
-    scope: tuple[Sequence[str], int, NDArray[np.int64] | None],
+    catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, depth: tuple[_Scope, int]
 ) -> list[_Found]:
-    """The best `fetch` items over all partitions, merged on calibrated scores, best first."""
-    names, fetch, allowed = scope
-    results = partitions.search(names, query.embedding[None], fetch, allowed=allowed)
+    """The best items over all partitions, merged on calibrated scores, best first."""
+    scope, fetch = depth
+    results = partitions.search(scope.sizes, query.embedding[None], fetch + len(scope.left_out), allowed=scope.allowed)
     lists = []
     for name, (scores, ids) in results.items():
-        is_found = ids[0] >= 0
-        _, sample = partitions.sample(name, CALIBRATION_SAMPLE)
+        is_found = (ids[0] >= 0) & ~np.isin(ids[0], scope.left_out)
         lists.append(
             RankedList(
                 name=name,
-                ids=ids[0][is_found],
-                scores=scores[0][is_found],
-                sample_scores=sample @ query.embedding,
-                size=partitions.count(name),
+                ids=ids[0][is_found][:fetch],
+                scores=scores[0][is_found][:fetch],
+                sample_scores=partitions.sample(name) @ query.embedding,
+                size=scope.sizes[name],
             )
         )
     merged = merge(lists, fetch)
@@ -146,12 +156,11 @@ def _fetch(
     ]
 
 
-def _group(found: Sequence[_Found], own_hashes: frozenset[str], options: SearchOptions) -> list[list[_Found]]:
-    """Gather the items of one file, best first, and leave the query's own files out."""
+def _group(found: Sequence[_Found], *, by_file: bool) -> list[list[_Found]]:
+    """Gather the items of one file, best first; or leave each by itself."""
     groups: dict[int, list[_Found]] = {}
     for entry in found:
-        if options.include_self or entry.row["content_hash"] not in own_hashes:
-            groups.setdefault(entry.row["parent"] if options.group else entry.id, []).append(entry)
+        groups.setdefault(entry.row["parent"] if by_file else entry.id, []).append(entry)
     return list(groups.values())
 
 
@@ -163,6 +172,5 @@ def _hit(group: Sequence[_Found], rank: int) -> Hit:
 def _single_hit(entry: _Found, rank: int) -> Hit:
     import json
 
-    row = {name: value for name, value in entry.row.items() if name != "content_hash"}
-    row["metadata"] = json.loads(row["metadata"] or "{}")
+    row = {**entry.row, "metadata": json.loads(entry.row["metadata"] or "{}")}
     return Hit(rank=rank, score=entry.score, cosine=entry.cosine, partition=entry.partition, **row)

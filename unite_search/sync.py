@@ -5,24 +5,55 @@ Ids are never reused and the vector of an id never changes, so comparing sets of
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from indexers.partitioned import PartitionedIndex
 from unite_search.catalog import Catalog
 from unite_search.modality import Modality
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """Some (n,) ids of a partition that are to go, or to come with their (n, D) embeddings."""
+
+    name: str
+    ids: NDArray[np.int64]
+    embeddings: NDArray[np.float32] | None = None
+
 
 def sync(partitions: PartitionedIndex, catalog: Catalog) -> int:
     """Add the items that the partitions lack and drop those that are gone; returns how many of both."""
+    return apply(partitions, steps(partitions, catalog))
+
+
+def steps(partitions: PartitionedIndex, catalog: Catalog) -> Iterator[Step]:
+    """What `sync` has to do, read from the catalog as the steps are taken."""
     ids, modalities = catalog.ids_and_modalities()
-    changed = 0
     for name in partitions.names():
-        changed += partitions.remove(np.setdiff1d(partitions.ids(name), ids))
+        gone = np.setdiff1d(partitions.ids(name), ids)
+        if len(gone):
+            yield Step(name, gone)
     for code in np.unique(modalities):
         name = Modality(int(code)).partition
-        held = partitions.ids(name) if name in partitions.names() else np.empty(0, np.int64)
-        missing = np.setdiff1d(ids[modalities == code], held)
-        changed += len(missing)
+        missing = np.setdiff1d(ids[modalities == code], partitions.ids(name))
         for found, embeddings in catalog.embeddings(missing):
-            partitions.add(name, found, embeddings)
+            yield Step(name, found, embeddings)
+
+
+def apply(partitions: PartitionedIndex, todo: Iterable[Step]) -> int:
+    """Take steps; returns how many ids went or came."""
+    changed = 0
+    for step in todo:
+        changed += len(step.ids)
+        if step.embeddings is None:
+            partitions.remove(step.ids)
+        else:
+            partitions.add(step.name, step.ids, step.embeddings)
     return changed

@@ -1,0 +1,65 @@
+"""How paths, texts and times are written for people: one line each, and nothing in them that steers a terminal."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+_UNSAFE_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
+_DIRECTION_MARKS = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def printable(text: str) -> str:
+    r"""Escape control characters, direction overrides and bytes that are not UTF-8, as `\n` or `\xff`."""
+    return "".join(_escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if character in _DIRECTION_MARKS or unicodedata.category(character) in _UNSAFE_CATEGORIES:
+        return character.encode("unicode_escape").decode("ascii")
+    return character
+
+
+def shown_path(path: Path) -> str:
+    """The path, relative when it is below the working directory."""
+    try:
+        return printable(str(path.relative_to(Path.cwd())))
+    except (ValueError, FileNotFoundError):
+        return printable(os.fspath(path))
+
+
+def one_line(text: str, length: int) -> str:
+    """The text on one line, cut to `length` characters."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as mm:ss, or h:mm:ss from an hour on."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
+
+
+def time_range(start_s: float | None, end_s: float | None) -> str:
+    """A part of a clip, as mm:ss-mm:ss; empty where time has no meaning."""
+    if start_s is None or end_s is None:
+        return ""
+    return f"{clock(start_s)}-{clock(end_s)}"
+
+
+def file_size(size_bytes: float) -> str:
+    """A size with the unit that suits it."""
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}" if unit == "bytes" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
+def counted(count: int, singular: str) -> str:
+    """A count with its noun, as `1 item` or `2 items`."""
+    return f"{count:,} {singular}" + ("" if count == 1 else "s")

@@ -1,0 +1,171 @@
+"""A page that shows queries and their hits: one HTML file with everything in it, and no request to anywhere.
+
+A clip is shown as a strip of frames side by side in one picture; the style sheet plays it under the pointer.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from unite_search.display import one_line, printable, time_range
+from unite_search.errors import UnreadableFileError
+from unite_search.files import write_atomically
+from unite_search.media.preview import contact_strip, image_thumbnail
+from unite_search.media.uri import uri_to_path
+from unite_search.query import Hit, Query, SearchResult
+
+SIDE = 360
+STRIP_SIDE = 240
+STRIP_FRAMES = 8
+JPEG_QUALITY = 82
+CAPTION_LENGTH = 140
+PASSAGE_LENGTH = 420
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+class Section(NamedTuple):
+    """One query on the page; `query` is None where there is nothing to show of it but the title."""
+
+    title: str
+    query: Query | None
+    result: SearchResult
+
+
+def write_gallery(path: Path, sections: Sequence[tuple[str, Query | None, SearchResult]]) -> None:
+    """Write the page.
+
+    Args:
+        path: the HTML file; replaced when it is there.
+        sections: (title, query, result) of each query, in order; see `Section`.
+    """
+    style = files("unite_search").joinpath("gallery.css").read_text(encoding="utf-8")
+    body = "\n".join(_section(Section(*section)) for section in sections)
+    write_atomically(
+        path,
+        f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<title>unite-search</title>
+<style>
+{style}</style>
+</head>
+<body>
+<main>
+<h1>unite-search</h1>
+{body}
+</main>
+</body>
+</html>
+""",
+    )
+
+
+def _section(section: Section) -> str:
+    hits = "\n".join(map(_card, section.result.hits)) or '<p class="empty">No hits.</p>'
+    return f"""<section>
+<h2>{_text(section.title)}</h2>
+{_question(section.query) if section.query else ""}
+<p class="facts">{_text(_facts(section.result))}</p>
+<div class="hits">
+{hits}
+</div>
+</section>"""
+
+
+def _facts(result: SearchResult) -> str:
+    among = ", ".join(f"{count:,} {name}" for name, count in result.searched.items())
+    times = f"{result.encode_ms:.0f} ms to encode, {result.search_ms:.0f} ms to search"
+    return f"{len(result.hits)} of {sum(result.searched.values()):,} items ({among or 'none'}) · {times}"
+
+
+def _question(query: Query) -> str:
+    parts = [_asked_picture(path, is_clip=False) for path in query.images]
+    parts += [_asked_picture(path, is_clip=True) for path in query.videos]
+    parts += [f"<blockquote>{_text(text)}</blockquote>" for text in query.texts]
+    joined = '<span class="plus" aria-label="and">+</span>'.join(parts)
+    excluded = "".join(f'<blockquote class="not">not {_text(text)}</blockquote>' for text in query.exclude)
+    return f'<div class="question">{joined}{excluded}</div>'
+
+
+def _asked_picture(path: Path, *, is_clip: bool) -> str:
+    picture = _strip(path, None, None) if is_clip else _still(path, None, None)
+    return f"<figure>{picture or _text(path.name)}<figcaption>{_text(path.name)}</figcaption></figure>"
+
+
+def _card(hit: Hit) -> str:
+    path = uri_to_path(hit.uri)
+    times = time_range(hit.start_s, hit.end_s) if hit.modality == "video" or hit.start_s else ""
+    caption = one_line(hit.text or "", CAPTION_LENGTH) if hit.modality != "text" else ""
+    facts = [f"{hit.score:.3f}", *([times] if times else []), *([hit.partition] if "+" in hit.partition else [])]
+    lines = [
+        f'<p class="name"><span class="rank">{hit.rank}</span> {_text(path.name)}</p>',
+        f'<p class="score">{" · ".join(facts)}</p>',
+        f'<p class="caption">{escape(caption)}</p>' if caption else "",
+    ]
+    return (
+        f'<article><a href="{_link(path)}" title="{_text(str(path))}">{_face(hit, path)}</a>{"".join(lines)}</article>'
+    )
+
+
+def _face(hit: Hit, path: Path) -> str:
+    """What a hit looks like: its picture, its frames, or its passage."""
+    picture = ""
+    if hit.modality == "video":
+        picture = _strip(path, hit.start_s, hit.end_s)
+    elif hit.modality == "image":
+        picture = _still(path, hit.start_s, hit.end_s)
+    shown = picture or f"<q>{escape(one_line(hit.text or path.name, PASSAGE_LENGTH))}</q>"
+    return f'<div class="face">{shown}</div>'
+
+
+def _still(path: Path, start_s: float | None, end_s: float | None) -> str:
+    try:
+        picture = image_thumbnail(path, side=SIDE, start_s=start_s, end_s=end_s)
+    except (UnreadableFileError, OSError):
+        return ""
+    return _picture([picture], path.name)
+
+
+def _strip(path: Path, start_s: float | None, end_s: float | None) -> str:
+    try:
+        frames = contact_strip(path, side=STRIP_SIDE, frames=STRIP_FRAMES, start_s=start_s, end_s=end_s)
+    except (UnreadableFileError, OSError):
+        return ""
+    return _picture(frames, path.name)
+
+
+def _picture(frames: Sequence[Image.Image], name: str) -> str:
+    """Frames of one size as a picture that rests on the middle one and can be played."""
+    width, height = frames[0].size
+    sheet = Image.new("RGB", (width * len(frames), height))
+    for number, frame in enumerate(frames):
+        sheet.paste(frame.convert("RGB"), (number * width, 0))
+    size = f"--ratio:{width / height:.4f};--frames:{len(frames)};--shown:{len(frames) // 2}"
+    moving = " moving" if len(frames) > 1 else ""
+    return f'<div class="frames{moving}" style="{size}"><img src="{_data_uri(sheet)}" alt="{_text(name)}"></div>'
+
+
+def _data_uri(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _link(path: Path) -> str:
+    return escape(path.as_uri() if path.is_absolute() else "#")
+
+
+def _text(text: str) -> str:
+    return escape(printable(text))
