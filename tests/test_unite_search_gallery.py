@@ -1,0 +1,158 @@
+"""The page: everything in one file, nothing of a file name or text taken for markup, pictures that decode."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from PIL import Image
+
+from unite_search.gallery import write_gallery
+from unite_search.media.uri import path_to_uri
+from unite_search.query import Hit, Query, SearchResult
+
+EVIL = "<script>alert(1)</script> & \"quoted\" 'text'"
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, and the text outside the style sheet."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.source = path.read_text(encoding="utf-8")
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._is_style = False
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._is_style = tag == "style"
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_style = False
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._is_style else data
+
+    def all(self, tag: str, attribute: str) -> list[str]:
+        return [attributes.get(attribute) or "" for name, attributes in self.elements if name == tag]
+
+
+def hit(path: Path, **fields: Any) -> Hit:
+    known: dict[str, Any] = {"rank": 1, "id": 7, "score": 0.5, "cosine": 0.5, "partition": "image", "parent": 7}
+    return Hit(uri=path_to_uri(path), **{**known, **fields})
+
+
+def page(tmp_path: Path, *hits: Hit, query: Query | None = None, title: str = "A title") -> Page:
+    result = SearchResult(hits=hits, searched={"image": 3}, encode_ms=1.0, search_ms=2.0)
+    target = tmp_path / "page.html"
+    write_gallery(target, [(title, query or Query.of("x"), result)])
+    return Page(target)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "red.png"
+    Image.new("RGB", (400, 300), (200, 10, 10)).save(path)
+    return path
+
+
+@pytest.fixture
+def animation(tmp_path: Path) -> Path:
+    path = tmp_path / "moving.gif"
+    frames = [Image.new("RGB", (80, 60), (0, 30 * number, 0)) for number in range(8)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=250, loop=0)
+    return path
+
+
+def decoded(source: str) -> Image.Image:
+    head, _, data = source.partition(",")
+    assert head == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+def test_a_hit_shows_its_picture_rank_score_name_caption_and_link(tmp_path: Path, picture: Path) -> None:
+    found = page(tmp_path, hit(picture, rank=3, score=1.25, text="A red wall", partition="text+image"))
+    (source,) = found.all("img", "src")
+    shown = decoded(source)
+    assert shown.size == (360, 270)
+    assert abs(shown.convert("RGB").getpixel((9, 9))[0] - 200) < 8
+    assert found.all("img", "alt") == ["red.png"]
+    assert found.all("a", "href") == [picture.as_uri()]
+    for text in ("3", "1.250", "red.png", "A red wall", "text+image"):
+        assert text in found.text
+
+
+def test_nothing_is_fetched_from_anywhere(tmp_path: Path, picture: Path) -> None:
+    found = page(tmp_path, hit(picture))
+    assert "default-src 'none'" in found.all("meta", "content")[-1]
+    assert all(source.startswith("data:") for source in found.all("img", "src"))
+    assert not re.search(r"https?://|url\(|@import", found.source)
+    assert not {tag for tag, _ in found.elements} & {"script", "link", "iframe"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs < and > in file names")
+def test_names_and_texts_are_never_taken_for_markup(tmp_path: Path) -> None:
+    evil = tmp_path / "<script>alert(1)<" / "b>\"x'.png"
+    evil.parent.mkdir()
+    Image.new("RGB", (8, 8)).save(evil)
+    query = Query.of(EVIL, image=evil, exclude=EVIL)
+    hits = [hit(evil, text=EVIL), hit(evil, partition="text", text=EVIL)]
+    found = page(tmp_path, *hits, query=query, title=EVIL)
+    assert "script" not in {tag for tag, _ in found.elements}
+    assert found.text.count("<script>alert(1)</script>") == 5
+    assert evil.name in found.all("img", "alt")
+    assert found.all("a", "href")[0] == evil.as_uri()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names that are not UTF-8")
+def test_a_name_that_is_not_utf8_is_escaped_and_its_link_keeps_the_bytes(tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"a\xff\n.png")
+    Image.new("RGB", (8, 8)).save(odd)
+    found = page(tmp_path, hit(odd))
+    assert "a\\xff\\n.png" in found.text
+    assert unquote(found.all("a", "href")[0], errors="surrogateescape") == f"file://{odd}"
+
+
+def test_a_clip_is_a_strip_that_the_style_sheet_plays(tmp_path: Path, animation: Path) -> None:
+    found = page(tmp_path, hit(animation, partition="video", start_s=0.0, end_s=2.0))
+    (strip,) = (element for tag, element in found.elements if tag == "div" and "moving" in (element["class"] or ""))
+    frames = int(re.findall(r"--frames:(\d+)", strip["style"] or "")[0])
+    (source,) = found.all("img", "src")
+    sheet = decoded(source).convert("RGB")
+    greens = [sheet.getpixel((sheet.width * (2 * number + 1) // (2 * frames), 5))[1] for number in range(frames)]
+    assert frames == 8
+    assert greens == sorted(greens)
+    assert greens[-1] - greens[0] > 150
+    assert "00:00-00:02" in found.text
+
+
+def test_a_file_that_is_gone_still_has_its_card(tmp_path: Path) -> None:
+    found = page(tmp_path, hit(tmp_path / "gone.png", text="what it was"))
+    assert found.all("img", "src") == []
+    assert "gone.png" in found.text
+    assert "what it was" in found.text
+
+
+def test_the_query_is_shown_with_pictures_texts_and_exclusions(tmp_path: Path, picture: Path) -> None:
+    found = page(tmp_path, query=Query.of("make it blue", image=picture, exclude="rain"))
+    assert len(found.all("img", "src")) == 1
+    assert "make it blue" in found.text
+    assert "not rain" in found.text
+    assert "No hits." in found.text
+
+
+def test_sections_keep_their_order(tmp_path: Path) -> None:
+    result = SearchResult(hits=(), searched={}, encode_ms=0.0, search_ms=0.0)
+    target = tmp_path / "page.html"
+    write_gallery(target, [(title, None, result) for title in ("first", "second", "third")])
+    assert re.findall(r"<h2>(\w+)</h2>", target.read_text()) == ["first", "second", "third"]

@@ -1,0 +1,15 @@
+"""The command line: parse, call the library, print. `main` is the entry point of `unite-search`."""
+
+from __future__ import annotations
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command that `sys.argv` names, then leave with its exit code."""
+    import sys
+
+    from unite_search.cli.app import app
+    from unite_search.cli.errors import run
+
+    sys.exit(run(app, sys.argv[1:]))

@@ -1,0 +1,121 @@
+"""`encoders`: which there are and whether they can be used here; fetching one; checking one."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unite_search.cli import options as o
+from unite_search.cli.output import literal, new_table, print_json, print_lines, print_table, say
+
+encoders = typer.Typer(help="List the encoders, fetch one, check one.", invoke_without_command=True)
+
+Model = Annotated[str, typer.Argument(metavar="NAME|DIR", help="As listed by `encoders`, a folder, or a hub id.")]
+
+
+@encoders.callback()
+def list_encoders(ctx: typer.Context, as_json: o.AsJson = False) -> None:
+    """List the encoders and whether each can be used here.
+
+    Example: unite-search encoders
+    """
+    from unite_search.encoders.registry import ENCODERS
+
+    if ctx.invoked_subcommand is not None:
+        return
+    rows = [_overview(name) for name in sorted(ENCODERS)]
+    if as_json:
+        print_json({"encoders": rows})
+        return
+    table = new_table("name", "dimensions", "embeds", "size", "available", right=("dimensions", "size"))
+    for row in rows:
+        usable = "yes" if row["available"] else f"no: {row['error']}"
+        size = f"{row['size_gb']} GB" if row["size_gb"] else ""
+        cells = (row["name"], str(row["dim"] or ""), ", ".join(row["modalities"]), size, usable)
+        table.add_row(*map(literal, cells))
+    print_table(table)
+
+
+@encoders.command()
+def pull(model: Model, as_json: o.AsJson = False) -> None:
+    """Fetch a model, so that it can be used without a network from then on.
+
+    Example: unite-search encoders pull unite-2b
+    """
+    from unite_search.encoders.unite.hub import pull as fetch
+    from unite_search.encoders.unite.hub import repository_of
+
+    say(f"Fetching {repository_of(model)} ...")
+    folder = fetch(model)
+    if as_json:
+        print_json({"model": model, "folder": folder})
+    else:
+        print_lines([str(folder)])
+
+
+@encoders.command()
+def check(
+    model: Model,
+    parity: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", exists=True, file_okay=False, help="Also compare with golden data in this folder."),
+    ] = None,
+    dtype: o.Precision = None,
+    device: o.Device = None,
+    as_json: o.AsJson = False,
+) -> None:
+    """Test a UNITE model on this machine: unit vectors, batches, padding; with --parity the official numbers.
+
+    Example: unite-search encoders check unite-2b
+    """
+    from unite_search.encoders.checks import check_encoder
+    from unite_search.encoders.options import embedding_options
+
+    findings = []
+    table = new_table("check", "model", "cases", "difference", "limit", "", right=("cases", "difference", "limit"))
+    for finding in check_encoder(model, embedding_options(dtype=dtype, device=device), parity):
+        findings.append(finding)
+        sign = "at least" if finding.is_minimum else "at most"
+        numbers = (str(finding.cases), f"{finding.difference:.2g}", f"{sign} {finding.limit:g}")
+        outcome = "ok" if finding.is_ok else f"FAILED at {finding.worst}"
+        table.add_row(*map(literal, (finding.check, Path(finding.model).name, *numbers, outcome)))
+    if as_json:
+        print_json({"model": model, "checks": [finding.record() for finding in findings]})
+    else:
+        print_table(table)
+    if not all(finding.is_ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _overview(name: str) -> dict[str, Any]:
+    from unite_search.encoders.registry import DEFAULT_ENCODER, is_checkpoint, load_encoder
+    from unite_search.errors import EncoderUnavailableError
+
+    row: dict[str, Any] = {"name": name, "is_default": name == DEFAULT_ENCODER, "size_gb": None}
+    row.update(dim=None, modalities=[], available=True, error=None)
+    try:
+        if is_checkpoint(name):
+            return {**row, **_checkpoint_facts(name)}
+        encoder = load_encoder(name)
+    except (EncoderUnavailableError, ImportError) as error:
+        return {**row, "available": False, "error": str(error)}
+    return {**row, "dim": encoder.dim, "modalities": encoder.modalities.partition.split("+")}
+
+
+def _checkpoint_facts(name: str) -> dict[str, Any]:
+    """What can be said of a checkpoint without loading it."""
+    from unite_search.encoders.unite.checkpoint import find_checkpoint
+    from unite_search.encoders.unite.hub import ALIASES, INSTALL
+    from unite_search.errors import EncoderUnavailableError
+
+    facts: dict[str, Any] = {"size_gb": ALIASES[name].size_gb, "modalities": ["text", "image", "video"]}
+    try:
+        facts["dim"] = find_checkpoint(name).dim()
+    except EncoderUnavailableError as error:
+        return {**facts, "available": False, "error": str(error)}
+    if find_spec("torch") is None:
+        return {**facts, "available": False, "error": INSTALL}
+    return facts

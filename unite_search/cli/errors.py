@@ -1,0 +1,76 @@
+"""Running a command line: the one place where errors become a line on stderr and an exit code.
+
+0 done; 1 something failed that the person can mend; 2 the command line was wrong; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+import typer
+
+from indexers.errors import IndexerError
+from unite_search.cli.output import say
+from unite_search.display import printable
+from unite_search.errors import UniteSearchError
+
+FAILED = 1
+INTERRUPTED = 130
+DEBUG = "--debug"
+
+
+def _describe_os_error(error: OSError) -> str:
+    return f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
+
+
+def _describe_memory_error(_: MemoryError) -> str:
+    return "out of memory; try a smaller --batch-size and fewer --workers"
+
+
+USER_ERRORS: tuple[tuple[type[Exception], Callable[..., str]], ...] = (
+    (UniteSearchError, str),
+    (IndexerError, str),
+    (ImportError, str),
+    (OSError, _describe_os_error),
+    (MemoryError, _describe_memory_error),
+)
+
+
+def run(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """Run the application on some arguments; returns the exit code and lets no exception out, unless debugging."""
+    arguments, is_debugging = _take_debug(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(args=arguments, prog_name="unite-search")
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else FAILED * bool(leaving.code)
+        if code == INTERRUPTED:
+            say("Interrupted. What was committed stays; the same command goes on from there.")
+        return code
+    except Exception as error:
+        if is_debugging:
+            raise
+        say(f"Error: {describe(error)}")
+        return FAILED
+    return 0
+
+
+def describe(error: Exception) -> str:
+    """An error in one line."""
+    for kind, description in USER_ERRORS:
+        if isinstance(error, kind):
+            message = description(error)
+            break
+    else:
+        message = f"unexpected {type(error).__name__}: {error}; run again with {DEBUG} to see where"
+    return printable(" ".join(message.split()))
+
+
+def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """Take `--debug` out of the options, wherever it stands."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [argument for argument in arguments[:end] if argument != DEBUG]
+    return [*options, *arguments[end:]], len(options) < end

@@ -1,0 +1,169 @@
+"""Hits in the forms a person or a script asks for: a table, JSON, CSV, paths, a page, an opened file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from unite_search.cli import output
+from unite_search.display import counted, one_line, shown_path, time_range
+from unite_search.errors import UniteSearchError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from unite_search.query import Hit, Query, SearchResult
+
+TEXT_LENGTH = 72
+CSV_COLUMNS = (
+    *("rank", "id", "score", "cosine", "uri", "modality", "partition", "start_s", "end_s", "text"),
+    *("duration_s", "width", "height", "taken_at"),
+)
+HIT_FIELDS = (*CSV_COLUMNS, "parent", "metadata")
+SEGMENT_FIELDS = ("id", "score", "cosine", "partition", "start_s", "end_s", "text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitOutput:
+    """How hits are to be shown.
+
+    Attributes:
+        as_json: one JSON object.
+        as_csv: CSV with a header.
+        as_paths: a path a line.
+        print0: paths that end in NUL.
+        html: page to write besides.
+        open_first: open the page, or the first hit.
+        thumbnails: pictures in the table where possible.
+    """
+
+    as_json: bool = False
+    as_csv: bool = False
+    as_paths: bool = False
+    print0: bool = False
+    html: Path | None = None
+    open_first: bool = False
+    thumbnails: bool = True
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> HitOutput:
+        """Pick the options that matter here from all of a command."""
+        return cls(**{field.name: options[field.name] for field in fields(cls)})
+
+    def __post_init__(self) -> None:
+        if self.as_json + self.as_csv + (self.as_paths or self.print0) > 1:
+            raise typer.BadParameter("give one of --json, --csv and --paths", param_hint="--json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was asked and what came back: `asked` is the question as JSON, `query` what the page shows of it."""
+
+    title: str
+    asked: dict[str, Any]
+    query: Query | None
+    result: SearchResult
+
+
+def show_answer(answer: Answer, how: HitOutput) -> None:
+    """Print the hits, write the page, open what is to be opened."""
+    hits = answer.result.hits
+    if how.as_json:
+        output.print_json(answer_record(answer))
+    elif how.as_csv:
+        output.print_csv(CSV_COLUMNS, map(hit_record, hits))
+    elif how.as_paths or how.print0:
+        output.print_paths(_distinct_paths(hits), end=b"\0" if how.print0 else b"\n")
+    elif hits:
+        output.print_table(hit_table(hits, thumbnails=how.thumbnails))
+    if not hits:
+        output.say(f"No hits among {_searched(answer.result.searched)}")
+    if how.html is not None:
+        _write_page(answer, how.html)
+    if how.open_first and (how.html is not None or hits):
+        open_path(how.html or _path(hits[0]))
+
+
+def answer_record(answer: Answer) -> dict[str, Any]:
+    """The JSON object of an answer."""
+    result = answer.result
+    return {
+        "query": answer.asked,
+        "hits": [hit_record(hit) for hit in result.hits],
+        "searched": result.searched,
+        "encode_ms": round(result.encode_ms, 1),
+        "search_ms": round(result.search_ms, 1),
+    }
+
+
+def hit_record(hit: Hit) -> dict[str, Any]:
+    """The JSON object of a hit; its segments carry only what differs from it."""
+    known = asdict(hit)
+    return {
+        **{name: hit.modality if name == "modality" else known[name] for name in HIT_FIELDS},
+        "segments": [{name: segment[name] for name in SEGMENT_FIELDS} for segment in known["segments"]],
+    }
+
+
+def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False) -> Table:
+    """Rank, score, file, time and text of each hit, with its picture where the terminal can."""
+    from unite_search.cli.thumbnails import thumbnail_drawer
+
+    draw = thumbnail_drawer() if thumbnails else None
+    columns = [("", draw)] if draw else []
+    has_time = any(hit.start_s is not None for hit in hits)
+    has_text = any(hit.text for hit in hits)
+    table = output.new_table(
+        "#",
+        "score",
+        *(name for name, _ in columns),
+        "file",
+        *(["time"] if has_time else []),
+        *(["text"] if has_text else []),
+        right=("#", "score"),
+    )
+    for hit in hits:
+        table.add_row(
+            str(hit.rank),
+            f"{hit.score:.3f}",
+            *(drawn(hit) for _, drawn in columns),
+            output.literal(shown_path(_path(hit))),
+            *([time_range(hit.start_s, hit.end_s)] if has_time else []),
+            *([output.literal(one_line(hit.text or "", TEXT_LENGTH))] if has_text else []),
+        )
+    return table
+
+
+def _path(hit: Hit) -> Path:
+    from unite_search.media.uri import uri_to_path
+
+    return uri_to_path(hit.uri)
+
+
+def _distinct_paths(hits: Sequence[Hit]) -> list[Path]:
+    return list(dict.fromkeys(map(_path, hits)))
+
+
+def _searched(searched: dict[str, int]) -> str:
+    parts = ", ".join(f"{name} {count:,}" for name, count in searched.items() if count)
+    return f"{counted(sum(searched.values()), 'item')}" + (f" ({parts})" if parts else " in the given scope")
+
+
+def _write_page(answer: Answer, path: Path) -> None:
+    from unite_search.gallery import write_gallery
+
+    write_gallery(path, [(answer.title, answer.query, answer.result)])
+
+
+def open_path(path: Path) -> None:
+    """Open a file with the program that the platform has for it.
+
+    Raises:
+        UniteSearchError: there is none.
+    """
+    if typer.launch(str(path)) != 0:
+        raise UniteSearchError(f"no program opens {path} here")

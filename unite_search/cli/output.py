@@ -1,0 +1,89 @@
+"""The sinks: results go to stdout, everything else to stderr. Nothing else in the package writes to either."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PIPE_WIDTH = 10_000
+
+results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+messages = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def literal(text: str) -> Text:
+    """A text whose brackets mean nothing to Rich."""
+    return Text(text)
+
+
+def say(text: str) -> None:
+    """Tell the person something that is not a result; `text` is taken literally."""
+    messages.print(Text(text))
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object; plain ASCII where stdout cannot hold more."""
+    is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(value, indent=2, ensure_ascii=not is_unicode, default=_jsonable)
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+    sys.stdout.flush()
+
+
+def print_paths(paths: Iterable[Path], *, end: bytes = b"\n") -> None:
+    """Print paths byte for byte, each followed by `end`."""
+    sys.stdout.flush()
+    for path in paths:
+        sys.stdout.buffer.write(os.fsencode(path) + end)
+    sys.stdout.buffer.flush()
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print rows as CSV with a header; other keys of a row are left out, None is an empty cell."""
+    import csv
+
+    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _flat(value) for name, value in row.items()} for row in rows)
+    sys.stdout.flush()
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines as results, taken literally."""
+    for line in lines:
+        results.print(Text(line))
+
+
+def new_table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """An empty table in the one style of the program; `right` names the columns of numbers."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+def print_table(table: Table) -> None:
+    """Print a table; a pipe gets its full width."""
+    results.print(table)
+
+
+def print_fields(fields: Mapping[str, object]) -> None:
+    """Print names and values, a line each, aligned."""
+    width = max(map(len, fields))
+    print_lines(f"{name:<{width}}  {value}" for name, value in fields.items())
+
+
+def _jsonable(value: Any) -> str:
+    return str(value.isoformat()) if hasattr(value, "isoformat") else os.fspath(value)
+
+
+def _flat(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,107 @@
+"""How far a run is: a bar on a terminal, a plain line every few seconds elsewhere, always on stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from unite_search.cli.output import messages, say
+from unite_search.display import clock, counted
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from unite_search.report import Progress, ProgressCallback
+
+LINE_EVERY_S = 5.0
+STAGES = {"scan": "Looking", "index": "Indexing", "compact": "Tidying up", "done": "Done"}
+
+
+@contextmanager
+def shown_progress(*, quiet: bool) -> Iterator[ProgressCallback | None]:
+    """Hand out a callback that shows progress the way stderr allows; None when quiet."""
+    if quiet:
+        yield None
+    elif messages.is_terminal:
+        with _new_bar() as bar:
+            yield _BarCallback(bar)
+    else:
+        yield _LineCallback()
+
+
+@contextmanager
+def shown_count(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Hand out a callback of (done, in all) for simple work; a plain line at the start where there is no terminal."""
+    if quiet:
+        yield None
+    elif messages.is_terminal:
+        from rich.progress import Progress
+
+        with Progress(console=messages, transient=True) as bar:
+            task = bar.add_task(what)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+    else:
+        say(f"{what} ...")
+        yield None
+
+
+def rate_and_rest(progress: Progress) -> str:
+    """Speed and remaining time, as far as they are known."""
+    known = [f"{progress.rate:,.1f} files/s"] if progress.rate else []
+    if progress.remaining_s is not None:
+        known.append(f"{clock(progress.remaining_s)} left")
+    return ", ".join(known)
+
+
+def _new_bar() -> Bar:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    return Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("files  {task.fields[items]}  {task.fields[rest]}"),
+        console=messages,
+        transient=True,
+    )
+
+
+class _BarCallback:
+    """Moves a bar; it pulses until the number of files is known."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._task = bar.add_task(STAGES["scan"], total=None, items="", rest="")
+
+    def __call__(self, progress: Progress) -> None:
+        skipped = f", {progress.skipped:,} skipped" if progress.skipped else ""
+        self._bar.update(
+            self._task,
+            description=STAGES[progress.stage],
+            completed=progress.files_done,
+            total=progress.files_total if progress.scan_finished else None,
+            items=counted(progress.items, "item") + skipped,
+            rest=rate_and_rest(progress),
+        )
+
+
+class _LineCallback:
+    """Writes a line now and then."""
+
+    def __init__(self) -> None:
+        self._due = time.monotonic() + LINE_EVERY_S
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + LINE_EVERY_S
+        total = f"{progress.files_total:,}" + ("" if progress.scan_finished else "+")
+        parts = [
+            f"{STAGES[progress.stage]}: {progress.files_done:,} of {total} files",
+            counted(progress.items, "item"),
+            f"{progress.skipped:,} skipped",
+            rate_and_rest(progress),
+        ]
+        say(", ".join(part for part in parts if part))

@@ -1,0 +1,60 @@
+"""`serve`: a page and an HTTP API over collections that stay open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unite_search.cli import options as o
+from unite_search.cli.opening import chosen_directory
+from unite_search.cli.output import say
+
+TOKEN_VARIABLE = "UNITE_SEARCH_TOKEN"
+INSTALL = 'the server needs packages that are not installed: pip install "unite-search[serve]"'
+
+
+def serve(  # noqa: PLR0913 (the parameters of a command are its options)
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 need a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port.")] = 8765,
+    token: Annotated[
+        str | None, typer.Option(envvar=TOKEN_VARIABLE, help="What clients must show to be answered.")
+    ] = None,
+    name: Annotated[
+        list[str] | None, typer.Option("--name", metavar="HOST", help="A further host name of this server.")
+    ] = None,
+    allow_write: Annotated[bool, typer.Option("--allow-write", help="Let clients add, remove and index.")] = False,
+    allow_url: Annotated[bool, typer.Option("--allow-url", help="Let clients search with public URLs.")] = False,
+    rate: Annotated[float, typer.Option(min=0, help="Requests a second of one client; 0 for no limit.")] = 50.0,
+    others: Annotated[
+        list[Path] | None, typer.Option("--also", metavar="DIR", file_okay=False, help="One more collection's folder.")
+    ] = None,
+    collection: o.Name = None,
+    db: o.Database = None,
+) -> None:
+    """Serve a collection: a page for people at /, an API for programs at /docs.
+
+    Example: unite-search serve --collection holiday
+    """
+    try:
+        from unite_search.server.run import serve as run_server
+        from unite_search.server.settings import Settings
+    except ModuleNotFoundError as error:
+        raise ImportError(INSTALL) from error
+    from unite_search.collection import Collection
+
+    settings = Settings(
+        host=host,
+        port=port,
+        token=token,
+        names=tuple(name or ()),
+        allow_write=allow_write,
+        allow_url=allow_url,
+        rate_per_s=rate,
+    )
+    folders = [chosen_directory(collection, db), *(others or [])]
+    served = [Collection.open(folder) for folder in folders]
+    say(f"Serving {', '.join(it.name for it in served)} at {settings.url} (stop with Ctrl-C)")
+    run_server(served, settings)
