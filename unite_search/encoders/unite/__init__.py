@@ -1,0 +1,1 @@
+"""The UNITE models: `encoder` is the way in; needs the extra `unite` (torch, transformers)."""

@@ -1,0 +1,61 @@
+"""Whether a loaded model behaves as a model should, whatever its weights: for a person who has just installed it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from unite_search.content import Clip, Content, Image
+from unite_search.encoders.unite.collate import collate
+from unite_search.encoders.unite.encoder import UniteEncoder
+from unite_search.encoders.unite.findings import Finding, Vectors, distance, worst_of
+
+TOLERANCES = {"float32": 5e-6, "float16": 1e-2, "bfloat16": 3e-2}
+EXTRA_PADDING = 17
+SIDE = 112
+
+
+def check_model(encoder: UniteEncoder) -> Iterator[Finding]:
+    """Embed a few contents in several ways and compare."""
+    contents = _contents()
+    tolerance = TOLERANCES[encoder.options.dtype or "float32"]
+    name = encoder.name
+    alone = {what: encoder.encode([content], role="candidate")[0] for what, content in contents.items()}
+    lengths = {what: abs(float(np.linalg.norm(row)) - 1) for what, row in alone.items()}
+    finite = {what: float(not np.isfinite(row).all()) for what, row in alone.items()}
+    yield worst_of("finite vectors", name, finite, 0.0)
+    yield worst_of("unit vectors", name, lengths, 1e-5)
+    together = dict(zip(contents, encoder.encode(list(contents.values()), role="candidate"), strict=True))
+    yield _compared("batched equals single", together, alone, name, tolerance)
+    padded = {what: _left_padded(encoder, content) for what, content in contents.items()}
+    yield _compared("left padding has no effect", padded, alone, name, tolerance)
+
+
+def _compared(
+    check: str, vectors: dict[str, Vectors], alone: dict[str, Vectors], name: str, tolerance: float
+) -> Finding:
+    return worst_of(check, name, {what: distance(row, alone[what]) for what, row in vectors.items()}, tolerance)
+
+
+def _left_padded(encoder: UniteEncoder, content: Content) -> Vectors:
+    """Embed a content beside a longer one."""
+    inputs = encoder.inputs
+    item = inputs.prepare(inputs.draft(content, "candidate"))
+    longer = inputs.draft(Content(("word " * (len(item.token_ids) + EXTRA_PADDING),)), "candidate")
+    batch = collate([item, inputs.prepare(longer)], pad_id=inputs.pad_id)
+    row: Vectors = encoder.model.embed(batch).numpy()[0]
+    return row
+
+
+def _contents() -> dict[str, Content]:
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 255, SIDE).astype(np.uint8)
+    shade = np.broadcast_to(ramp[:, None, None], (SIDE, SIDE, 3)).copy()
+    noise = rng.integers(0, 255, (4, SIDE, SIDE, 3), dtype=np.uint8)
+    return {
+        "a text": Content(("A dog runs along the beach.",)),
+        "a picture": Content((Image(shade),)),
+        "a clip": Content((Clip(noise, np.arange(4.0)),)),
+        "a picture and a text": Content((Image(noise[0]), "make it red")),
+    }
