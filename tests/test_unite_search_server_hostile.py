@@ -1,0 +1,339 @@
+"""Hostile requests: what each gets, and that the server goes on answering others."""
+
+from __future__ import annotations
+
+import io
+import re
+import socket
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+from served import serving, toy_collection
+
+from unite_search.errors import UniteSearchError
+from unite_search.server.fetch import fetch, public_address
+from unite_search.server.guard import RateLimit
+from unite_search.server.jobs import Loaded
+from unite_search.server.problems import Refusal
+from unite_search.server.settings import Limits, Settings
+from unite_search.server.uploads import Uploads
+from unite_search.server.workers import Workers
+
+TOKEN = "correct horse battery"
+LIMITS = Limits(
+    upload_bytes=1 << 20,
+    body_bytes=8 << 10,
+    receive_s=1.0,
+    slowest_bytes_per_s=1e6,
+    image_pixels=1_000_000,
+    decode_s=10.0,
+    head_s=1.0,
+    connections=60,
+    connections_per_client=20,
+)
+PATHS = ("../../../etc/passwd", "..%2f..%2f..%2fetc%2fpasswd", "%2fetc%2fpasswd", "/etc/passwd", "file:///etc/passwd")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "secret.txt").write_text("root:x:0:0 secret\n")
+    with serving(toy_collection(folder), settings=Settings(rate_per_s=0, limits=LIMITS)) as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("locked")
+    with serving(toy_collection(folder), settings=Settings(token=TOKEN, rate_per_s=0)) as (address, _):
+        yield address
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_parameter_takes_a_path(address: str, path: str) -> None:
+    asked = [
+        ("GET", f"/api/v1/items/{path}/media", None),
+        ("GET", f"/api/v1/items/0/media?collection={path}", None),
+        ("GET", f"/api/v1/items/0/{path}", None),
+        ("GET", f"/api/v1/uploads/{path}/preview", None),
+        ("GET", f"/static/{path}", None),
+        ("GET", f"/static/..{path}", None),
+        ("GET", f"/{path}", None),
+        ("POST", "/api/v1/search", {"uploads": [path]}),
+        ("POST", "/api/v1/search", {"ids": [path]}),
+        ("POST", "/api/v1/search", {"texts": ["a"], "collection": path}),
+        ("POST", "/api/v1/search", {"texts": ["a"], "partitions": [path]}),
+    ]
+    for method, url, body in asked:
+        status, text = raw(address, method, url, body)
+        assert 400 <= status < 500, (url, status)
+        assert "root:" not in text
+
+
+def raw(address: str, method: str, path: str, body: object = None) -> tuple[int, str]:
+    """A request whose path nobody tidies up on the way."""
+    import json
+
+    content = b"" if body is None else json.dumps(body).encode()
+    host, port = address.removeprefix("http://").split(":")
+    head = f"{method} {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\nContent-Length: {len(content)}\r\n"
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + content)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    return int(answer.split()[1]), answer.decode("utf-8", "replace")
+
+
+def test_large_bodies_are_refused_before_and_while_they_come(address: str) -> None:
+    large = b"x" * (LIMITS.upload_bytes + 1)
+    assert httpx.post(f"{address}/api/v1/uploads", content=large).status_code == 413
+    chunks = (large[at : at + 65536] for at in range(0, len(large), 65536))
+    assert httpx.post(f"{address}/api/v1/uploads", content=chunks).status_code == 413
+    assert httpx.post(f"{address}/api/v1/search", json={"texts": ["a" * 9000]}).status_code == 413
+
+
+def test_a_slow_upload_is_cut_off(address: str) -> None:
+    def drip() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b"x"
+            time.sleep(0.1)
+
+    started = time.monotonic()
+    with suppress(httpx.TransportError):
+        assert httpx.post(f"{address}/api/v1/uploads", content=drip(), timeout=20).status_code == 408
+    assert time.monotonic() - started < 3.9
+
+
+def png_of_declared_size(width: int, height: int) -> bytes:
+    """A few hundred bytes that claim to be a huge picture."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "expected"),
+    [
+        ("bomb", png_of_declared_size(60_000, 60_000), "too many pixels"),
+        ("above our limit", png_of_declared_size(1001, 1001), "too many pixels"),
+        ("truncated", png_of_declared_size(500, 500), ""),
+        ("noise", bytes(range(256)) * 40, ""),
+        ("playlist", b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/secret\n", ""),
+        ("concat script", b"ffconcat version 1.0\nfile /etc/passwd\n", ""),
+        ("svg", b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>", ""),
+    ],
+)
+def test_bad_uploads_are_refused_with_a_reason(address: str, name: str, body: bytes, expected: str) -> None:
+    response = httpx.post(f"{address}/api/v1/uploads", content=body, timeout=60)
+    assert response.status_code == 422, name
+    assert expected in response.json()["detail"]
+    assert "/tmp" not in response.json()["detail"]
+
+
+@pytest.mark.parametrize("where", ["1=1; DROP TABLE items", "id = 1 OR sleep(9)", "embedding IS NULL", "'", "(" * 1999])
+def test_filters_cannot_inject(address: str, where: str) -> None:
+    response = httpx.post(f"{address}/api/v1/search", json={"texts": ["a"], "where": where}, timeout=30)
+    assert response.status_code == 422
+    assert httpx.get(f"{address}/api/v1/status").json()["items"] == {"image": 4, "text": 1}
+
+
+def test_many_silent_connections_do_not_shut_others_out(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    attackers = []
+    try:
+        for number in range(10_000):
+            connection = socket.socket()
+            connection.settimeout(5)
+            connection.bind(("127.0.0.2", 0))
+            connection.connect((host, int(port)))
+            connection.sendall(b"GET / HTTP/1.1\r\n")
+            attackers.append(connection)
+            if len(attackers) > 200:
+                attackers.pop(0).close()
+            if number % 1000 == 999:
+                assert httpx.get(f"{address}/health", timeout=10).status_code == 200
+    except OSError as error:
+        pytest.skip(f"this machine has no second loopback address: {error}")
+    finally:
+        for connection in attackers:
+            connection.close()
+    assert httpx.get(f"{address}/health", timeout=10).status_code == 200
+
+
+def test_a_head_that_never_ends_is_cut_off(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        started = time.monotonic()
+        with suppress(ConnectionResetError):
+            assert connection.recv(100) == b""
+        assert 0.5 < time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "user@localhost", ""])
+def test_another_host_name_is_refused(address: str, host: str) -> None:
+    assert httpx.get(f"{address}/api/v1/status", headers={"Host": host}).status_code in (400, 421)
+
+
+def test_other_web_sites_are_refused(address: str) -> None:
+    for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
+        response = httpx.post(f"{address}/api/v1/search", json={"texts": ["a"]}, headers=headers)
+        assert response.status_code == 403
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert httpx.get(address, headers=link).status_code == 200
+    assert httpx.get(f"{address}/api/v1/status", headers=link).status_code == 403
+
+
+def test_the_token_is_asked_for_everywhere_but_at_the_door(locked: str) -> None:
+    for path in ("/api/v1/status", "/api/v1/items/0", "/api/v1/items/0/media", "/metrics", "/api/v1/nothing"):
+        assert httpx.get(locked + path).status_code == 401
+        assert httpx.get(locked + path, headers={"Authorization": "Bearer wrong"}).status_code == 401
+        assert httpx.get(locked + path, headers={"Cookie": "unite_search_session=wrong"}).status_code == 401
+    for path in ("/", "/health", "/ready", "/docs", "/openapi.json", "/static/app.js"):
+        assert httpx.get(locked + path).status_code == 200
+    good = {"Authorization": f"Bearer {TOKEN}"}
+    assert httpx.get(f"{locked}/api/v1/status", headers=good).status_code == 200
+
+
+def test_the_page_gets_a_cookie_for_the_token(locked: str) -> None:
+    with httpx.Client(base_url=locked) as client:
+        assert client.post("/api/v1/session", json={"token": "wrong"}).status_code == 401
+        response = client.post("/api/v1/session", json={"token": TOKEN})
+        cookie = response.headers["set-cookie"]
+        assert TOKEN not in cookie
+        assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+        assert client.get("/api/v1/status").status_code == 200
+
+
+def test_an_open_address_needs_a_token() -> None:
+    with pytest.raises(UniteSearchError, match="--token"):
+        Settings(host="0.0.0.0")
+    with pytest.raises(UniteSearchError, match="at least 8"):
+        Settings(host="0.0.0.0", token="short")
+    assert Settings(host="::", token=TOKEN).url.startswith("http://[::]:")
+
+
+def test_each_client_has_a_rate(tmp_path: Path) -> None:
+    with (
+        serving(toy_collection(tmp_path), settings=Settings(rate_per_s=2)) as (address, _),
+        httpx.Client(base_url=address) as client,
+    ):
+        answers = [client.get("/health") for _ in range(60)]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert {answer.headers["retry-after"] for answer in answers if answer.status_code == 429} == {"1"}
+
+
+def test_a_bucket_fills_at_its_rate_and_no_higher() -> None:
+    now = [0.0]
+    limit = RateLimit(1.0, clock=lambda: now[0])
+    assert [limit.wait_s("a") for _ in range(10)] == [0.0] * 10
+    assert limit.wait_s("a") == pytest.approx(1.0)
+    assert limit.wait_s("b") == 0.0
+    now[0] = 1.5
+    assert limit.wait_s("a") == 0.0
+    assert limit.wait_s("a") == pytest.approx(0.5)
+    now[0] = 1e6
+    assert [limit.wait_s("a") > 0 for _ in range(11)] == [False] * 10 + [True]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/a.jpg",
+        "http://localhost/a.jpg",
+        "http://[::1]/a.jpg",
+        "http://[::ffff:127.0.0.1]/a.jpg",
+        "http://169.254.169.254/latest/meta-data",
+        "http://10.0.0.1/a.jpg",
+        "http://0.0.0.0/a.jpg",
+        "http://2130706433/a.jpg",
+        "http://0x7f.1/a.jpg",
+        "http://[64:ff9b::7f00:1]/a.jpg",
+        "http://1.1.1.1:22/a.jpg",
+        "http://user:word@1.1.1.1/a.jpg",
+        "file:///etc/passwd",
+        "gopher://1.1.1.1/",
+        "http://1.1.1.1:99999/",
+        "http:///a.jpg",
+    ],
+)
+def test_urls_that_lead_inside_are_not_fetched(tmp_path: Path, url: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        fetch(url, tmp_path / "fetched", replace(LIMITS, receive_s=0.5))
+    assert refused.value.status_code == 422
+    assert re.search("public|must be|address", refused.value.detail)
+    assert not (tmp_path / "fetched").exists()
+
+
+def test_a_public_address_passes() -> None:
+    assert public_address("93.184.215.14", 80) == "93.184.215.14"
+
+
+def hang(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def crash() -> None:
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def hoard() -> None:
+    bytearray(8 << 30)
+
+
+def fine(value: int) -> int:
+    return value
+
+
+def test_a_worker_that_hangs_crashes_or_hoards_costs_one_file() -> None:
+    workers = Workers(1, timeout_s=8.0)
+    for function, arguments, reason in (
+        (hang, (60,), "took longer"),
+        (crash, (), "crashed"),
+        (hoard, (), "too much memory"),
+    ):
+        with pytest.raises(UniteSearchError, match=reason):
+            workers.call(function, *arguments)
+        assert workers.call(fine, 7) == 7
+    workers.close()
+
+
+def test_uploads_are_forgotten_by_age_and_when_too_many() -> None:
+    import numpy as np
+
+    from unite_search.content import Image as Picture
+
+    now = [0.0]
+    uploads = Uploads(kept_bytes=1000, kept_s=10, clock=lambda: now[0])
+    loaded = Loaded(Picture(np.zeros((10, 10, 3), np.uint8)), "hash", b"", 1)
+    kept = [uploads.add(loaded) for _ in range(5)]
+    assert uploads.size_bytes <= 1000
+    for old in kept[:2]:
+        with pytest.raises(Refusal):
+            uploads.get(old.id)
+    assert uploads.get(kept[-1].id) is kept[-1]
+    now[0] = 11.0
+    with pytest.raises(Refusal, match="404"):
+        uploads.get(kept[-1].id)
+    assert len({upload.id for upload in kept}) == 5
+
+
+def test_a_large_upload_within_the_limits_is_taken(address: str) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((600, 600), 90).convert("RGB").save(buffer, "PNG")
+    assert httpx.post(f"{address}/api/v1/uploads", content=buffer.getvalue(), timeout=60).status_code == 201

@@ -1,0 +1,50 @@
+"""schemathesis over the OpenAPI document: no server error, and every answer is what the document says.
+
+One of its checks is left out: that whatever fits the schema is accepted. What a filter may say, and that a query needs
+at least one part, is more than a schema can say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+import schemathesis
+import schemathesis.specs.openapi.stateful.dependencies.resources  # early: Python 3.11 compiles in one thread at a time
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from served import serving, toy_collection
+
+from unite_search.server.settings import Settings
+
+EXAMPLES = 25
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
+    folder = tmp_path_factory.mktemp("schema")
+    allowed = Settings(rate_per_s=0, allow_write=True, allow_url=True)
+    with serving(toy_collection(folder), settings=allowed) as (address, _):
+        yield schemathesis.openapi.from_url(f"{address}/openapi.json")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_every_answer_is_in_the_document(api: BaseSchema, mode: GenerationMode) -> None:
+    tried: set[str] = set()
+    for result in api.get_all_operations():
+        operation = result.ok()
+
+        @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def check(case: Case) -> None:
+            tried.add(case.operation.label)
+            case.call_and_validate(timeout=60, excluded_checks=[positive_data_acceptance])
+
+        with suppress(Unsatisfiable):  # an operation without parameters cannot be asked wrongly
+            check()
+    assert len(tried) > 12

@@ -1,0 +1,110 @@
+"""The application: routes, the layers around them, the page, and the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Response
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from unite_search import __version__
+from unite_search.server import models
+from unite_search.server.envelope import Envelope
+from unite_search.server.guard import Guard
+from unite_search.server.metrics import Meter
+from unite_search.server.problems import Problem, Refusal, add_handlers, documented
+from unite_search.server.routes import items, search, service
+from unite_search.server.routes import uploads as upload_routes
+from unite_search.server.searching import Searcher
+from unite_search.server.service import Service
+
+API = "/api/v1"
+EVERY_ROUTE = documented(400, 401, 403, 408, 413, 421, 429)
+
+
+def create_app(served: Service) -> FastAPI:
+    """The ASGI application over a service, which it starts and stops."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        served.start()
+        yield
+        served.stop()
+
+    app = FastAPI(
+        title="unite-search",
+        version=__version__,
+        description="Multimodal search over folders of videos, images and text.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.service = served
+    app.state.searcher = Searcher(served)
+    add_handlers(app)
+    for module in (search, upload_routes, items, service):
+        app.include_router(module.router, prefix=API, responses=EVERY_ROUTE)
+    _add_probes(app, served)
+    _add_page(app)
+    _describe_problems(app)
+    app.add_middleware(Guard, settings=served.settings)
+    app.add_middleware(Envelope, limits=served.settings.limits)
+    app.add_middleware(Meter, metrics=served.metrics)
+    return app
+
+
+def _add_probes(app: FastAPI, served: Service) -> None:
+    """What supervisors ask: does it live, can it answer, how is it doing."""
+
+    @app.get("/health", response_model=models.Health, tags=["service"])
+    async def health() -> models.Health:
+        """Answer as long as the server lives."""
+        return models.Health(status="ok")
+
+    @app.get("/ready", response_model=models.Health, responses=documented(503), tags=["service"])
+    async def ready() -> models.Health:
+        """Answer when every collection can be searched."""
+        for reader in served.readers.values():
+            if not reader.is_ready:
+                raise Refusal(503, f"collection {reader.name}: {reader.problem}", {"Retry-After": "2"})
+        return models.Health(status="ok")
+
+    @app.get("/metrics", response_class=Response, tags=["service"], responses={200: {"content": {"text/plain": {}}}})
+    def metrics() -> Response:
+        """Counters for Prometheus."""
+        return Response(served.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_page(app: FastAPI) -> None:
+    """The page and the description of the API: files of the package, and nothing from elsewhere."""
+    folder = Path(str(files("unite_search.server").joinpath("static")))
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(folder / "index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        return FileResponse(folder / "docs.html")
+
+    app.mount("/static", StaticFiles(directory=folder), name="static")
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the shape of errors into the OpenAPI document, to which the routes refer."""
+    generate = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = generate()
+            schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        return generate()
+
+    app.openapi = described  # type: ignore[method-assign]

@@ -1,0 +1,103 @@
+"""A file as a response, whole or in part, so that a browser can seek in it.
+
+Source: RFC 9110, section 14: one range of bytes; several, or what is no range, are answered with the whole file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from fastapi.responses import StreamingResponse
+
+from unite_search.errors import UnreadableFileError
+from unite_search.media.reasons import reason_of
+from unite_search.server.problems import Refusal
+
+BLOCK_BYTES = 256 << 10
+FOR_A_DAY = "private, max-age=86400"
+TYPES = {
+    **{".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".gif": "image/gif"},
+    **{".bmp": "image/bmp", ".tif": "image/tiff", ".tiff": "image/tiff", ".heic": "image/heic", ".heif": "image/heif"},
+    **{".avif": "image/avif", ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"},
+    **{".mkv": "video/x-matroska", ".webm": "video/webm", ".avi": "video/x-msvideo"},
+}
+PLAIN_TEXT = "text/plain; charset=utf-8"
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
+
+
+class Span(NamedTuple):
+    """Bytes from `first` to `last`, both counted in."""
+
+    first: int
+    last: int
+
+
+def file_response(path: Path, wanted: str | None) -> StreamingResponse:
+    """A file, or what a Range header wants of it.
+
+    Raises:
+        UnreadableFileError: it is gone, or not a regular file.
+        Refusal: the range lies behind its end.
+    """
+    stream, size = _opened(path)
+    try:
+        span = parse_range(wanted, size)
+    except Refusal:
+        stream.close()
+        raise
+    first, last = span or Span(0, size - 1)
+    headers = {"Accept-Ranges": "bytes", "Content-Length": str(last - first + 1), "Cache-Control": FOR_A_DAY}
+    if span is not None:
+        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    media_type = TYPES.get(path.suffix.lower(), PLAIN_TEXT)
+    return StreamingResponse(_blocks(stream, first, last), 200 if span is None else 206, headers, media_type)
+
+
+def parse_range(wanted: str | None, size: int) -> Span | None:
+    """Read a Range header; None for the whole file.
+
+    Raises:
+        Refusal: the range lies behind the end of the file.
+    """
+    match = _RANGE.fullmatch((wanted or "").strip())
+    if match is None or not any(match.groups()):
+        return None
+    first, last = (int(digits) if digits else None for digits in match.groups())
+    if first is None:
+        span = Span(max(0, size - (last or 0)), size - 1)
+        is_empty = not last
+    elif last is not None and last < first:
+        return None
+    else:
+        span = Span(first, size - 1 if last is None else min(last, size - 1))
+        is_empty = False
+    if is_empty or span.first >= size:
+        raise Refusal(416, f"the file has {size:,} bytes", {"Content-Range": f"bytes */{size}"})
+    return span
+
+
+def _opened(path: Path) -> tuple[BinaryIO, int]:
+    """The file and its size; a pipe or device that took its place is neither waited for nor read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        status = os.fstat(descriptor)
+    except OSError as error:
+        raise UnreadableFileError(f"the file cannot be read: {reason_of(error)}") from error
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise UnreadableFileError("the file cannot be read: not a regular file")
+    return os.fdopen(descriptor, "rb"), status.st_size
+
+
+def _blocks(stream: BinaryIO, first: int, last: int) -> Iterator[bytes]:
+    with stream:
+        stream.seek(first)
+        left = last - first + 1
+        while left and (block := stream.read(min(BLOCK_BYTES, left))):
+            left -= len(block)
+            yield block

@@ -1,0 +1,211 @@
+"""What goes in and out of the API, as pydantic models; the OpenAPI document is made from them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+MAX_ID = 2**63 - 1
+MAX_OFFSET = 10_000
+MAX_TOP_K = 200
+
+ItemId = Annotated[int, Field(ge=0, le=MAX_ID)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+UploadId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
+UtcTime = Annotated[datetime, BeforeValidator(lambda time: time.replace(tzinfo=timezone.utc))]
+LocalTime = Annotated[
+    str,
+    BeforeValidator(lambda time: time.isoformat()),
+    Field(description="As the file has it, without a time zone.", examples=["2024-05-01T12:00:00"]),
+]
+Partition = Literal["text", "image", "video", "text+image", "text+video", "image+video", "text+image+video"]
+Side = Annotated[Literal[160, 320, 640, 1280], BeforeValidator(int)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class Scope(_Model):
+    """Where to look, and how much to return."""
+
+    partitions: list[Partition] = Field([], max_length=7, description="Only these; none for all.")
+    where: str | None = Field(None, max_length=2000, description="Filter on columns, as `duration_s < 60`.")
+    top_k: int = Field(10, ge=1, le=MAX_TOP_K, description="Hits to return.")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Hits to pass over, for paging.")
+    group: bool = Field(True, description="One hit for each file, its best segment first.")
+    include_self: bool = Field(False, description="Keep hits that are the query's own files.")
+
+
+class SimilarScope(Scope):
+    """The same, in the query of a URL."""
+
+    collection: str | None = Field(None, max_length=200, description="Its name; the first one without.")
+
+
+class SearchRequest(Scope):
+    """A question: its texts, uploads and items together are one composed query."""
+
+    collection: str | None = Field(None, max_length=200, description="Its name; the first one without.")
+    texts: list[Words] = Field([], max_length=8, description="What to look for, or how the result differs.")
+    uploads: list[UploadId] = Field([], max_length=4, description="Pictures and clips that were uploaded.")
+    ids: list[ItemId] = Field([], max_length=4, description="Items of the collection, as examples.")
+    exclude: list[Words] = Field([], max_length=8, description="Texts to move away from.")
+    instruction: str | None = Field(None, min_length=1, max_length=1000, description="Replaces the task instruction.")
+
+
+class Segment(_Model):
+    """Another part of the same file that was found."""
+
+    id: ItemId
+    score: float
+    cosine: float
+    partition: str
+    start_s: float | None
+    end_s: float | None
+    text: str | None
+
+
+class Hit(Segment):
+    """A returned item; `score` can be compared between partitions of one query, `cosine` inside one only."""
+
+    rank: int
+    modality: Literal["video", "image", "text"]
+    uri: str
+    parent: ItemId
+    width: int | None
+    height: int | None
+    duration_s: float | None
+    taken_at: LocalTime | None
+    metadata: dict[str, Any]
+    segments: list[Segment]
+
+
+class SearchResponse(_Model):
+    """A page of hits, best first."""
+
+    hits: list[Hit]
+    next_offset: int | None = Field(description="The offset of the next page; null on the last one.")
+    searched: dict[str, int] = Field(description="Items that competed, by partition.")
+    encode_ms: float
+    search_ms: float
+
+
+class Item(_Model):
+    """What is known of an item."""
+
+    id: ItemId
+    parent: ItemId
+    partition: str
+    kind: Literal["video", "image", "text"]
+    uri: str
+    content_hash: str
+    size_bytes: int
+    modified_at: UtcTime | None
+    taken_at: LocalTime | None
+    start_s: float | None
+    end_s: float | None
+    duration_s: float | None
+    width: int | None
+    height: int | None
+    text: str | None
+    metadata: dict[str, Any]
+
+
+class Upload(_Model):
+    """A picture or clip that can be searched with for a while."""
+
+    id: UploadId
+    kind: Literal["image", "video"]
+    frames: int = Field(description="How many stand side by side in the preview.")
+
+
+class UploadUrl(_Model):
+    """Where a picture or clip is to be fetched from."""
+
+    url: str = Field(min_length=8, max_length=2000)
+
+
+class Progress(_Model):
+    """Where a run of `index` stands."""
+
+    stage: Literal["scan", "index", "compact", "done"]
+    files_total: int
+    files_done: int
+    items: int
+    skipped: int
+    scan_finished: bool
+    rate: float = Field(description="Files a second.")
+    remaining_s: float | None
+
+
+class Status(_Model):
+    """What a collection holds."""
+
+    name: str
+    encoder: str
+    dim: int
+    files: int
+    items: dict[str, int] = Field(description="By partition.")
+    size_bytes: int
+    duplicates: int
+    version: int
+    is_ready: bool = Field(description="Whether queries can be answered.")
+    problem: str | None = Field(description="Why it is not ready, or does not follow its writer.")
+    indexing: Progress | None = Field(description="The run of `index` that is going on.")
+
+
+class Collections(_Model):
+    """The collections that are served, the default one first."""
+
+    collections: list[Status]
+    allow_write: bool
+    allow_url: bool
+
+
+class Encoder(_Model):
+    """An encoder of the registry."""
+
+    name: str
+    is_default: bool
+    is_loaded: bool
+    dim: int | None
+    modalities: list[str]
+
+
+class Encoders(_Model):
+    """The encoders, by name."""
+
+    encoders: list[Encoder]
+
+
+class Health(_Model):
+    """Whether the server lives, or is ready."""
+
+    status: Literal["ok"]
+
+
+class Token(_Model):
+    """What was given as `--token`."""
+
+    token: str = Field(min_length=1, max_length=1000)
+
+
+class Removed(_Model):
+    """How many items left the collection."""
+
+    removed: int
+
+
+class Added(_Model):
+    """How many items a file gave that was added."""
+
+    items: int
+
+
+class Started(_Model):
+    """A run of `index` was started; its progress is in the status."""
+
+    status: Literal["started"]

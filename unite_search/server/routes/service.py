@@ -1,0 +1,94 @@
+"""The server itself: collections and their state, encoders, runs of `index`, the page's session."""
+
+from __future__ import annotations
+
+import hmac
+
+from fastapi import APIRouter, Request, Response
+
+from unite_search.encoders.registry import DEFAULT_ENCODER, ENCODERS
+from unite_search.server import models
+from unite_search.server.guard import COOKIE, session_cookie
+from unite_search.server.problems import Refusal, documented
+from unite_search.server.reader import Reader
+from unite_search.server.routes.shared import Chosen, MayWrite, Services
+from unite_search.server.service import Service
+
+router = APIRouter(tags=["service"])
+
+
+@router.get("/collections", response_model=models.Collections)
+def collections(service: Services) -> models.Collections:
+    """The collections that are served, and what clients may do."""
+    settings = service.settings
+    served = [_status(reader) for reader in service.readers.values()]
+    return models.Collections(collections=served, allow_write=settings.allow_write, allow_url=settings.allow_url)
+
+
+@router.get("/status", response_model=models.Status, responses=documented(404, 422))
+def status(reader: Chosen) -> models.Status:
+    """What a collection holds, and whether it is being indexed."""
+    return _status(reader)
+
+
+@router.get("/encoders", response_model=models.Encoders)
+def encoders(service: Services) -> models.Encoders:
+    """The encoders by name, with what is known of those that are loaded."""
+    names = sorted({*ENCODERS, *service.encoders.loaded})
+    return models.Encoders(encoders=[_encoder(service, name) for name in names])
+
+
+@router.post(
+    "/index",
+    status_code=202,
+    response_model=models.Started,
+    dependencies=[MayWrite],
+    responses=documented(400, 403, 404, 409, 422, 503),
+)
+def index(reader: Chosen, service: Services) -> models.Started:
+    """Bring a collection in step with the folders that were indexed before, in the background."""
+    service.writer.start_index(reader)
+    return models.Started(status="started")
+
+
+@router.post("/session", status_code=204, response_class=Response, responses=documented(401, 422))
+def session(given: models.Token, request: Request, service: Services) -> Response:
+    """Exchange the token for the page's cookie."""
+    token = service.settings.token
+    if token is None:
+        return Response(status_code=204)
+    if not hmac.compare_digest(given.token.encode(), token.encode()):
+        raise Refusal(401, "that is not the token", {"WWW-Authenticate": "Bearer"})
+    response = Response(status_code=204)
+    is_secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, session_cookie(token), httponly=True, samesite="strict", secure=is_secure)
+    return response
+
+
+def _status(reader: Reader) -> models.Status:
+    found, activity = reader.status(), reader.activity()
+    return models.Status(
+        name=found.name,
+        encoder=found.encoder,
+        dim=found.dim,
+        files=found.files,
+        items=found.items,
+        size_bytes=found.size_bytes,
+        duplicates=found.duplicates,
+        version=found.version,
+        is_ready=reader.is_ready,
+        problem=reader.problem,
+        indexing=None if activity is None else models.Progress.model_validate(activity),
+    )
+
+
+def _encoder(service: Service, name: str) -> models.Encoder:
+    loaded = service.encoders.loaded.get(name)
+    encoder = None if loaded is None else loaded[0]
+    return models.Encoder(
+        name=name,
+        is_default=name == DEFAULT_ENCODER,
+        is_loaded=encoder is not None,
+        dim=None if encoder is None else encoder.dim,
+        modalities=[] if encoder is None else encoder.modalities.partition.split("+"),
+    )

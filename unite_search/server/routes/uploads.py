@@ -1,0 +1,66 @@
+"""Pictures and clips to search with: received or fetched, decoded within limits, kept in memory for a while."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from unite_search.server import models
+from unite_search.server.fetch import fetch
+from unite_search.server.jobs import Source, load
+from unite_search.server.problems import Refusal, documented
+from unite_search.server.reader import Reader
+from unite_search.server.receiving import received_file
+from unite_search.server.routes.items import BODY, JPEG
+from unite_search.server.routes.shared import Chosen, Services
+from unite_search.server.service import Service
+from unite_search.server.uploads import is_image
+
+HEAD_BYTES = 16
+
+router = APIRouter(tags=["search"])
+
+
+@router.post(
+    "/uploads",
+    status_code=201,
+    response_model=models.Upload,
+    responses=documented(400, 404, 408, 413, 422, 503),
+    openapi_extra=BODY,
+)
+async def upload(request: Request, reader: Chosen, service: Services) -> models.Upload:
+    """Send a picture or clip as the body; the id that comes back can be searched with."""
+    async with received_file(request) as path:
+        return await run_in_threadpool(_keep, service, reader, path)
+
+
+@router.post(
+    "/uploads/url",
+    status_code=201,
+    response_model=models.Upload,
+    responses=documented(403, 404, 413, 422, 503),
+)
+def upload_url(given: models.UploadUrl, reader: Chosen, service: Services) -> models.Upload:
+    """Have a picture or clip fetched from a public address, where the server was started with `--allow-url`."""
+    if not service.settings.allow_url:
+        raise Refusal(403, "the server was started without --allow-url")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fetched"
+        fetch(given.url, path, service.settings.limits)
+        return _keep(service, reader, path)
+
+
+@router.get("/uploads/{upload_id}/preview", response_class=Response, responses={**JPEG, **documented(404, 422)})
+def preview(upload_id: models.UploadId, service: Services) -> Response:
+    """A JPEG of what the encoder sees of an upload; the frames of a clip stand side by side."""
+    return Response(service.uploads.get(upload_id).loaded.preview, media_type="image/jpeg")
+
+
+def _keep(service: Service, reader: Reader, path: Path) -> models.Upload:
+    with path.open("rb") as stream:
+        is_video = not is_image(stream.read(HEAD_BYTES))
+    loaded = service.workers.call(load, Source(path), reader.encoder.media, service.bounds, is_video)
+    return models.Upload.model_validate(service.uploads.add(loaded))

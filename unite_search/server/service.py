@@ -1,0 +1,81 @@
+"""`Service`: everything that lives as long as the server and that its routes share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from unite_search.collection import Collection
+from unite_search.errors import UniteSearchError
+from unite_search.server.jobs import Bounds
+from unite_search.server.metrics import Metrics
+from unite_search.server.previews import Previews
+from unite_search.server.problems import Refusal
+from unite_search.server.reader import Encoders, Reader
+from unite_search.server.settings import Settings
+from unite_search.server.uploads import Uploads
+from unite_search.server.workers import Workers
+from unite_search.server.writer import Writer
+
+
+class Service:
+    """Open collections and what serves them; `start` before use, `stop` at the end."""
+
+    def __init__(self, collections: Sequence[Collection], settings: Settings) -> None:
+        """Take collections over.
+
+        Raises:
+            UniteSearchError: none, or two of one name.
+        """
+        limits = settings.limits
+        self.settings = settings
+        self.encoders = Encoders(max_waiting=limits.waiting_queries)
+        self.readers = {collection.name: Reader(collection, self.encoders) for collection in collections}
+        if not collections or len(self.readers) != len(collections):
+            raise UniteSearchError("give at least one collection, each of another name")
+        self.workers = Workers(max(2, os.cpu_count() or 1), timeout_s=limits.decode_s)
+        self.previews = Previews(self.workers)
+        self.uploads = Uploads(kept_bytes=limits.kept_bytes, kept_s=limits.kept_s)
+        self.bounds = Bounds(limits.image_pixels, limits.video_pixels, limits.video_s)
+        self.metrics = Metrics(self._gauges)
+        self.writer = Writer()
+
+    def start(self) -> None:
+        """Load encoders and follow collections, in the background."""
+        for reader in self.readers.values():
+            reader.start()
+
+    def stop(self) -> None:
+        """Finish what was begun, and end everything."""
+        self.writer.stop()
+        for reader in self.readers.values():
+            reader.stop()
+        self.encoders.close()
+        self.workers.close()
+
+    def reader(self, name: str | None) -> Reader:
+        """A collection by name; the first one without.
+
+        Raises:
+            Refusal: there is none of that name.
+        """
+        if name is None:
+            return next(iter(self.readers.values()))
+        if name not in self.readers:
+            raise Refusal(404, f"no collection {name!r}; served are {', '.join(self.readers)}")
+        return self.readers[name]
+
+    def added_folder(self, reader: Reader) -> Path:
+        """Where files that clients add to a collection are kept: beside its own folder."""
+        directory = reader.collection.directory
+        return directory.with_name(f"{directory.name}-added")
+
+    def _gauges(self) -> Iterator[tuple[str, str, dict[str, str], float]]:
+        yield "unite_search_waiting_queries", "Queries that wait for an encoder.", {}, self.encoders.waiting()
+        yield "unite_search_uploads_bytes", "Memory that uploads take.", {}, self.uploads.size_bytes
+        for name, reader in self.readers.items():
+            labels = {"collection": name}
+            yield "unite_search_ready", "Whether a collection can be searched.", labels, reader.is_ready
+            for partition, count in reader.status().items.items():
+                yield "unite_search_items", "Items.", {**labels, "partition": partition}, count

@@ -1,0 +1,106 @@
+"""What a person may choose about the server, and the limits that protect it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from unite_search.errors import UniteSearchError
+
+LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one client may ask for.
+
+    Attributes:
+        body_bytes: of a JSON request.
+        upload_bytes: of an uploaded file.
+        receive_s: until a request has come whole; large uploads get more, see `slowest_bytes_per_s`.
+        slowest_bytes_per_s: an upload that is slower than this is cut off.
+        image_pixels: of an uploaded picture.
+        video_pixels: of a frame of an uploaded clip.
+        video_s: length of an uploaded clip.
+        decode_s: to read one file.
+        kept_bytes: of decoded uploads, all clients together; the oldest go first.
+        kept_s: how long an upload can be searched with.
+        waiting_queries: queries that may wait for the encoder before new ones are refused.
+        connections: open ones in all.
+        connections_per_client: of one address.
+        head_s: until the head of a request has come whole.
+    """
+
+    body_bytes: int = 64 << 10
+    upload_bytes: int = 200 * MIB
+    receive_s: float = 20.0
+    slowest_bytes_per_s: float = 100_000.0
+    image_pixels: int = 60_000_000
+    video_pixels: int = 3840 * 2160
+    video_s: float = 600.0
+    decode_s: float = 30.0
+    kept_bytes: int = 512 * MIB
+    kept_s: float = 3600.0
+    waiting_queries: int = 256
+    connections: int = 1024
+    connections_per_client: int = 256
+    head_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to serve.
+
+    Attributes:
+        host: address to listen on.
+        port: TCP port.
+        token: what clients must show; None only where nobody else can connect.
+        names: further host names under which the server is reached, such as `photos.example.org`.
+        allow_write: whether items may be added and removed.
+        allow_url: whether a query may name a picture or clip by its URL.
+        rate_per_s: requests a second of one client, ten times as many in a burst; 0 for no limit.
+        limits: see `Limits`.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    token: str | None = None
+    names: tuple[str, ...] = ()
+    allow_write: bool = False
+    allow_url: bool = False
+    rate_per_s: float = 50.0
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.token is None and not is_loopback(self.host):
+            raise UniteSearchError(
+                f"{self.host} can be reached by others; give --token or $UNITE_SEARCH_TOKEN, or keep to 127.0.0.1"
+            )
+        if self.token is not None and len(self.token) < 8:
+            raise UniteSearchError(f"the token has {len(self.token)} characters; expected at least 8")
+
+    @property
+    def url(self) -> str:
+        """Where the page is; with the token behind the #, which browsers keep to themselves."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/" + (f"#token={quote(self.token, safe='')}" if self.token else "")
+
+    @property
+    def allowed_hosts(self) -> frozenset[str] | None:
+        """What the Host header may name, without port; None for anything, where a token is asked for anyway.
+
+        Without a token this is what keeps a web page elsewhere from reaching the server under a name of its own.
+        """
+        if self.token is not None and not self.names:
+            return None
+        return frozenset({*LOCAL_NAMES, self.host.lower(), *(name.lower() for name in self.names)})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

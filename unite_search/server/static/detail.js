@@ -1,0 +1,153 @@
+// One item from near: its picture, clip or text, what is known of it, and its neighbours.
+
+import * as api from "./api.js";
+import { byId, bytes, counted, decodeIfUrl, fileName, make, number, span } from "./dom.js";
+import { face, frames } from "./faces.js";
+import { query } from "./query.js";
+
+const NEIGHBOURS = 8;
+const SHOWN_BY_BROWSERS = /\.(jpe?g|png|webp|gif|bmp|avif)$/i;
+
+let hits = [];
+let place = 0;
+let act = {};
+
+// `actions` are { more(hit), with(hit) }: search for more like it, or with it as a part.
+export function openDetail(list, index, actions) {
+  [hits, place, act] = [list, index, actions];
+  show(hits[place]);
+  if (!byId("detail").open) byId("detail").showModal();
+}
+
+export function closeDetail() {
+  byId("detail").close();
+}
+
+export function turn(step) {
+  const next = place + step;
+  if (next < 0 || next >= hits.length) return;
+  place = next;
+  show(hits[place]);
+}
+
+export const current = () => hits[place];
+
+async function show(hit) {
+  const dialog = byId("detail");
+  const about = make("div", { class: "about" }, make("h2", { text: fileName(hit.uri) }));
+  const near = make("section", { class: "near" }, make("h3", { text: "More like this" }), make("div", { class: "row" }));
+  const close = make("button", { class: "close", "aria-label": "Close", text: "×", onclick: closeDetail });
+  dialog.replaceChildren(close, stage(hit), about, near);
+  dialog.scrollTop = 0;
+  try {
+    const item = await api.item(hit.id, query.collection);
+    if (current() === hit) about.append(...facts(hit, item));
+  } catch (problem) {
+    about.append(make("p", { class: "error", text: problem.message }));
+  }
+  showNeighbours(hit, near.querySelector(".row"));
+}
+
+function stage(hit) {
+  const box = make("div", { class: "stage" }, shown(hit));
+  const arrow = (step, name, text, isAtEnd) => make("button", { class: `turn ${name}`, "aria-label": text, text: step < 0 ? "‹" : "›", disabled: isAtEnd, onclick: () => turn(step) });
+  box.append(arrow(-1, "back", "Previous hit", place === 0), arrow(1, "on", "Next hit", place === hits.length - 1));
+  return box;
+}
+
+function shown(hit) {
+  if (hit.modality === "text") return make("blockquote", { text: hit.text ?? "" });
+  const file = api.itemUrl(hit.id, "media", query.collection);
+  if (hit.modality === "video") return video(hit, file);
+  const url = SHOWN_BY_BROWSERS.test(hit.uri) ? file : api.itemUrl(hit.id, "thumbnail", query.collection, 1280);
+  const picture = make("img", { src: url, alt: fileName(hit.uri) });
+  picture.addEventListener("error", () => picture.replaceWith(make("blockquote", { text: "The file cannot be shown." })));
+  return picture;
+}
+
+// The matched seconds over and over, until the person moves elsewhere; frames where the browser cannot play the file.
+function video(hit, file) {
+  const player = make("video", { controls: true, muted: true, playsinline: true, loop: hit.start_s === null, preload: "metadata" });
+  player.muted = true;
+  player.addEventListener("loadedmetadata", () => {
+    player.currentTime = hit.start_s ?? 0;
+    player.play().catch(() => {});
+  });
+  player.addEventListener("timeupdate", () => {
+    const isPast = hit.end_s !== null && player.currentTime >= hit.end_s && player.currentTime < hit.end_s + 1;
+    if (isPast && !player.seeking) player.currentTime = hit.start_s;
+  });
+  player.addEventListener("ended", () => {
+    player.currentTime = hit.start_s ?? 0;
+    player.play().catch(() => {});
+  });
+  player.addEventListener("error", () => player.replaceWith(filmStrip(hit)));
+  player.src = file;
+  return player;
+}
+
+function filmStrip(hit) {
+  const ratio = hit.width && hit.height ? hit.width / hit.height : 4 / 3;
+  const strip = frames(api.itemUrl(hit.id, "strip", query.collection, 640), null, ratio);
+  strip.classList.add("playing");
+  strip.style.aspectRatio = ratio;
+  return strip;
+}
+
+function facts(hit, item) {
+  const rows = [
+    ["Score", hit.score === undefined ? null : `${hit.score.toFixed(2)} (cosine ${hit.cosine.toFixed(3)})`],
+    ["Part", span(item)],
+    ["Length", item.duration_s === null ? null : `${number(Math.round(item.duration_s * 10) / 10)} s`],
+    ["Size", [item.width ? `${item.width} × ${item.height}` : null, bytes(item.size_bytes)].filter(Boolean).join(", ")],
+    ["Taken", time(item.taken_at)],
+    ["Changed", time(item.modified_at)],
+    ...Object.entries(item.metadata).slice(0, 12).map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : String(value)]),
+  ];
+  const list = make("dl", {}, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
+  const caption = item.text && item.kind !== "text" ? make("p", { text: item.text }) : null;
+  return [caption, actions(hit), list, path(item), segments(hit)].filter(Boolean);
+}
+
+const time = (text) => (text ? new Date(text.endsWith("Z") ? text : `${text}Z`).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" }) : null);
+
+function actions(hit) {
+  return make(
+    "div",
+    { class: "actions" },
+    make("button", { class: "go", text: "More like this", onclick: () => act.more(hit) }),
+    make("button", { text: "Like this, but …", title: "Add it to the query and say how the result should differ", onclick: () => act.with(hit) }),
+  );
+}
+
+function path(item) {
+  const plain = decodeIfUrl(item.uri);
+  const copy = make("button", { text: "Copy", "aria-label": "Copy the path" });
+  copy.addEventListener("click", async () => {
+    const isDone = await navigator.clipboard.writeText(plain).then(() => true, () => false);
+    copy.textContent = isDone ? "Copied" : "Select it and copy";
+  });
+  return make("p", { class: "path" }, make("code", { text: plain }), copy);
+}
+
+function segments(hit) {
+  if (!hit.segments?.length || hit.modality === "image") return null;
+  const parts = [hit, ...hit.segments].map((segment) => ({ ...hit, ...segment, segments: [] }));
+  const buttons = parts.slice(0, 12).map((segment, index) =>
+    make("button", { class: index === 0 ? "current" : "", text: span(segment) || (segment.text ?? "").slice(0, 40), onclick: (event) => {
+      for (const other of event.target.parentElement.children) other.classList.toggle("current", other === event.target);
+      document.querySelector(".stage").firstElementChild.replaceWith(shown(segment));
+    } }),
+  );
+  return make("div", {}, make("p", { class: "soft", text: `${counted(parts.length, "part")} of it were found` }), make("div", { class: "segments" }, ...buttons));
+}
+
+async function showNeighbours(hit, row) {
+  try {
+    const found = (await api.similar(hit.id, query.collection, NEIGHBOURS)).hits;
+    if (current() !== hit) return;
+    row.replaceChildren(...found.map((near, index) => make("button", { "aria-label": fileName(near.uri), title: fileName(near.uri), onclick: () => openDetail(found, index, act) }, face(near, query.collection, 160))));
+  } catch (problem) {
+    row.replaceChildren(make("p", { class: "error", text: problem.message }));
+  }
+}

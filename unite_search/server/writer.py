@@ -1,0 +1,113 @@
+"""Changes that clients make to a collection, where the server was started with `--allow-write`.
+
+Each goes through a collection opened for it, as the command line would; readers follow it like any other writer.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillRunning
+from pathlib import Path
+
+from unite_search.collection import Collection
+from unite_search.media.scan import KIND_OF
+from unite_search.report import IndexReport
+from unite_search.server.problems import Refusal
+from unite_search.server.reader import Reader
+
+NOTICE_S = 0.5
+"""A run that cannot start, because another process writes, has said so by then."""
+_NAME = re.compile(r"\w[\w .()+-]{0,120}", re.ASCII)
+
+log = logging.getLogger(__name__)
+
+
+class Writer:
+    """One change at a time."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="unite-search write")
+        self._run: Future[IndexReport] | None = None
+
+    def start_index(self, reader: Reader) -> None:
+        """Go over the folders that were indexed before, in the background.
+
+        Raises:
+            Refusal: a run is going on already.
+            CollectionLockedError: in another process.
+        """
+        if self._run is not None and not self._run.done():
+            raise Refusal(409, "a run is going on already; its progress is in the status")
+        self._run = self._pool.submit(_indexed, reader, [])
+        self._run.add_done_callback(_tell_failure)
+        try:
+            self._run.result(NOTICE_S)
+        except StillRunning:
+            return
+
+    def add(self, reader: Reader, received: Path, name: str, folder: Path) -> int:
+        """Move a received file into a folder under a name that is free there, and index it; returns its items.
+
+        Raises:
+            UniteSearchError: it cannot be indexed.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        target = _free_path(folder, name)
+        received.replace(target)
+        report = self._pool.submit(_indexed, reader, [folder]).result()
+        for skipped in report.skipped:
+            if skipped.path == target:
+                target.unlink()
+                raise Refusal(422, f"{name}: {skipped.reason}")
+        return report.items
+
+    def remove(self, reader: Reader, item_id: int) -> int:
+        """Take an item out of the collection; its file stays."""
+
+        def remove() -> int:
+            with Collection.open(reader.collection.directory) as collection:
+                return collection.remove(ids=[item_id])
+
+        return self._pool.submit(remove).result()
+
+    def stop(self) -> None:
+        """Wait for what is going on."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def checked_name(name: str) -> str:
+    """A file name that can be nothing but one, of a type that can be indexed.
+
+    Raises:
+        Refusal: it is not.
+    """
+    if not _NAME.fullmatch(name) or Path(name).suffix.lower() not in KIND_OF:
+        known = " ".join(sorted(KIND_OF))
+        raise Refusal(422, f"the name must be letters, digits and spaces, and end in one of {known}")
+    return name
+
+
+def _indexed(reader: Reader, paths: list[Path]) -> IndexReport:
+    with Collection.open(reader.collection.directory, encoder=reader.encoder) as collection:
+        return collection.index(paths)
+
+
+def _tell_failure(run: Future[IndexReport]) -> None:
+    if not run.cancelled() and (error := run.exception()) is not None:
+        log.error("indexing failed: %s", error)
+
+
+def _free_path(folder: Path, name: str) -> Path:
+    """A path that was free, and is now taken by an empty file."""
+    stem, suffix = Path(name).stem, Path(name).suffix
+    for number in range(1, 10_000):
+        path = folder / (name if number == 1 else f"{stem}-{number}{suffix}")
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        except FileExistsError:
+            continue
+        return path
+    raise Refusal(409, f"there are too many files named {name}")
