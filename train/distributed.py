@@ -1,0 +1,63 @@
+"""One batch over several processes: rows are gathered, each process differentiates its own.
+
+Every process sees the loss of the whole batch. Gradients flow to its own rows only and are exactly the slice of the
+whole batch's gradient, so nothing is sent in the backward pass. Summed over processes, parameter gradients are those of
+one process with the whole batch. `sum_gradients` does that; under DDP, which takes the mean, multiply the loss by
+`process_count()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import distributed
+
+
+def process_count() -> int:
+    """How many processes train together; 1 without a process group."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def process_rank() -> int:
+    """The number of this process, from 0."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def gather_rows(rows: torch.Tensor) -> torch.Tensor:
+    """Join the rows of all processes in rank order.
+
+    Args:
+        rows: (B, ...); B must be the same in every process.
+
+    Returns:
+        (processes * B, ...); gradients reach `rows` and no other process.
+
+    Raises:
+        ValueError: processes have different numbers of rows; raised in all of them.
+    """
+    if process_count() == 1:
+        return rows
+    _refuse_ragged(len(rows), rows.device)
+    parts = [torch.empty_like(rows) for _ in range(process_count())]
+    distributed.all_gather(parts, rows.detach().contiguous())
+    parts[process_rank()] = rows
+    return torch.cat(parts)
+
+
+def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Add up the gradients of all processes, in place, in every process."""
+    if process_count() == 1:
+        return
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        distributed.all_reduce(parameter.grad)
+
+
+def _refuse_ragged(count: int, device: torch.device) -> None:
+    counts = [torch.zeros(1, dtype=torch.long, device=device) for _ in range(process_count())]
+    distributed.all_gather(counts, torch.tensor([count], device=device))
+    sizes = [int(size) for size in counts]
+    if len(set(sizes)) > 1:
+        raise ValueError(f"processes have {sizes} rows; expected the same number in each")

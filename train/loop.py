@@ -1,0 +1,172 @@
+"""One training run: batches, loss, step; evaluated, logged and saved on the way; resumed where it stopped."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from train.batches import BatchSampler
+from train.checkpoints import Checkpointer, MetricsLog, Progress, seed_everything
+from train.config import OptimiserConfig, TrainConfig
+from train.data import Pair, Side, group_numbers, without
+from train.distributed import gather_rows, process_count, process_rank, sum_gradients
+from train.evaluation import Evaluation
+from train.grad_cache import GradCache
+from train.losses import LossOptions, Rows, count_alone, info_nce, mamcl
+from train.optimise import Average, Weights, rate_share
+from train.record import write_record
+from train.sources import read_pairs
+from train.trainee import Trainee, load_trainee
+from unite_search.encoders.base import Role
+
+Chunk = tuple[Role, Sequence[Side]]
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """A run, from its config to its last step.
+
+    Args:
+        config: everything about it.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        torch.set_num_threads(config.run.threads)
+        seed_everything(config.run.seed)
+        self.folder = Path(config.run.out)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.trainee: Trainee = load_trainee(config.model)
+        self.evaluation = Evaluation.read(config.run)
+        self._prepare()
+        self._build(config.optimiser)
+
+    def _prepare(self) -> None:
+        """Read all sources; pairs with unreadable media are left out and counted, never replaced."""
+        config = self.config.data
+        found = [read_pairs(source) for source in config.sources]
+        unreadable = self.trainee.prepare([pair for pairs in (*found, self.evaluation.pairs) for pair in pairs])
+        sources = [without(pairs, unreadable) for pairs in found]
+        write_record(self.config, sources, self.folder)
+        skipped = sum(map(len, found)) - sum(map(len, sources))
+        log.info("%d pairs, %d skipped for media that cannot be read", sum(map(len, sources)), skipped)
+        weights = [source.weight for source in config.sources]
+        self.sampler = BatchSampler(sources=sources, weights=weights, config=config, seed=self.config.run.seed)
+
+    def _build(self, config: OptimiserConfig) -> None:
+        trained = {name: value for name, value in self.trainee.module.named_parameters() if value.requires_grad}
+        self.optimiser = torch.optim.AdamW(trained.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        rate = partial(rate_share, steps=self.config.run.steps, warmup=config.warmup)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, rate)
+        self.average = Average(list(trained.values()), config.averaging)
+        self.cache: GradCache[Chunk] = GradCache(lambda chunk: self.trainee.embed(chunk[1], chunk[0]))
+        parts = {
+            "weights": Weights(trained),
+            "optimiser": self.optimiser,
+            "schedule": self.schedule,
+            "average": self.average,
+        }
+        self.checkpointer = Checkpointer(self.folder, parts)
+
+    def train(self) -> Progress:
+        """Run to the end, or on to the end, and export."""
+        progress = self.checkpointer.restore()
+        metrics = MetricsLog(self.folder, progress.step)
+        while progress.step < self.config.run.steps and not self._is_stale(progress):
+            metrics.append(**self.step(progress))
+            if progress.step % self.config.run.evaluate_every == 0:
+                metrics.append(step=progress.step, **self.evaluate(progress))
+            if progress.step % self.config.run.save_every == 0:
+                self.checkpointer.save(progress)
+        self.checkpointer.save(progress)
+        with self.average.in_place():
+            self.trainee.export(self.folder / "encoder")
+        return progress
+
+    def step(self, progress: Progress) -> dict[str, float]:
+        """One optimiser step; what is logged of it."""
+        started = time.perf_counter()
+        self.trainee.module.train()
+        pairs = self.sampler.batch(progress.step, process_rank(), process_count())
+        value = self.cache.backward(self._chunks(pairs), self._loss(pairs))
+        sum_gradients(self.average.parameters)
+        norm = torch.nn.utils.clip_grad_norm_(self.average.parameters, self.config.optimiser.clip or math.inf)
+        self.optimiser.step()
+        rate = self.schedule.get_last_lr()[0]
+        self.schedule.step()
+        self.optimiser.zero_grad()
+        self.average.update()
+        progress.step += 1
+        alone = count_alone(torch.tensor([pair.wanted for pair in pairs])) if self.config.loss.stage == 2 else 0
+        return {
+            "step": progress.step,
+            "loss": value.item(),
+            "gradient_norm": norm.item(),
+            "learning_rate": rate,
+            "alone": alone,
+            "seconds": round(time.perf_counter() - started, 4),
+        }
+
+    def evaluate(self, progress: Progress) -> dict[str, float]:
+        """Measure on held-out data with averaged weights, and keep count of the best."""
+        with self.average.in_place():
+            self.trainee.module.eval()
+            values = self.evaluation.measure(self.trainee)
+        score = next(iter(values.values()), -1.0)
+        progress.stale = 0 if score > progress.best else progress.stale + 1
+        progress.best = max(progress.best, score)
+        log.info("step %d  %s", progress.step, "  ".join(f"{name} {value:.1f}" for name, value in values.items()))
+        return values
+
+    def _is_stale(self, progress: Progress) -> bool:
+        return 0 < self.config.run.patience <= progress.stale
+
+    def _chunks(self, pairs: Sequence[Pair]) -> list[list[Chunk]]:
+        size = self.config.data.chunk
+        groups: list[tuple[Role, list[Side]]] = [
+            ("query", [pair.query for pair in pairs]),
+            ("candidate", [pair.candidate for pair in pairs]),
+            ("candidate", [pair.negative for pair in pairs if pair.negative]),
+        ]
+        return [
+            [(role, sides[start : start + size]) for start in range(0, len(sides), size)]
+            for role, sides in groups
+            if sides
+        ]
+
+    def _loss(self, pairs: Sequence[Pair]) -> LossOfBatch:
+        config = self.config.loss
+        options = LossOptions(
+            temperature=config.temperature,
+            symmetric=config.is_symmetric,
+            positives=config.positives,  # type: ignore[arg-type]
+        )
+        return LossOfBatch(pairs, options, is_masked=config.stage == 2)
+
+
+class LossOfBatch:
+    """The loss of the whole batch of all processes, from the embeddings of one."""
+
+    def __init__(self, pairs: Sequence[Pair], options: LossOptions, *, is_masked: bool) -> None:
+        self._options = options
+        self._is_masked = is_masked
+        self._modalities = gather_rows(torch.tensor([int(pair.wanted) for pair in pairs]))
+        self._groups = gather_rows(torch.tensor(group_numbers(pairs, process_rank())))
+
+    def __call__(
+        self, queries: torch.Tensor, candidates: torch.Tensor, negatives: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(B, D) embeddings of this process to the loss of all."""
+        gathered = None if negatives is None else gather_rows(negatives)
+        rows = Rows(groups=self._groups.to(queries.device), hard_negatives=gathered)
+        q, c = gather_rows(queries), gather_rows(candidates)
+        if self._is_masked:
+            return mamcl(q, c, self._modalities.to(q.device), self._options, rows)
+        return info_nce(q, c, self._options, rows)

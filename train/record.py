@@ -1,0 +1,55 @@
+"""What a run leaves behind about itself: its resolved config, the code's commit, a fingerprint of its data."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import torch
+
+from train.config import TrainConfig
+from train.data import Pair, balance
+
+RECORD = "run.json"
+
+
+def write_record(config: TrainConfig, sources: Sequence[Sequence[Pair]], folder: Path) -> None:
+    """Write `run.json`.
+
+    Raises:
+        ValueError: the folder belongs to a run with another config, which this one would not continue.
+    """
+    path = folder / RECORD
+    settings = json.loads(json.dumps(config.as_dict()))
+    if path.exists() and json.loads(path.read_text(encoding="utf-8"))["config"] != settings:
+        raise ValueError(f"{folder} holds a run with another config; give another run.out or remove it")
+    record = {
+        "config": settings,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "data": {"fingerprint": fingerprint(sources), "pairs": [len(pairs) for pairs in sources]},
+        "balance": balance(pair for pairs in sources for pair in pairs),
+    }
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def fingerprint(sources: Sequence[Sequence[Pair]]) -> str:
+    """A hash of all pairs in order; media count by their path."""
+    digest = blake2b(digest_size=8)
+    for pairs in sources:
+        for pair in pairs:
+            digest.update(repr(pair).encode())
+    return digest.hexdigest()
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
