@@ -1,0 +1,1 @@
+"""Measurements that go into `docs/results/`; run from a checkout as `python -m benchmarks`."""

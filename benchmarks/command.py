@@ -1,0 +1,66 @@
+"""Running the program as a person does, in a process of its own, and measuring that process and its children."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROGRAM = (sys.executable, "-c", "from unite_search.cli import main; main()")
+SAMPLE_EVERY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One finished command: its parsed JSON (None without), wall and CPU seconds with all its children."""
+
+    output: Any
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+
+
+def run_program(*arguments: str, with_memory: bool = False) -> Run:
+    """Run `unite-search` with some arguments; what it says on stderr is passed on.
+
+    Args:
+        arguments: of the command line; with `--json` among them the output is parsed.
+        with_memory: sample the sum of the proportional set sizes of the process and its descendants, which costs
+            some CPU time; needs `/proc`.
+
+    Raises:
+        subprocess.CalledProcessError: the exit code is not 0.
+    """
+    started, before = time.perf_counter(), os.times()
+    process = subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE)
+    peak = 0
+    while with_memory and process.poll() is None:
+        peak = max(peak, _tree_bytes(process.pid))
+        time.sleep(SAMPLE_EVERY_S)
+    content = process.communicate()[0]
+    wall = time.perf_counter() - started
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    is_json = "--json" in arguments
+    return Run(output=json.loads(content) if is_json else None, wall_s=wall, cpu_s=cpu, peak_bytes=peak)
+
+
+def _tree_bytes(pid: int) -> int:
+    total = 0
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1]) * 1024
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children = (task / "children").read_text(encoding="ascii").split()
+            total += sum(_tree_bytes(int(child)) for child in children)
+    except OSError:
+        return total
+    return total

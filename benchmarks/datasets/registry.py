@@ -1,0 +1,78 @@
+"""The sets by name: where each comes from, and which module reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.datasets.base import Dataset, DatasetError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A set that can be read.
+
+    Attributes:
+        reader: `module:function` that takes a folder.
+        origin: where a person gets it.
+    """
+
+    reader: str
+    origin: str
+
+
+_CAPTIONED = "benchmarks.datasets.captioned"
+_VINDLU = "lists of github.com/klauscc/VindLU; clips from the authors"
+
+DATASETS: dict[str, Source] = {
+    "webvid-covr": Source(
+        "benchmarks.datasets.webvid_covr:load",
+        "CSV: hub lucas-ventura/WebVid-CoVR; clips: WebVid, by the addresses in its own CSV (many are gone)",
+    ),
+    "cirr": Source("benchmarks.datasets.cirr:load", "github.com/Cuberick-Orion/CIRR; photos by the form of NLVR2"),
+    "fashioniq": Source("benchmarks.datasets.fashioniq:load", "github.com/XiaoxiaoGuo/fashion-iq; photos by address"),
+    "circo": Source("benchmarks.datasets.circo:load", "github.com/miccunifi/CIRCO; photos: COCO unlabeled 2017"),
+    "msrvtt": Source(f"{_CAPTIONED}:load_msrvtt", "CSV: github.com/ArrowLuo/CLIP4Clip, msrvtt_data; clips: MSR-VTT"),
+    "msvd": Source(f"{_CAPTIONED}:load_msvd", _VINDLU),
+    "didemo": Source(f"{_CAPTIONED}:load_didemo", _VINDLU),
+    "flickr30k": Source(f"{_CAPTIONED}:load_flickr30k", "Karpathy's caption_datasets.zip; photos: the Flickr30k form"),
+    "flickr8k": Source(f"{_CAPTIONED}:load_flickr8k", "Karpathy's caption_datasets.zip; photos: the Flickr8k form"),
+    "coco": Source(f"{_CAPTIONED}:load_coco", "Karpathy's caption_datasets.zip; photos: COCO val2014"),
+    "manifest": Source(f"{_CAPTIONED}:load_manifest", "any folder with a manifest.jsonl of path, modality, text"),
+    "folder": Source("benchmarks.datasets.folder:load", "any folder with queries, corpus, qrels (BEIR)"),
+}
+
+
+def load_dataset(name: str, folder: Path) -> Dataset:
+    """Read a set.
+
+    Raises:
+        ValueError: the name is unknown.
+        DatasetError: the folder does not hold it; the message says what is missing.
+    """
+    if name not in DATASETS:
+        raise ValueError(f"unknown set {name!r}; known are {', '.join(DATASETS)}")
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder; {name} is from: {DATASETS[name].origin}")
+    module, _, function = DATASETS[name].reader.partition(":")
+    dataset: Dataset = getattr(import_module(module), function)(folder)
+    return dataset
+
+
+def describe(folder: Path | None) -> list[str]:
+    """One line a set: where it comes from, or for a folder whether it holds it and what is missing."""
+    if folder is None:
+        return [f"{name:12} {source.origin}" for name, source in DATASETS.items()]
+    return [f"{name:12} {_state(name, folder)}" for name in DATASETS]
+
+
+def _state(name: str, folder: Path) -> str:
+    try:
+        dataset = load_dataset(name, folder)
+    except DatasetError as error:
+        return f"no: {error}"
+    files = list(dataset.files())
+    there = sum(media.path.is_file() for media in files)
+    sizes = f"{len(dataset.questions):,} queries, {len(dataset.gallery):,} candidates"
+    return f"yes: {sizes}, {there:,} of {len(files):,} files"

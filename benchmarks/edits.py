@@ -1,0 +1,118 @@
+"""Seven edits of pictures, done to the pixels by Pillow, and how people ask for them.
+
+The encoder under test never sees this code: it must guess from the words what the pixels will look like. Wordings to
+tune on and wordings to report on are apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageOps
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One edit.
+
+    Attributes:
+        name: short name, a row of the report.
+        apply: (H, W, 3) uint8 RGB to the same shape.
+        train_wordings: ways to ask for it, for tuning.
+        dev_wordings: other ways, for reports only.
+    """
+
+    name: str
+    apply: Callable[[Pixels], Pixels]
+    train_wordings: tuple[str, ...]
+    dev_wordings: tuple[str, ...]
+
+
+def _tint(colour: tuple[int, int, int], strength: float) -> Callable[[Pixels], Pixels]:
+    """Colourise the luminance from black over the colour to white, and blend that over the picture."""
+
+    def apply(pixels: Pixels) -> Pixels:
+        picture = Image.fromarray(pixels)
+        coloured = ImageOps.colorize(picture.convert("L"), "black", "white", mid=colour)
+        return np.asarray(Image.blend(picture, coloured, strength))
+
+    return apply
+
+
+def _grey(pixels: Pixels) -> Pixels:
+    return np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
+
+
+def _night(pixels: Pixels) -> Pixels:
+    """Day for night, as film does it: less saturation, much less light, a blue cast."""
+    pale = ImageEnhance.Color(Image.fromarray(pixels)).enhance(0.6)
+    red, green, blue = ImageEnhance.Brightness(pale).enhance(0.4).split()
+    cast = (
+        red.point(lambda value: value * 0.6),
+        green.point(lambda value: value * 0.8),
+        blue.point(lambda value: value * 1.2),
+    )
+    return np.asarray(Image.merge("RGB", cast))
+
+
+def _flip(pixels: Pixels) -> Pixels:
+    return np.asarray(ImageOps.mirror(Image.fromarray(pixels)))
+
+
+def _bright(pixels: Pixels) -> Pixels:
+    return np.asarray(ImageEnhance.Brightness(Image.fromarray(pixels)).enhance(1.6))
+
+
+EDITS: tuple[Edit, ...] = (
+    Edit(
+        name="red",
+        apply=_tint((220, 30, 30), 0.6),
+        train_wordings=("make it red", "turn it red", "the same but in red", "with a red tint"),
+        dev_wordings=("can you color this red", "a red version of this picture", "give everything a reddish tone"),
+    ),
+    Edit(
+        name="blue",
+        apply=_tint((40, 80, 220), 0.6),
+        train_wordings=("make it blue", "turn it blue", "the same but in blue", "with a blue tint"),
+        dev_wordings=("can you color this blue", "a blue version of this picture", "give everything a bluish tone"),
+    ),
+    Edit(
+        name="green",
+        apply=_tint((40, 180, 60), 0.6),
+        train_wordings=("make it green", "turn it green", "the same but in green", "with a green tint"),
+        dev_wordings=("can you color this green", "a green version of this picture", "give everything a greenish tone"),
+    ),
+    Edit(
+        name="grey",
+        apply=_grey,
+        train_wordings=("make it black and white", "in greyscale", "the same without colour", "turn it gray"),
+        dev_wordings=("as a monochrome photo", "remove all the colors", "desaturate this picture"),
+    ),
+    Edit(
+        name="night",
+        apply=_night,
+        train_wordings=("at night", "the same but at night", "make it night time", "after dark"),
+        dev_wordings=(
+            "what would this look like at midnight",
+            "the same scene late in the night",
+            "make it a night shot",
+        ),
+    ),
+    Edit(
+        name="flip",
+        apply=_flip,
+        train_wordings=("flip it", "mirror it", "flip it horizontally", "the mirror image"),
+        dev_wordings=("swap left and right", "reverse the picture left to right", "mirrored horizontally, please"),
+    ),
+    Edit(
+        name="bright",
+        apply=_bright,
+        train_wordings=("make it brighter", "brighten it", "more light", "the same but brighter"),
+        dev_wordings=("increase the brightness", "it should be a lot lighter", "raise the exposure of this photo"),
+    ),
+)

@@ -1,0 +1,51 @@
+"""The captioned photos and clips of `../shared/data`: what they are, read in the way the encoder wants them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unite_search.content import Content, Part
+from unite_search.encoders.base import Encoder, Role
+
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """One photo or clip and what people wrote of it."""
+
+    path: Path
+    captions: tuple[str, ...]
+
+
+def read_photos(data: Path, split: str) -> list[Captioned]:
+    """The photos of one split, `train` or `dev`, five captions each."""
+    folder = data / "captioned"
+    return [
+        Captioned(folder / entry["path"], tuple(entry["text"]))
+        for entry in _manifest(folder)
+        if entry["split"] == split
+    ]
+
+
+def read_clips(data: Path) -> list[Captioned]:
+    """The clips, one caption each."""
+    folder = data / "videos"
+    return [Captioned(folder / entry["path"], (entry["text"],)) for entry in _manifest(folder)]
+
+
+def embed(encoder: Encoder, parts: Sequence[Part], role: Role = "candidate") -> NDArray[np.float32]:
+    """Embed single parts; (N, D)."""
+    batches = [parts[start : start + BATCH] for start in range(0, len(parts), BATCH)]
+    return np.concatenate([encoder.encode([Content((part,)) for part in batch], role=role) for batch in batches])
+
+
+def _manifest(folder: Path) -> list[dict[str, str]]:
+    lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]

@@ -1,0 +1,131 @@
+"""One evaluation from a folder to files: numbers, per-query values, a TREC run, and a page of the best and worst."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.datasets.base import Dataset
+from benchmarks.datasets.cirr import DEPTHS, submission
+from benchmarks.datasets.registry import load_dataset
+from benchmarks.embedding import Embedder
+from benchmarks.embedding_cache import EmbeddingCache
+from benchmarks.evaluate import Evaluation, Outcome, embed_share, evaluate
+from benchmarks.pages import write_page
+from benchmarks.protocol import Protocol
+from benchmarks.report import write_result
+from benchmarks.scoring import Scored, score, summarise
+from benchmarks.trec import write_trec
+from unite_search.encoders.base import Encoder
+from unite_search.progress import Meter
+from unite_search.report import ProgressCallback
+
+QUERIES_FILE = "queries.jsonl"
+PAGE_FILE = "best-and-worst.html"
+CACHE_FILE = "embeddings.sqlite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One evaluation.
+
+    Attributes:
+        dataset: name of the set.
+        data: its folder.
+        protocol: the rules.
+        out: folder of the results.
+        cache: folder of the embeddings.
+        limit: ask only so many queries; the gallery stays whole.
+    """
+
+    dataset: str
+    data: Path
+    protocol: Protocol
+    out: Path
+    cache: Path
+    limit: int | None = None
+
+
+def run(given: Run, encoder: Encoder, callback: ProgressCallback | None = None) -> dict[str, Any] | None:
+    """Evaluate and write everything.
+
+    Returns:
+        What `result.json` holds under `results`; None in a process of torchrun that only embeds its share.
+
+    Raises:
+        DatasetError: the folder does not hold the set.
+    """
+    dataset = _limited(load_dataset(given.dataset, given.data), given.limit)
+    with EmbeddingCache(given.cache / CACHE_FILE) as cache:
+        embedder = Embedder(encoder, cache, meter=Meter(callback))
+        if not embed_share(dataset, given.protocol, embedder):
+            return None
+        evaluation = evaluate(dataset, given.protocol, embedder)
+    scored = score(evaluation.outcomes, given.protocol)
+    results = {
+        "dataset": given.dataset,
+        "limit": given.limit,
+        "protocol": given.protocol.described(),
+        "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dim": encoder.dim},
+        "coverage": evaluation.coverage,
+        "metrics": summarise(scored, given.protocol),
+    }
+    _write(given, results, evaluation, scored)
+    return results
+
+
+def table(results: dict[str, Any]) -> str:
+    """The numbers as lines for a terminal, after what they were measured under."""
+    coverage, metrics = results["coverage"], results["metrics"]
+    rules = ", ".join(f"{name} {value!r}" for name, value in results["protocol"].items() if value not in (None, ()))
+    lines = [
+        f"{results['dataset']} with {results['encoder']['name']} ({results['encoder']['fingerprint']})",
+        f"protocol: {rules}",
+        f"queries asked {coverage['queries_asked']:,} of {coverage['queries']:,}, answerable "
+        f"{coverage['queries_answerable']:,}; candidates {coverage['candidates_there']:,} of "
+        f"{coverage['candidates']:,}; files {coverage['files_there']:,} of {coverage['files']:,}",
+    ]
+    columns = {name: part for name, part in metrics.items() if name != "groups"} | metrics.get("groups", {})
+    for column, numbers in columns.items():
+        lines.append(f"{column}: {numbers['queries']:,} queries")
+        lines += [f"  {name:22} {_cell(number)}" for name, number in numbers.items() if isinstance(number, dict)]
+    return "\n".join(lines)
+
+
+def _cell(number: dict[str, float | None]) -> str:
+    value, low, high = ("inf" if part is None else f"{part:.2f}" for part in number.values())
+    return f"{value:>7}  [{low}, {high}]"
+
+
+def _limited(dataset: Dataset, limit: int | None) -> Dataset:
+    return dataset if limit is None else replace(dataset, questions=dataset.questions[:limit])
+
+
+def _write(given: Run, results: dict[str, Any], evaluation: Evaluation, scored: Sequence[Scored]) -> None:
+    given.out.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps(_line(outcome, values)) + "\n" for outcome, values in scored)
+    (given.out / QUERIES_FILE).write_text("".join(lines), encoding="utf-8")
+    write_trec(given.out, evaluation.outcomes, results["encoder"]["name"].rpartition(os.sep)[2])
+    write_page(given.out / PAGE_FILE, evaluation.outcomes)
+    if given.dataset == "cirr":
+        _write_submissions(given.out, evaluation.outcomes)
+    write_result("result", results, given.out)
+
+
+def _line(outcome: Outcome, values: dict[str, float]) -> dict[str, Any]:
+    finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return {"id": outcome.question.id, "answerable": outcome.is_answerable, **finite}
+
+
+def _write_submissions(out: Path, outcomes: Sequence[Outcome]) -> None:
+    """The two files of CIRR's server; the smaller ranking keeps the order of the whole one."""
+    asked = [outcome for outcome in outcomes if outcome.ranking is not None]
+    whole = {outcome.question.id: outcome.top() for outcome in asked}
+    inside = {outcome.question.id: outcome.top(inside=True) for outcome in asked}
+    for metric, rankings in zip(DEPTHS, (whole, inside), strict=True):
+        (out / f"cirr_{metric}.json").write_text(submission(rankings, metric), encoding="utf-8")

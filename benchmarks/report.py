@@ -1,0 +1,50 @@
+"""Writing a result: numbers, and beside them the command, the commit and the machine that made them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import datetime, timezone
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
+PACKAGES = ("numpy", "onnxruntime", "pylance", "pyarrow", "decord2", "pillow", "faiss-cpu", "torch", "transformers")
+
+
+def write_result(name: str, results: dict[str, Any], folder: Path = RESULTS) -> Path:
+    """Store one benchmark's results as `<folder>/<name>.json`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    versions = {(installed.metadata["Name"] or "").lower(): installed.version for installed in distributions()}
+    content = {
+        "command": "python -m benchmarks " + " ".join(sys.argv[1:]),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": _commit(),
+        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()},
+        "python": platform.python_version(),
+        "packages": {package: versions[package] for package in PACKAGES if package in versions},
+        "results": results,
+    }
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(RESULTS.parents[1]), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks import __main__ as program
+from benchmarks import quality_command
+from benchmarks.datasets.registry import DATASETS
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_datasets_lists_every_set(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "datasets"])
+    program.main()
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(DATASETS)
+
+
+def test_the_page_of_benchmarks_names_every_set() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert not [name for name in DATASETS if f"`{name}`" not in page]
+
+
+def test_a_wrong_folder_ends_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"^Error: .* has no webvid8m-covr_test\.csv"):
+        quality_command.main(["webvid-covr", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize("limit", ["0", "-3"])
+def test_a_limit_below_one_is_a_usage_error(tmp_path: Path, limit: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        quality_command.main(["circo", "--data", str(tmp_path), "--limit", limit])
+    assert ended.value.code == 2
+
+
+def test_evaluate_and_compare_with_the_starter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, colour in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):
+        Image.new("RGB", (64, 64), colour).save(tmp_path / f"{name}.png")
+    rows = [{"path": f"{name}.png", "modality": "image", "text": name} for name in ("red", "blue")]
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "out"
+    common = ["manifest", "--data", str(tmp_path), "--cache", str(tmp_path / "cache")]
+    quality_command.main([*common, "--out", str(out)])
+    assert "candidates 2 of 2" in capsys.readouterr().out
+    quality_command.main([*common, "--out", str(tmp_path / "self"), "--include-self"])
+    assert "self_match 'included'" in capsys.readouterr().out
+    quality_command.main(["compare", str(out), str(tmp_path / "self")])
+    assert "the protocols differ: self_match is 'last' and 'included'" in capsys.readouterr().out
+
+
+def test_the_page_of_results_is_made_from_the_committed_numbers() -> None:
+    spec = importlib.util.spec_from_file_location("docs_results", ROOT / "docs" / "results.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.page() == (ROOT / "docs" / "results.md").read_text(encoding="utf-8"), "run python docs/results.py"
