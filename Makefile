@@ -1,0 +1,51 @@
+# `make demo` and `make test` need Python >= 3.10 and a package index, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test test-unite check docs benchmark clean
+
+help:
+	@echo "make demo            draw a small library, index it, search it, write a gallery"
+	@echo "make demo MEDIA=DIR  the same on a folder of your own"
+	@echo "make test            all checks and all tests"
+	@echo "make test-unite      the tests that need torch, in .venv-unite (6 GB)"
+	@echo "make check           format, lint, types and layers only"
+	@echo "make docs            write docs/modules.md"
+	@echo "make benchmark       write docs/results/*.json (needs ../shared/data)"
+	@echo "make clean           remove the virtual environment and what tools left behind"
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,dev]"
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/unite-search demo $(if $(MEDIA),"$(MEDIA)") --out demo
+
+test: check
+	$(BIN)/python -m pytest
+
+.venv-unite/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-unite
+	.venv-unite/bin/python -m pip install --quiet --disable-pip-version-check torch==2.14.1 torchvision==0.29.1
+	.venv-unite/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,dev,unite]" mteb
+	touch $@
+
+test-unite: .venv-unite/installed
+	.venv-unite/bin/python -m pytest tests/test_unite_search_encoders_*.py tests/test_unite_search_integrations_*.py
+
+check: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/installed
+	$(BIN)/python docs/modules.py
+
+benchmark: $(VENV)/installed
+	$(BIN)/python -m benchmarks all --data ../shared/data
+
+clean:
+	rm -rf $(VENV) .venv-unite demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,37 @@
+"""Habits of the code that no linter of ours checks: sizes, names, one meaning a word."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("unite_search", "indexers", "train", "benchmarks")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_is_short_and_says_what_it_is(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    assert ast.get_docstring(tree), "no docstring"
+    assert len(source.splitlines()) <= LONGEST_MODULE
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    too_long = [node.name for node in functions if (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION]
+    assert too_long == []
+
+
+def test_no_module_is_a_drawer_for_everything() -> None:
+    assert not [path for path in MODULES if path.stem in {"utils", "util", "common", "helpers", "misc"}]
+
+
+def test_the_module_page_is_up_to_date() -> None:
+    page = ROOT / "docs" / "modules.md"
+    script = [sys.executable, "-c", "from docs.modules import module_map; print(module_map(), end='')"]
+    expected = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert page.read_text(encoding="utf-8") == expected, "run `make docs`"

@@ -1,0 +1,74 @@
+"""The README keeps its word: its code runs, its commands exist, its numbers stand in committed results."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from functools import reduce
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = ROOT / "docs" / "results"
+ROW = re.compile(
+    r"^\|(?P<what>[^|]+)\|(?P<asked>[^|]+)\|(?P<reached>[^|]+)\| `(?P<file>[a-z-]+\.json)` `(?P<key>[^`]+)` \|$", re.M
+)
+
+
+def test_the_python_example_runs_and_prints_hits(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for number, colour in enumerate(("red", "green", "blue", "white")):
+        Image.new("RGB", (240, 200 + number), colour).save(tmp_path / "photos" / f"{colour}.jpg")
+    Image.new("RGB", (300, 200), "navy").save(tmp_path / "photos" / "boat.jpg")
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    script = tmp_path / "example.py"
+    script.write_text(f"if __name__ == '__main__':\n{_indented(example)}")
+    run = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    lines = run.stdout.splitlines()
+    assert lines[0] == "5 files, 0 could not be read"
+    assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3", "4"]
+    assert "boat.jpg" not in run.stdout
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    help_text = subprocess.run(
+        [sys.executable, "-c", "from unite_search.cli import main; main()", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    commands = set(re.findall(r"^│ ([a-z]+) {2,}", help_text, re.MULTILINE))
+    assert {"index", "query", "verify"} <= commands
+    assert {name for name in commands if name not in README} == set()
+
+
+def test_the_readme_has_numbers_and_each_row_names_its_source() -> None:
+    table = README.split("## Measured")[1].split("\n## ")[0]
+    rows = [
+        line
+        for line in table.splitlines()
+        if line.startswith("|") and "---" not in line and "| asked for |" not in line
+    ]
+    assert len(rows) == len(ROW.findall(table)) > 5
+
+
+@pytest.mark.parametrize(
+    "row", [match.groupdict() for match in ROW.finditer(README)], ids=lambda row: row["what"].strip()
+)
+def test_a_number_of_the_readme_is_the_committed_one(row: dict[str, str]) -> None:
+    content = json.loads((RESULTS / row["file"]).read_text(encoding="utf-8"))
+    value = reduce(lambda inner, key: inner[key], row["key"].split(" / "), content["results"])
+    shown = row["reached"].split()[0]
+    digits = len(shown.partition(".")[2])
+    assert f"{value:.{digits}f}" == shown
+    assert content["command"].startswith("python -m benchmarks ")
+
+
+def _indented(code: str) -> str:
+    return "".join(f"    {line}\n" for line in code.splitlines())
