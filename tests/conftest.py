@@ -36,6 +36,16 @@ def shared_parity() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def unite_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny UNITE model with random weights; needs torch."""
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from tiny_unite import write_checkpoint
+
+    return write_checkpoint(tmp_path_factory.mktemp("unite") / "tiny")
+
+
 @pytest.fixture
 def media(tmp_path: Path) -> Path:
     """A folder with one plain picture a colour, and a text."""

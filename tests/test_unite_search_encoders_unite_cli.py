@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from drawn_media import numbered_frames, quadrants, write_clip
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -33,17 +34,17 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Cli:
 
 
 @pytest.fixture
-def checkpoint(shared_parity: Path) -> str:
-    return str(shared_parity / "checkpoints" / "tiny-unite-modeltype")
+def checkpoint(unite_checkpoint: Path) -> str:
+    return str(unite_checkpoint)
 
 
 @pytest.fixture
-def library(tmp_path: Path, shared_parity: Path) -> Path:
+def library(tmp_path: Path) -> Path:
     folder = tmp_path / "library"
     folder.mkdir()
-    for name in ("116466.jpg", "square_448x448.png"):
-        shutil.copy(shared_parity / "inputs" / "images" / name, folder)
-    shutil.copy(shared_parity / "inputs" / "videos" / "odd9_3fps_160x120.mp4", folder)
+    quadrants().save(folder / "quadrants.png")
+    Image.new("RGB", (90, 60), "navy").save(folder / "navy.png")
+    write_clip(folder / "clip.mp4", numbered_frames(9, 160, 120))
     (folder / "note.txt").write_text("a note about nothing in particular\n")
     return folder
 
@@ -59,7 +60,7 @@ def test_a_library_is_indexed_and_queried_and_remembers_its_encoder(
     assert made_by.encoder == checkpoint
     assert made_by.encoder_options == {"max_pixels": 100352, "fps": 1.0, "max_frames": 4, "dtype": "float32"}
 
-    code, out, err = cli("query", "--image", str(library / "116466.jpg"), "--include-self", "--db", db, "--json")
+    code, out, err = cli("query", "--image", str(library / "navy.png"), "--include-self", "--db", db, "--json")
     assert code == 0, err
     assert len(json.loads(out)["hits"]) == 4
 
@@ -86,9 +87,7 @@ def test_another_encoder_is_refused_with_both_names(cli: Cli, library: Path, che
     assert "this is unite-2b" in err
 
 
-def test_vectors_of_a_collection_are_those_of_the_official_code(
-    library: Path, checkpoint: str, tmp_path: Path, shared_parity: Path
-) -> None:
+def test_vectors_of_a_collection_are_those_of_the_official_code(tmp_path: Path, shared_parity: Path) -> None:
     """Through scan, decode workers and catalog; float16 is what the catalog keeps."""
     import numpy as np
     from safetensors.numpy import load_file
@@ -96,6 +95,12 @@ def test_vectors_of_a_collection_are_those_of_the_official_code(
     golden = load_file(shared_parity / "golden" / "embeddings_base.safetensors")
     names = {"116466.jpg": "i_116466_c", "square_448x448.png": "i_square_448x448_c"}
     names["odd9_3fps_160x120.mp4"] = "v_odd9_3fps_160x120_c"
+    library = tmp_path / "library"
+    library.mkdir()
+    for name in names:
+        (found,) = (shared_parity / "inputs").glob(f"*/{name}")
+        shutil.copy(found, library)
+    checkpoint = str(shared_parity / "checkpoints" / "tiny-unite-modeltype")
     with Collection.open(tmp_path / "db", encoder=checkpoint, create=True) as collection:
         collection.index([library])
         report = collection.export(tmp_path / "out")

@@ -40,8 +40,8 @@ MIXED = [
 
 
 @pytest.fixture(scope="module")
-def encoder(shared_parity: Path) -> UniteEncoder:
-    return UniteEncoder(str(shared_parity / "checkpoints" / "tiny-unite"), CPU)
+def encoder(unite_checkpoint: Path) -> UniteEncoder:
+    return UniteEncoder(str(unite_checkpoint), CPU)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,8 @@ def test_a_long_text_is_cut_but_no_picture_is(encoder: UniteEncoder) -> None:
     assert encoder.encode([Content((Image(drawn(5, 56, 56, 3)), words[:50]))], role="candidate").shape == (1, 64)
 
 
-def test_it_counts_its_work(shared_parity: Path) -> None:
-    encoder = UniteEncoder(str(shared_parity / "checkpoints" / "tiny-unite"), CPU)
+def test_it_counts_its_work(unite_checkpoint: Path) -> None:
+    encoder = UniteEncoder(str(unite_checkpoint), CPU)
     encoder.encode(MIXED, role="candidate")
     lengths = [len(encoder.inputs.draft(content, "candidate")) for content in MIXED]
     assert (encoder.work.items, encoder.work.tokens) == (len(MIXED), sum(lengths))
@@ -88,8 +88,10 @@ def test_it_counts_its_work(shared_parity: Path) -> None:
     "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
 )
 def test_a_batch_that_does_not_fit_is_halved_and_the_run_goes_on(
-    encoder: UniteEncoder, alone: np.ndarray, monkeypatch: pytest.MonkeyPatch, error: Exception
+    encoder: UniteEncoder, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
+    words = [Content((word,)) for word in ("red", "sea", "sky", "dog", "cat", "car", "sun", "box")]
+    expected = np.concatenate([encoder.encode([word], role="candidate") for word in words])
     whole, sizes = UniteModel.embed, []
 
     def embed_two_at_most(self: UniteModel, batch: Any) -> Any:
@@ -99,11 +101,9 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_run_goes_on(
         return whole(self, batch)
 
     monkeypatch.setattr(UniteModel, "embed", embed_two_at_most)
-    monkeypatch.setattr(encoder, "tokens_per_batch", 100_000)
-    texts = [content for content in MIXED if content.modality == 1] * 4
-    rows = encoder.encode(texts, role="candidate")
-    np.testing.assert_allclose(rows, np.tile(alone[[0, 2]], (4, 1)), atol=5e-6)
-    assert max(sizes) == 8
+    rows = encoder.encode(words, role="candidate")
+    np.testing.assert_allclose(rows, expected, atol=5e-6)
+    assert sizes == [8, 4, 2, 2, 4, 2, 2]
 
 
 def test_one_item_too_large_is_said_in_words_and_other_errors_pass() -> None:
@@ -119,8 +119,8 @@ def test_one_item_too_large_is_said_in_words_and_other_errors_pass() -> None:
         run_within_memory(fail(RuntimeError("shapes do not match")), [1, 2, 3])
 
 
-def test_options_that_change_vectors_change_the_fingerprint(shared_parity: Path) -> None:
-    name = str(shared_parity / "checkpoints" / "tiny-unite")
+def test_options_that_change_vectors_change_the_fingerprint(unite_checkpoint: Path) -> None:
+    name = str(unite_checkpoint)
     plain = UniteEncoder(name, CPU).fingerprint
     assert plain == UniteEncoder(name, EncoderOptions(device="cpu", dtype="float32", fps=1.0)).fingerprint
     others = [
@@ -134,10 +134,17 @@ def test_options_that_change_vectors_change_the_fingerprint(shared_parity: Path)
 
 def test_fewer_pixels_and_frames_make_fewer_tokens(encoder: UniteEncoder) -> None:
     small = UniteEncoder(encoder.name, EncoderOptions(device="cpu", max_pixels=64 * 784, max_frames=4))
-    for content in MIXED[1], MIXED[3]:
-        assert len(small.inputs.draft(content, "candidate")) < len(encoder.inputs.draft(content, "candidate")) / 3
+    for content, steps in ((MIXED[1], 1), (MIXED[3], 2)):
+        tokens = [_shown_tokens(given, content) for given in (small, encoder)]
+        assert 32 * steps <= tokens[0] <= 64 * steps
+        assert 256 * steps <= tokens[1] <= 1280 * steps
     assert small.media.sampler(np.arange(100.0), 0.0, 100.0).tolist() == [0, 33, 66, 99]
     pickle.dumps(small.media)
+
+
+def _shown_tokens(encoder: UniteEncoder, content: Content) -> int:
+    inputs = encoder.inputs
+    return sum(token in (inputs.image_id, inputs.video_id) for token in inputs.draft(content, "candidate").token_ids)
 
 
 def test_a_device_that_is_not_there_is_refused(encoder: UniteEncoder) -> None:

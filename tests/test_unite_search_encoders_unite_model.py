@@ -1,4 +1,4 @@
-"""Loading: whatever does not fit is an error that names it. Needs torch and the tiny checkpoints."""
+"""Loading: whatever does not fit is an error that names it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ torch: Any = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
+from tiny_unite import CONFIG, DIM, write_adapter  # noqa: E402
 
 from unite_search.content import Content  # noqa: E402
 from unite_search.encoders.options import EncoderOptions  # noqa: E402
@@ -26,13 +27,10 @@ Weights = dict[str, Any]
 
 
 @pytest.fixture
-def checkpoints(shared_parity: Path, tmp_path: Path) -> Path:
-    """A writable copy of a model and the adapter."""
-    for name in ("tiny-qwen2vl", "tiny-lora-adapter"):
-        folder = tmp_path / name
-        folder.mkdir()
-        for path in (shared_parity / "checkpoints" / name).iterdir():
-            shutil.copyfile(path, folder / path.name)
+def checkpoints(unite_checkpoint: Path, tmp_path: Path) -> Path:
+    """A model and an adapter that a test may change."""
+    shutil.copytree(unite_checkpoint, tmp_path / "model")
+    write_adapter(tmp_path / "adapter", base="../model")
     return tmp_path
 
 
@@ -53,28 +51,29 @@ def embed(folder: Path) -> np.ndarray:
         (lambda w: w.pop("model.layers.1.mlp.up_proj.weight"), r"layers\.1\.mlp\.up_proj\.weight missing"),
         (lambda w: w.pop("visual.merger.ln_q.bias"), r"visual\.merger\.ln_q\.bias missing"),
         (lambda w: w.update(stray=torch.ones(2)), "weight stray unexpected"),
-        (lambda w: w.update({"model.norm.weight": torch.ones(65)}), r"norm\.weight of another shape"),
+        (lambda w: w.update({"model.norm.weight": torch.ones(DIM + 1)}), r"norm\.weight of another shape"),
     ],
 )
 def test_a_weight_that_does_not_fit_is_named(checkpoints: Path, change: Callable[..., Any], message: str) -> None:
-    rewrite(checkpoints / "tiny-qwen2vl", change)
+    rewrite(checkpoints / "model", change)
     with pytest.raises(EncoderUnavailableError, match=message):
-        embed(checkpoints / "tiny-qwen2vl")
+        embed(checkpoints / "model")
 
 
 @pytest.mark.parametrize("kind", ["Qwen2VLModel", "Qwen2VLForConditionalGeneration"])
 def test_what_todays_transformers_saves_is_the_same_model(checkpoints: Path, kind: str) -> None:
     import transformers
 
-    before = checkpoints / "tiny-qwen2vl"
-    getattr(transformers, kind).from_pretrained(before).save_pretrained(checkpoints / "saved")
+    before = checkpoints / "model"
+    config = transformers.Qwen2VLConfig.from_dict({**CONFIG, "model_type": "qwen2_vl"})
+    getattr(transformers, kind).from_pretrained(before, config=config).save_pretrained(checkpoints / "saved")
     for path in before.glob("tokenizer*"):
         shutil.copyfile(path, checkpoints / "saved" / path.name)
     np.testing.assert_array_equal(embed(checkpoints / "saved"), embed(before))
 
 
 def test_an_adapter_is_applied_under_old_and_new_names(checkpoints: Path) -> None:
-    plain, adapted = embed(checkpoints / "tiny-qwen2vl"), embed(checkpoints / "tiny-lora-adapter")
+    plain, adapted = embed(checkpoints / "model"), embed(checkpoints / "adapter")
     assert np.abs(plain - adapted).max() > 0.01
 
     def rename(weights: Weights) -> None:
@@ -83,30 +82,33 @@ def test_an_adapter_is_applied_under_old_and_new_names(checkpoints: Path) -> Non
                 weights.pop(key)
             )
 
-    rewrite(checkpoints / "tiny-lora-adapter", rename)
-    np.testing.assert_array_equal(embed(checkpoints / "tiny-lora-adapter"), adapted)
+    rewrite(checkpoints / "adapter", rename)
+    np.testing.assert_array_equal(embed(checkpoints / "adapter"), adapted)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda w: w.pop(next(k for k in w if "lora_A" in k)), "lacks lora_A"),
-        (lambda w: w.update({"base_model.model.model.layers.9.mlp.up_proj.lora_A.weight": torch.ones(8, 64)}), "lacks"),
+        (
+            lambda w: w.update({"base_model.model.model.layers.9.mlp.up_proj.lora_A.weight": torch.ones(4, DIM)}),
+            "lacks",
+        ),
         (lambda w: w.update({k.replace("layers.0", "layers.9"): w.pop(k) for k in list(w) if "layers.0" in k}), "9"),
         (lambda w: w.update(stray=torch.ones(2)), "unexpected weight stray"),
     ],
 )
 def test_an_adapter_that_does_not_fit_is_an_error(checkpoints: Path, change: Callable[..., Any], message: str) -> None:
-    rewrite(checkpoints / "tiny-lora-adapter", change)
+    rewrite(checkpoints / "adapter", change)
     with pytest.raises(EncoderUnavailableError, match=message):
-        embed(checkpoints / "tiny-lora-adapter")
+        embed(checkpoints / "adapter")
 
 
 def test_an_adapter_beyond_plain_lora_is_refused(checkpoints: Path) -> None:
-    path = checkpoints / "tiny-lora-adapter" / "adapter_config.json"
+    path = checkpoints / "adapter" / "adapter_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "use_dora": True}))
     with pytest.raises(EncoderUnavailableError, match="adapters with use_dora are not supported"):
-        embed(checkpoints / "tiny-lora-adapter")
+        embed(checkpoints / "adapter")
 
 
 def test_merging_is_what_peft_computes(checkpoints: Path) -> None:
