@@ -92,6 +92,7 @@ PRESETS: dict[str, tuple[Protocol, ...]] = {
             name="fashioniq", self_match="included", depths=(1, 10, 50), means=(("mean(R@10, R@50)", ("R@10", "R@50")),)
         ),
     ),
+    "mmeb": (Protocol(name="mmeb", self_match="included", depths=(1, 5, 10)),),
     "circo": (Protocol(name="circo", self_match="included", average_precision="fitting", depths=(5, 10, 25, 50)),),
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,7 +70,7 @@ def run(given: Run, encoder: Encoder, callback: ProgressCallback | None = None) 
         "dataset": given.dataset,
         "limit": given.limit,
         "protocol": given.protocol.described(),
-        "encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dim": encoder.dim},
+        "encoder": {"name": _name(encoder), "fingerprint": encoder.fingerprint, "dim": encoder.dim},
         "coverage": evaluation.coverage,
         "metrics": summarise(scored, given.protocol),
     }
@@ -98,8 +97,13 @@ def table(results: dict[str, Any]) -> str:
 
 
 def _cell(number: dict[str, float | None]) -> str:
-    value, low, high = ("inf" if part is None else f"{part:.2f}" for part in number.values())
-    return f"{value:>7}  [{low}, {high}]"
+    value, *interval = ("inf" if part is None else f"{part:.2f}" for part in number.values())
+    return f"{value:>7}  [{', '.join(interval)}]" if interval else f"{value:>7}"
+
+
+def _name(encoder: Encoder) -> str:
+    """As it was asked for; of a folder its last part, because nobody else has the rest."""
+    return Path(encoder.name).name if Path(encoder.name).is_dir() else encoder.name
 
 
 def _limited(dataset: Dataset, limit: int | None) -> Dataset:
@@ -110,7 +114,7 @@ def _write(given: Run, results: dict[str, Any], evaluation: Evaluation, scored: 
     given.out.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(_line(outcome, values)) + "\n" for outcome, values in scored)
     (given.out / QUERIES_FILE).write_text("".join(lines), encoding="utf-8")
-    write_trec(given.out, evaluation.outcomes, results["encoder"]["name"].rpartition(os.sep)[2])
+    write_trec(given.out, evaluation.outcomes, results["encoder"]["name"])
     write_page(given.out / PAGE_FILE, evaluation.outcomes)
     if given.dataset == "cirr":
         _write_submissions(given.out, evaluation.outcomes)

@@ -22,7 +22,8 @@ Scored = tuple[Outcome, Values]
 
 MEDIAN_RANK = "median rank"
 MISSED = np.inf
-NDCG_DEPTH = 10
+NDCG_DEPTHS = 5, 10
+"""ViDoRe's and BEIR's."""
 
 
 def values_of(outcome: Outcome, protocol: Protocol) -> Values:
@@ -40,7 +41,7 @@ def values_of(outcome: Outcome, protocol: Protocol) -> Values:
     for k in protocol.depths:
         best = min(k, len(ranks)) if protocol.average_precision == "fitting" else None
         values[f"mAP@{k}"] = metrics.average_precision_at(ranks, k, best=best)
-    values[f"nDCG@{NDCG_DEPTH}"] = metrics.ndcg_at(ranks, NDCG_DEPTH, grades)
+    values |= {f"nDCG@{k}": metrics.ndcg_at(ranks, k, grades) for k in NDCG_DEPTHS}
     return values | {"MRR": metrics.reciprocal_rank(ranks), MEDIAN_RANK: float(ranks.min())}
 
 
@@ -53,6 +54,7 @@ def summarise(scored: Sequence[Scored], protocol: Protocol) -> dict[str, Any]:
     """Numbers over the queries that could be answered, over all of them, and by group.
 
     `available` leaves out queries whose reference or whose right candidates are missing; `all` counts them as misses.
+    `mean of groups` gives each group the same weight, as published averages over categories or tasks do.
     """
     answerable = [(outcome, values) for outcome, values in scored if outcome.is_answerable]
     groups = dict.fromkeys(outcome.question.group for outcome, _ in scored)
@@ -64,7 +66,15 @@ def summarise(scored: Sequence[Scored], protocol: Protocol) -> dict[str, Any]:
             group: _means([values for outcome, values in answerable if outcome.question.group == group], protocol)
             for group in groups
         }
+        summary["mean of groups"] = _mean_of(list(summary["groups"].values()))
     return summary
+
+
+def _mean_of(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The metrics that all groups have, each averaged over the groups; without intervals."""
+    shared = [name for name in groups[0] if name not in ("queries", MEDIAN_RANK) and all(name in one for one in groups)]
+    means = {name: {"value": round(float(np.mean([one[name]["value"] for one in groups])), 4)} for name in shared}
+    return {"queries": sum(one["queries"] for one in groups), **means}
 
 
 def _means(rows: Sequence[Values], protocol: Protocol) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image as Picture
 
-from benchmarks.datasets.base import DatasetError
+from benchmarks.datasets.base import DatasetError, Entry
 from benchmarks.datasets.cirr import submission
 from benchmarks.datasets.registry import DATASETS, describe, load_dataset
 
@@ -112,7 +117,7 @@ def test_missing_fields_of_json_are_named_with_their_row(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_an_empty_folder_is_told_what_it_lacks(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DatasetError, match=r"has no .*\.(json|jsonl|csv|tsv)"):
+    with pytest.raises(DatasetError, match=r"has no .*\.(json|jsonl|csv|tsv|parquet)"):
         load_dataset(name, tmp_path)
     with pytest.raises(DatasetError, match="is not a folder"):
         load_dataset(name, tmp_path / "nowhere")
@@ -140,6 +145,126 @@ def test_folder_reads_beir_with_pictures(tmp_path: Path) -> None:
     (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\tz\t1\n")
     with pytest.raises(DatasetError, match=r"test\.tsv, row 1 names z, which the corpus does not have"):
         load_dataset("folder", tmp_path)
+
+
+def write_parquet(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(list(rows)), path)
+
+
+def picture_cell(colour: tuple[int, int, int]) -> dict[str, object]:
+    """As the library `datasets` stores a picture."""
+    buffer = io.BytesIO()
+    Picture.new("RGB", (8, 8), colour).save(buffer, "PNG")
+    return {"bytes": buffer.getvalue(), "path": "page.png"}
+
+
+def first_pixel(entry: Entry) -> object:
+    assert entry.media
+    with Picture.open(entry.media.path) as picture:
+        return picture.getpixel((0, 0))
+
+
+def test_folder_reads_the_parquet_triples_of_the_hub(tmp_path: Path) -> None:
+    pages = [{"corpus-id": number, "image": picture_cell((number, 0, 0))} for number in range(3)]
+    write_parquet(tmp_path / "corpus" / "test-00000-of-00002.parquet", pages[:2])
+    write_parquet(tmp_path / "corpus" / "test-00001-of-00002.parquet", pages[2:])
+    write_parquet(tmp_path / "queries" / "test-00000-of-00001.parquet", [{"query-id": 1, "query": "how many?"}])
+    judged = [{"query-id": 1, "corpus-id": 2, "score": 1}, {"query-id": 1, "corpus-id": 1, "score": 0}]
+    write_parquet(tmp_path / "qrels" / "test-00000-of-00001.parquet", judged)
+    for name in ("folder", "vidore"):
+        dataset = load_dataset(name, tmp_path)
+        assert [(one.text, one.relevant) for one in dataset.questions] == [("how many?", {"2": 1.0})]
+        assert dataset.questions[0].reference is None, "page 1 is another thing than query 1"
+        assert [first_pixel(entry) for entry in dataset.gallery] == [(number, 0, 0) for number in range(3)]
+
+
+def test_folder_knows_the_passage_that_a_query_is_taken_from(tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text(
+        '{"_id": "1", "title": "Topic", "text": "an argument"}\n{"_id": "2", "text": "its rebuttal"}\n'
+    )
+    (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "an argument"}\n{"_id": "2", "text": "other"}\n')
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\t2\t1\n2\t1\t1\n")
+    assert [one.reference for one in load_dataset("folder", tmp_path).questions] == ["1", None]
+
+
+def test_vidore_asks_a_question_once_and_its_last_page_is_right(tmp_path: Path) -> None:
+    rows = [
+        {"query": query, "image": picture_cell((number, 0, 0)), "image_filename": f"{number}.png", "page": "1"}
+        for number, query in enumerate(("when?", None, "who?", "when?"))
+    ]
+    path = tmp_path / "data" / "test-00000-of-00001.parquet"
+    write_parquet(path, rows)
+    dataset = load_dataset("vidore", tmp_path)
+    assert [(one.text, one.relevant) for one in dataset.questions] == [("when?", {"3.png": 1}), ("who?", {"2.png": 1})]
+    assert [first_pixel(entry) for entry in dataset.gallery] == [(number, 0, 0) for number in range(4)]
+    media = dataset.gallery[0].media
+    assert media
+    written = media.path.stat().st_mtime_ns
+    load_dataset("vidore", tmp_path)
+    assert media.path.stat().st_mtime_ns == written, "pictures are unpacked once"
+    write_parquet(path, [{"query": "when?", "image": picture_cell((0, 0, 0))}])
+    with pytest.raises(DatasetError, match=r"test-00000-of-00001\.parquet has no column image_filename; its columns"):
+        load_dataset("vidore", tmp_path)
+    write_parquet(path, [{"query": "when?", "image": "a string", "image_filename": "x"}])
+    with pytest.raises(DatasetError, match="row 1: a picture is a str; expected bytes and path"):
+        load_dataset("vidore", tmp_path)
+    path.write_bytes(b"no parquet")
+    with pytest.raises(DatasetError, match=r"test-00000-of-00001\.parquet: "):
+        load_dataset("vidore", tmp_path)
+
+
+MMEB = {
+    "qry_text": "<|image_1|>\nFind the caption",
+    "qry_img_path": "COCO/a.jpg",
+    "tgt_text": ["a dog", "a cat", "a dog"],
+    "tgt_img_path": ["", "", ""],
+}
+
+
+def test_mmeb_has_a_group_a_task_and_a_list_a_query(tmp_path: Path) -> None:
+    other = MMEB | {"tgt_text": ["a cow", "a dog", "a cat"]}
+    write_parquet(tmp_path / "MSCOCO_i2t" / "test-00000-of-00001.parquet", [MMEB, other])
+    composed = {
+        "qry_inst": "<|image_1|> Find another photo",
+        "qry_text": "at night",
+        "qry_img_path": "CIRR/q.png",
+        "tgt_inst": "<|image_1|> Embed",
+        "tgt_text": ["", ""],
+        "tgt_img_path": ["CIRR/1.png", "CIRR/2.png"],
+    }
+    write_parquet(tmp_path / "CIRR" / "test-00000-of-00001.parquet", [composed])
+    photo = tmp_path / "images" / "COCO" / "a.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.touch()
+    dataset = load_dataset("mmeb", tmp_path)
+    questions = {one.id: one for one in dataset.questions}
+    texts = {entry.id: entry.text for entry in dataset.gallery}
+    first, second, edit = (questions[name] for name in ("MSCOCO_i2t-0", "MSCOCO_i2t-1", "CIRR-0"))
+    assert first.text == "Find the caption"
+    assert first.media
+    assert first.media.path == photo
+    assert [texts[name] for name in first.relevant] == ["a dog"]
+    assert [texts[name] for name in first.subset] == ["a dog", "a cat"]
+    assert [texts[name] for name in second.subset] == ["a cow", "a dog", "a cat"]
+    assert edit.text == "Find another photo at night"
+    assert [texts[name] for name in edit.subset] == ["Embed", "Embed"]
+    assert edit.group == "CIRR"
+    assert len(dataset.gallery) == 3 + 2
+    assert len(load_dataset("mmeb", tmp_path / "MSCOCO_i2t").questions) == 2, "one task by itself"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({name: cell for name, cell in MMEB.items() if name != "tgt_text"}, "has no column tgt_text; its columns are"),
+        (MMEB | {"tgt_img_path": [""]}, "row 1: 3 tgt_text and 1 tgt_img_path"),
+    ],
+)
+def test_mmeb_names_what_is_wrong(tmp_path: Path, row: dict[str, object], message: str) -> None:
+    write_parquet(tmp_path / "CIRR" / "test-00000-of-00001.parquet", [row])
+    with pytest.raises(DatasetError, match=message):
+        load_dataset("mmeb", tmp_path)
 
 
 def test_captioned_sets_in_their_layouts(tmp_path: Path) -> None:

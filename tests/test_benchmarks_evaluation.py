@@ -18,7 +18,7 @@ from toy import ToyEncoder
 
 from benchmarks import compare, covr_miniature
 from benchmarks.captions import AGAIN, rescore
-from benchmarks.datasets.base import Dataset
+from benchmarks.datasets.base import Dataset, Entry, Question
 from benchmarks.datasets.registry import load_dataset
 from benchmarks.embedding import Embedder
 from benchmarks.embedding_cache import EmbeddingCache
@@ -226,6 +226,24 @@ def test_compare_is_paired_and_names_other_rules(pictures: Path, tmp_path: Path)
         compare.compare(tmp_path / "a", tmp_path)
 
 
+def test_groups_weigh_the_same_in_their_mean() -> None:
+    """One query of group a is right, none of three of group b: 25 % of the queries, 50 % of the groups."""
+    gallery = tuple(Entry(id=f"{group}{number}", text="x", group=group) for group in "ab" for number in range(2))
+    questions = tuple(
+        Question(id=f"{group} {number}", text="x", relevant={f"{group}0": 1.0}, group=group)
+        for group, count in (("a", 1), ("b", 3))
+        for number in range(count)
+    )
+    near, far = np.eye(2, dtype=np.float32)
+    vectors = {f"query {one.id}": near for one in questions}
+    vectors |= {"candidate a0": near, "candidate a1": far, "candidate b0": far, "candidate b1": near}
+    dataset = Dataset(name="two groups", questions=questions, gallery=gallery)
+    found = summarise(score(rank_all(dataset, PLAIN, vectors), PLAIN), PLAIN)
+    assert found["available"]["R@1"]["value"] == 25
+    assert found["mean of groups"]["R@1"] == {"value": 50}
+    assert found["mean of groups"]["queries"] == 4
+
+
 def test_self_match_rule_moves_only_the_reference() -> None:
     rows = np.eye(3, dtype=np.float32)
     free = Judged(relevant=np.array([1]), excluded=NONE)
@@ -255,9 +273,12 @@ def test_miniature_covr_equals_a_straight_line_computation(shared_data: Path, tm
     assert len(rows) >= 60
     dataset = load_dataset("webvid-covr", tmp_path / "set")
     with EmbeddingCache(tmp_path / "embeddings.sqlite") as cache:
-        vectors = Embedder(encoder, cache, meter=Meter(None)).run(jobs_of(dataset, protocol)).vectors
+        embedder = Embedder(encoder, cache, meter=Meter(None))
+        vectors = embedder.run(jobs_of(dataset, protocol)).vectors
+        included = replace(protocol, self_match="included")
+        with_self = summarise(score(evaluate(dataset, included, embedder).outcomes, included), included)
     targets = sorted({row["pth2"] for row in rows})
-    for include, numbers in ((False, results), (True, run(replace(given, protocol=_included(protocol)), encoder))):
+    for include, numbers in ((False, results["metrics"]), (True, with_self)):
         hits = dict.fromkeys(COVR_DEPTHS, 0)
         for number, row in enumerate(rows):
             query = vectors[f"query {number}"].astype(float)
@@ -267,8 +288,7 @@ def test_miniature_covr_equals_a_straight_line_computation(shared_data: Path, tm
             place = sum(cosine >= cosines[row["pth2"]] for cosine in cosines.values())
             for depth in COVR_DEPTHS:
                 hits[depth] += place <= depth
-        assert numbers
-        found = numbers["metrics"]["available"]
+        found = numbers["available"]
         assert {depth: found[f"R@{depth}"]["value"] for depth in COVR_DEPTHS} == pytest.approx(
             {depth: 100 * count / len(rows) for depth, count in hits.items()}, abs=1e-3
         )
@@ -279,7 +299,3 @@ def test_miniature_covr_equals_a_straight_line_computation(shared_data: Path, tm
     assert fewer["coverage"]["files_there"] == results["coverage"]["files"] - 10
     assert 0 < fewer["coverage"]["queries_answerable"] < len(rows)
     assert fewer["metrics"]["all"]["queries"] == len(rows)
-
-
-def _included(protocol: Protocol) -> Protocol:
-    return replace(protocol, self_match="included")

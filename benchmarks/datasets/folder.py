@@ -1,21 +1,28 @@
-"""Any folder with queries, corpus and qrels, as BEIR stores them, with pictures and clips where there are any.
+"""Any folder with queries, corpus and qrels, as BEIR and mteb store them, with pictures and clips where there are any.
 
 Layout: `queries.jsonl` and `corpus.jsonl` with `_id` (or `id`) and one or more of `text`, `image`, `video`; the last
 two are paths relative to the folder. A corpus `title` goes before its text. `qrels/{split}.tsv` has a header and
-query-id, corpus-id, score; scores of 0 are not relevant. Only queries with qrels are asked.
-Source: beir-cellar/beir, beir/datasets/data_loader.py.
+query-id, corpus-id, score; scores of 0 are not relevant. Only queries with qrels are asked. On the hub the three are
+folders of parquet files; there pictures are inside, and ids may be `query-id`, `corpus-id`, a query's text `query`.
+Source: beir-cellar/beir, beir/datasets/data_loader.py; embeddings-benchmark/mteb, the sets of its retrieval tasks.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from benchmarks.datasets.annotations import Row, find_file, read_json_lines, read_table
 from benchmarks.datasets.base import Dataset, DatasetError, Entry, Media, Question
+from benchmarks.datasets.parquet import read_parquet_rows
 
 QRELS = ("query-id", "corpus-id", "score")
-PARTS = ("text", "image", "video")
+SPLITS = ("qrels/test", "default/test", "qrels/dev", "default/dev", "qrels/")
+"""Of parquet qrels, the usual one first."""
+IDS = ("_id", "id", "corpus-id", "query-id")
+TEXTS = ("text", "query")
+PARTS = (*TEXTS, "image", "video")
 
 
 def load(folder: Path) -> Dataset:
@@ -24,48 +31,64 @@ def load(folder: Path) -> Dataset:
     Raises:
         DatasetError: a file is missing or has another form, or qrels name what is not there.
     """
-    corpus = find_file(folder, "corpus.jsonl")
-    queries = find_file(folder, "queries.jsonl")
     gallery = tuple(
-        Entry(id=_id(row, corpus), media=_media(folder, row), text=_text(row, corpus))
-        for row in read_json_lines(corpus, ())
+        Entry(id=_id(row, place), media=_media(folder, row), text=_text(row, place))
+        for place, row in _rows(folder, "corpus")
     )
-    known = {entry.id for entry in gallery}
-    table = find_file(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels/*.tsv", "qrels.tsv")
-    relevant = _relevant(table, known)
-    rows = {_id(row, queries): row for row in read_json_lines(queries, ())}
+    known = {entry.id: entry for entry in gallery}
+    rows = {_id(row, place): (place, row) for place, row in _rows(folder, "queries")}
+    qrels, judgements = _judgements(folder)
+    relevant = _relevant(qrels, judgements, known)
     if unknown := [query for query in relevant if query not in rows]:
-        raise DatasetError(f"{table} names the query {unknown[0]}, which {queries.name} does not have")
+        raise DatasetError(f"{qrels} names the query {unknown[0]}, which the queries do not have")
     questions = tuple(
-        Question(
-            id=query,
-            media=_media(folder, rows[query]),
-            text=_text(rows[query], queries),
-            relevant=right,
-            reference=query if query in known else None,
-        )
-        for query, right in relevant.items()
+        _question(folder, query, *rows[query], right, known.get(query)) for query, right in relevant.items()
     )
     return Dataset(name="folder", questions=questions, gallery=gallery)
 
 
-def _relevant(table: Path, known: set[str]) -> dict[str, dict[str, float]]:
+def _rows(folder: Path, name: str) -> Iterable[tuple[Path, Row]]:
+    """The rows of the corpus or of the queries, each with the file that is named in messages."""
+    if parts := sorted((folder / name).glob("*.parquet")):
+        return ((parts[0], row) for row in read_parquet_rows(parts, (), pictures="image"))
+    path = find_file(folder, f"{name}.jsonl")
+    return ((path, row) for row in read_json_lines(path, ()))
+
+
+def _judgements(folder: Path) -> tuple[Path, Iterable[Row]]:
+    for split in SPLITS:
+        if parts := sorted(folder.glob(f"{split}*.parquet")):
+            return parts[0], read_parquet_rows(parts, QRELS)
+    path = find_file(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels/*.tsv", "qrels.tsv")
+    return path, read_table(path, QRELS, delimiter="\t")
+
+
+def _relevant(path: Path, rows: Iterable[Row], known: Container[str]) -> dict[str, dict[str, float]]:
     relevant: dict[str, dict[str, float]] = defaultdict(dict)
-    for number, row in enumerate(read_table(table, QRELS, delimiter="\t")):
-        query, candidate, score = (row[column] for column in QRELS)
+    for number, row in enumerate(rows):
+        query, candidate, score = (str(row[column]) for column in QRELS)
         try:
             grade = float(score)
         except ValueError as error:
-            raise DatasetError(f"{table}, row {number + 1}: score is {score!r}; expected a number") from error
+            raise DatasetError(f"{path}, row {number + 1}: score is {score!r}; expected a number") from error
         if candidate not in known:
-            raise DatasetError(f"{table}, row {number + 1} names {candidate}, which the corpus does not have")
+            raise DatasetError(f"{path}, row {number + 1} names {candidate}, which the corpus does not have")
         if grade > 0:
             relevant[query][candidate] = grade
     return dict(relevant)
 
 
+def _question(
+    folder: Path, query: str, path: Path, row: Row, relevant: dict[str, float], namesake: Entry | None
+) -> Question:
+    """A candidate with the query's id is its reference if it shows the same, as in ArguAna; ids may just be numbers."""
+    media, text = _media(folder, row), _text(row, path)
+    is_same = namesake is not None and media == namesake.media and (namesake.text or "").endswith(text or "")
+    return Question(id=query, media=media, text=text, relevant=relevant, reference=query if is_same else None)
+
+
 def _id(row: Row, path: Path) -> str:
-    for column in ("_id", "id"):
+    for column in IDS:
         if column in row:
             return str(row[column])
     raise DatasetError(f"{path}: a row has no _id; it has {', '.join(row)}")
@@ -74,7 +97,8 @@ def _id(row: Row, path: Path) -> str:
 def _text(row: Row, path: Path) -> str | None:
     if not any(row.get(part) for part in PARTS):
         raise DatasetError(f"{path}: {_id(row, path)} has none of {', '.join(PARTS)}")
-    return " ".join(part for part in (row.get("title"), row.get("text")) if part) or None
+    text = next((row[column] for column in TEXTS if row.get(column)), None)
+    return " ".join(part for part in (row.get("title"), text) if part) or None
 
 
 def _media(folder: Path, row: Row) -> Media | None:

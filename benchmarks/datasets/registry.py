@@ -39,8 +39,10 @@ DATASETS: dict[str, Source] = {
     "flickr30k": Source(f"{_CAPTIONED}:load_flickr30k", "Karpathy's caption_datasets.zip; photos: the Flickr30k form"),
     "flickr8k": Source(f"{_CAPTIONED}:load_flickr8k", "Karpathy's caption_datasets.zip; photos: the Flickr8k form"),
     "coco": Source(f"{_CAPTIONED}:load_coco", "Karpathy's caption_datasets.zip; photos: COCO val2014"),
+    "mmeb": Source("benchmarks.datasets.mmeb:load", "hub TIGER-Lab/MMEB-eval, with its images.zip unpacked"),
+    "vidore": Source("benchmarks.datasets.vidore:load", "hub vidore/*_test and vidore/*_test_subsampled, or *_beir"),
     "manifest": Source(f"{_CAPTIONED}:load_manifest", "any folder with a manifest.jsonl of path, modality, text"),
-    "folder": Source("benchmarks.datasets.folder:load", "any folder with queries, corpus, qrels (BEIR)"),
+    "folder": Source("benchmarks.datasets.folder:load", "any folder with queries, corpus, qrels (BEIR, mteb)"),
 }
 
 
