@@ -99,3 +99,13 @@ def test_what_cannot_be_read_is_named(manifest: Path) -> None:
         read("captions", manifest, split="test")
     with pytest.raises(ValueError, match=r"expected a name, or name\[start:end\]"):
         read("captions", manifest, split="train[")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [('{"path": "a.jpg"', "is not JSON"), ('{"split": "train"}', "an entry lacks 'path'")]
+)
+def test_a_file_that_is_something_else_is_named(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "manifest.jsonl"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"{path} .*{message}"):
+        read("captions", path)

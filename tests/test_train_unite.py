@@ -19,9 +19,11 @@ from train.config import ModelConfig  # noqa: E402
 from train.data import Side  # noqa: E402
 from train.grad_cache import GradCache  # noqa: E402
 from train.losses import LossOptions, info_nce, mamcl  # noqa: E402
+from train.merge import merge  # noqa: E402
 from train.unite import UniteTrainee  # noqa: E402
 from unite_search.content import Content, Image  # noqa: E402
 from unite_search.encoders.options import EncoderOptions  # noqa: E402
+from unite_search.encoders.unite.checkpoint import find_checkpoint  # noqa: E402
 from unite_search.encoders.unite.encoder import UniteEncoder  # noqa: E402
 from unite_search.media.load import load_image  # noqa: E402
 
@@ -110,3 +112,19 @@ def test_an_adapter_of_another_model_is_refused(shared_parity: Path, tmp_path: P
     safetensors.save_file(weights, tmp_path / "adapter_model.safetensors")
     with pytest.raises(ValueError, match="does not fit the model"):
         UniteTrainee(ModelConfig(checkpoint=str(tmp_path)))
+
+
+@pytest.mark.slow
+def test_a_merged_checkpoint_says_what_adapter_and_base_say(shared_parity: Path, tmp_path: Path) -> None:
+    adapter = shared_parity / "checkpoints" / "tiny-lora-adapter"
+    merge(find_checkpoint(str(adapter)), tmp_path / "merged", "float32")
+    options = EncoderOptions(device="cpu", dtype="float32")
+    expected, found = (
+        UniteEncoder(str(folder), options).encode([Content(("a dog",)), Content(("snow",))], role="candidate")
+        for folder in (adapter, tmp_path / "merged")
+    )
+    np.testing.assert_allclose(found, expected, atol=5e-6)
+    with pytest.raises(ValueError, match="holds a model already"):
+        merge(find_checkpoint(str(adapter)), tmp_path / "merged", "float32")
+    with pytest.raises(ValueError, match="is no adapter"):
+        merge(find_checkpoint(str(tmp_path / "merged")), tmp_path / "again", "float32")

@@ -15,6 +15,7 @@ from train.config import load_config
 from train.diagnostics import diagnose
 from train.dry_run import report
 from train.loop import Run
+from unite_search.errors import UniteSearchError
 
 
 def main() -> None:
@@ -27,13 +28,14 @@ def main() -> None:
     given = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("train").setLevel(logging.INFO)
-    try:
-        config = load_config(given.config, given.set)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
     if "WORLD_SIZE" in os.environ:
         torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    run = Run(config)
+    try:
+        run = Run(load_config(given.config, given.set))
+    except (OSError, ValueError, UniteSearchError) as error:
+        parser.error(str(error))
+    except ImportError as error:
+        parser.error(f"{error}; install what training needs: pip install -e '.[cpu,train]'")
     if given.dry_run:
         sys.stdout.write(json.dumps(report(run), indent=1) + "\n")
     elif given.diagnose:

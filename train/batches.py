@@ -35,7 +35,9 @@ class BatchSampler:
     seed: int
 
     def __post_init__(self) -> None:
-        if not self.sources or not all(self.sources):
+        if not self.sources:
+            raise ValueError("data.sources is empty; expected at least one")
+        if not all(self.sources):
             raise ValueError("a source has no pairs; expected at least one in each")
 
     def batch(self, step: int, rank: int = 0, processes: int = 1) -> list[Pair]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from train.starter import CACHE, HEAD
 from unite_search.encoders.starter.encoder import WEIGHTS
-from unite_search.encoders.starter.head import DIM, FEATURE_DIM, TEXT_DIM, Head, read_arrays
+from unite_search.encoders.starter.head import DIM, FEATURE_DIM, TEXT_DIM, Head, packed, read_arrays
 
 Floats = NDArray[np.float32]
 MOST_ROWS = 6000
@@ -33,7 +33,7 @@ def join(folders: Sequence[Path], cache: Path, out: Path) -> None:
         seen, said = (stored["rows"][:MOST_ROWS].astype(np.float32) for stored in (pictures, texts))
     arrays = {f"{number}.{name}": array for number, member in enumerate(members) for name, array in member.items()}
     arrays["projection"] = projection([Head(member) for member in members], seen, said)
-    stored: dict[str, Any] = {name: array.astype(np.float16) for name, array in arrays.items()}
+    stored: dict[str, Any] = packed(arrays)
     np.savez(out / HEAD, **stored)
     listed = json.loads((out / "weights.json").read_text(encoding="utf-8"))
     listed[HEAD] = hashlib.sha256((out / HEAD).read_bytes()).hexdigest()

@@ -30,7 +30,7 @@ ARTICLES = frozenset({"a", "an", "the"})
 _GRAMMAR = """
     some is are be was while and or of to with by as it its his her their this that there who which what has have
     in on at into onto from up down over under off out through near next for another other two three four five one
-    several many few very also just being been
+    several many few very also just being been something someone
 """
 GRAMMAR = frozenset(_GRAMMAR.split())
 SAME_THING = tuple(
@@ -48,7 +48,7 @@ SAME_THING = tuple(
         "big large huge",
         "small little tiny young",
         "run running runs jogs jogging",
-        "jump jumping jumps leap leaping leaps",
+        "jump jumping jumps leap leaping leaps bounce bouncing bounces",
         "walk walking walks",
         "stand standing stands",
         "sit sitting sits seated",

@@ -29,7 +29,7 @@ def write_record(config: TrainConfig, sources: Sequence[Sequence[Pair]], folder:
         raise ValueError(f"{folder} holds a run with another config; give another run.out or remove it")
     record = {
         "config": settings,
-        "commit": _commit(),
+        "commit": commit(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "data": {"fingerprint": fingerprint(sources), "pairs": [len(pairs) for pairs in sources]},
@@ -47,7 +47,8 @@ def fingerprint(sources: Sequence[Sequence[Pair]]) -> str:
     return digest.hexdigest()
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit of this code, `-dirty` where it was changed since."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

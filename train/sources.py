@@ -29,11 +29,16 @@ def read_pairs(source: SourceConfig) -> list[Pair]:
     """Read one source.
 
     Raises:
-        ValueError: the kind is unknown, or the source holds nothing.
+        ValueError: the kind is unknown, or the source holds nothing, or something else than its format says.
     """
     if source.kind not in SOURCES:
         raise ValueError(f"unknown kind of source {source.kind!r}; known are {', '.join(sorted(SOURCES))}")
-    pairs = list(SOURCES[source.kind](source))
+    try:
+        pairs = list(SOURCES[source.kind](source))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{source.path} is not JSON: {error}") from error
+    except KeyError as error:
+        raise ValueError(f"{source.path} is no source of kind {source.kind!r}: an entry lacks {error}") from error
     if not pairs:
         raise ValueError(f"{source.path} holds no pairs of split {source.split!r}")
     return pairs
