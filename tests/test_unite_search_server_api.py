@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
 import time
@@ -15,11 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from served import serving, toy_collection
+from starlette.requests import ClientDisconnect
 from toy import COLOURS, ToyEncoder
 
 from unite_search.collection import Collection
 from unite_search.query import Query, SearchOptions
 from unite_search.server.batching import EncodeQueue
+from unite_search.server.media import file_response
 from unite_search.server.problems import Refusal
 from unite_search.server.service import Service
 from unite_search.server.settings import Settings
@@ -321,3 +324,24 @@ def _until(condition, *, seconds: float = 20.0) -> None:  # type: ignore[no-unty
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="asks Linux what is open")
+def test_a_file_is_closed_when_the_client_is_gone_before_its_first_byte(tmp_path: Path) -> None:
+    wanted = tmp_path / "clip.mp4"
+    wanted.write_bytes(b"0123456789")
+    response = file_response(wanted, "bytes=2-4")
+    assert wanted in _open_files()
+
+    async def gone(message: object) -> None:
+        raise OSError("connection reset")
+
+    scope = {"type": "http", "method": "GET", "asgi": {"version": "3.0", "spec_version": "2.4"}}
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(response(scope, gone, gone))  # type: ignore[arg-type]
+    assert wanted not in _open_files()
+
+
+def _open_files() -> set[Path]:
+    descriptors = Path("/proc/self/fd").iterdir()
+    return {descriptor.resolve() for descriptor in descriptors if descriptor.exists()}

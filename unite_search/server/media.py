@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from unite_search.errors import UnreadableFileError
 from unite_search.media.reasons import reason_of
@@ -37,6 +38,20 @@ class Span(NamedTuple):
     last: int
 
 
+class _FileResponse(StreamingResponse):
+    """Closes its file even where the client is gone before the first byte."""
+
+    def __init__(self, stream: BinaryIO, span: Span, status: int, headers: dict[str, str], media_type: str) -> None:
+        super().__init__(_blocks(stream, span), status, headers, media_type)
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._stream.close()
+
+
 def file_response(path: Path, wanted: str | None) -> StreamingResponse:
     """A file, or what a Range header wants of it.
 
@@ -50,12 +65,12 @@ def file_response(path: Path, wanted: str | None) -> StreamingResponse:
     except Refusal:
         stream.close()
         raise
-    first, last = span or Span(0, size - 1)
-    headers = {"Accept-Ranges": "bytes", "Content-Length": str(last - first + 1), "Cache-Control": FOR_A_DAY}
+    sent = span or Span(0, size - 1)
+    headers = {"Accept-Ranges": "bytes", "Content-Length": str(sent.last - sent.first + 1), "Cache-Control": FOR_A_DAY}
     if span is not None:
-        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+        headers["Content-Range"] = f"bytes {sent.first}-{sent.last}/{size}"
     media_type = TYPES.get(path.suffix.lower(), PLAIN_TEXT)
-    return StreamingResponse(_blocks(stream, first, last), 200 if span is None else 206, headers, media_type)
+    return _FileResponse(stream, sent, 200 if span is None else 206, headers, media_type)
 
 
 def parse_range(wanted: str | None, size: int) -> Span | None:
@@ -94,10 +109,9 @@ def _opened(path: Path) -> tuple[BinaryIO, int]:
     return os.fdopen(descriptor, "rb"), status.st_size
 
 
-def _blocks(stream: BinaryIO, first: int, last: int) -> Iterator[bytes]:
-    with stream:
-        stream.seek(first)
-        left = last - first + 1
-        while left and (block := stream.read(min(BLOCK_BYTES, left))):
-            left -= len(block)
-            yield block
+def _blocks(stream: BinaryIO, span: Span) -> Iterator[bytes]:
+    stream.seek(span.first)
+    left = span.last - span.first + 1
+    while left and (block := stream.read(min(BLOCK_BYTES, left))):
+        left -= len(block)
+        yield block
