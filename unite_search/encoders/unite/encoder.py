@@ -1,10 +1,9 @@
-"""The UNITE encoder: contents are ordered by length, prepared in a thread, and embedded batch after batch."""
+"""The UNITE encoder: contents are ordered by length, prepared in threads, and embedded batch after batch."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -22,12 +21,12 @@ from unite_search.encoders.unite.inputs import Draft, InputBuilder
 from unite_search.encoders.unite.memory import run_within_memory
 from unite_search.encoders.unite.model import UniteModel
 from unite_search.encoders.unite.placement import Placement
+from unite_search.encoders.unite.preparation import prepared_ahead
 from unite_search.encoders.unite.sizes import PixelLimits
 from unite_search.modality import Modality
 
 RECIPE = "unite-1"
 TOKENS_PER_BATCH = {"cpu": 4096, "cuda": 16384}
-BATCHES_AHEAD = 2
 
 
 @dataclass(slots=True)
@@ -96,8 +95,9 @@ class UniteEncoder:
         embeddings = np.empty((len(drafts), self.dim), np.float32)
         lengths = [len(draft) for draft in drafts]
         plan = plan_batches(lengths, self.tokens_per_batch)
-        for batch, prepared in zip(plan, self._prepared_ahead([[drafts[i] for i in b] for b in plan]), strict=True):
-            embeddings[batch] = run_within_memory(self._forward, prepared)
+        batches = prepared_ahead(self.inputs.prepare, [[drafts[at] for at in batch] for batch in plan])
+        for batch, items in zip(plan, batches, strict=True):
+            embeddings[batch] = run_within_memory(self._forward, items)
         self.work.items += len(drafts)
         self.work.tokens += sum(lengths)
         self.work.padded_tokens += padded_tokens(plan, lengths)
@@ -105,21 +105,6 @@ class UniteEncoder:
 
     def _forward(self, items: Sequence[Prepared]) -> NDArray[np.float32]:
         return np.asarray(self.model.embed(collate(items, pad_id=self.inputs.pad_id)))
-
-    def _prepared_ahead(self, batches: Sequence[Sequence[Draft]]) -> Iterator[list[Prepared]]:
-        """Prepare the pixels of the next batches while the model is at this one."""
-        with ThreadPoolExecutor(BATCHES_AHEAD, "prepare") as executor:
-            pending: list[Future[list[Prepared]]] = []
-            for batch in batches:
-                pending.append(executor.submit(_prepare_all, self.inputs.prepare, batch))
-                if len(pending) > BATCHES_AHEAD:
-                    yield pending.pop(0).result()
-            for future in pending:
-                yield future.result()
-
-
-def _prepare_all(prepare: Callable[[Draft], Prepared], drafts: Sequence[Draft]) -> list[Prepared]:
-    return [prepare(draft) for draft in drafts]
 
 
 def _settle(options: EncoderOptions) -> tuple[Placement, PixelLimits, UniteFrames, EncoderOptions]:

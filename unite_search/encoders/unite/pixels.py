@@ -1,7 +1,7 @@
 """Pictures and frames to the patches that the vision tower takes: two resizes, normalisation, regrouping.
 
-Colour values are normalised by table, for there are only 256 of each. P counts patches; a patch is 1176 numbers: 3
-colours of 2 frames of 14 x 14 pixels.
+P counts patches; a patch is 1176 numbers: 3 colours of 2 frames of 14 x 14 pixels. Bytes are regrouped before they
+become floats, which are four times as large.
 
 Source: friedrichor/UNITE unite/model/qwen_vl_utils/vision_process.py `fetch_image`, `fetch_video`; transformers 4.47.1
 models/qwen2_vl/image_processing_qwen2_vl.py. Alpha and EXIF orientation are settled where files are read.
@@ -18,8 +18,8 @@ from torch.nn import functional
 from unite_search.content import Clip, Image
 from unite_search.encoders.unite.sizes import PATCH, Grid, PixelLimits, Size, grid_of
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
+MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32).reshape(3, 1, 1, 1)  # colour, frame, y, x
+STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32).reshape(3, 1, 1, 1)
 FRAMES_PER_PATCH = 2
 MERGE = 2
 
@@ -42,7 +42,7 @@ def patches_of_part(part: Image | Clip, limits: PixelLimits) -> NDArray[np.float
 
 def processed(frames: NDArray[np.uint8], size: Size) -> NDArray[np.float32]:
     """The second resize, and all that follows: (F, H, W, 3) to (P, 1176)."""
-    return _patches(_normalised(np.stack([resize_image(frame, size) for frame in frames])))
+    return _patches(np.stack([resize_image(frame, size) for frame in frames]))
 
 
 def resize_image(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
@@ -68,29 +68,18 @@ def _size(pixels: NDArray[np.uint8]) -> Size:
     return pixels.shape[0], pixels.shape[1]
 
 
-def _normalised(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(F, H, W, 3) bytes to (F, 3, H, W) floats."""
-    return np.stack([_TABLE[channel][frames[..., channel]] for channel in range(3)], axis=1)
-
-
-def _table() -> NDArray[np.float32]:
-    values = (np.arange(256) * (1 / 255)).astype(np.float32)
-    mean, std = (np.array(given, np.float32)[:, None] for given in (MEAN, STD))
-    table: NDArray[np.float32] = (values - mean) / std
-    return table
-
-
-_TABLE = _table()
-
-
-def _patches(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Regroup (F, 3, H, W): patches of one token stand together, an odd last frame is repeated."""
+def _patches(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Regroup (F, H, W, 3) and normalise: patches of one token stand together, an odd last frame is repeated."""
     if len(frames) % FRAMES_PER_PATCH:
         frames = np.concatenate([frames, frames[-1:]])
-    times, _, height, width = frames.shape
+    times, height, width, _ = frames.shape
     rows, columns = height // PATCH, width // PATCH
     cells = frames.reshape(
-        times // FRAMES_PER_PATCH, FRAMES_PER_PATCH, 3, rows // MERGE, MERGE, PATCH, columns // MERGE, MERGE, PATCH
+        times // FRAMES_PER_PATCH, FRAMES_PER_PATCH, rows // MERGE, MERGE, PATCH, columns // MERGE, MERGE, PATCH, 3
     )
-    grouped: NDArray[np.float32] = cells.transpose(0, 3, 6, 4, 7, 2, 1, 5, 8)
-    return grouped.reshape(-1, 3 * FRAMES_PER_PATCH * PATCH * PATCH)
+    grouped = cells.transpose(0, 2, 5, 3, 6, 8, 1, 4, 7)  # time, row, column, row, column, colour, frame, y, x
+    values: NDArray[np.float32] = grouped.astype(np.float32, order="C")
+    values /= np.float32(255)
+    values -= MEAN
+    values /= STD
+    return values.reshape(-1, 3 * FRAMES_PER_PATCH * PATCH * PATCH)
