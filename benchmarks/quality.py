@@ -21,6 +21,7 @@ from benchmarks.report import write_result
 from benchmarks.scoring import Scored, score, summarise
 from benchmarks.trec import write_trec
 from unite_search.encoders.base import Encoder
+from unite_search.encoders.options import stored_options
 from unite_search.progress import Meter
 from unite_search.report import ProgressCallback
 
@@ -70,7 +71,12 @@ def run(given: Run, encoder: Encoder, callback: ProgressCallback | None = None) 
         "dataset": given.dataset,
         "limit": given.limit,
         "protocol": given.protocol.described(),
-        "encoder": {"name": _name(encoder), "fingerprint": encoder.fingerprint, "dim": encoder.dim},
+        "encoder": {
+            "name": _name(encoder),
+            "fingerprint": encoder.fingerprint,
+            "dim": encoder.dim,
+            "options": stored_options(encoder),
+        },
         "coverage": evaluation.coverage,
         "metrics": summarise(scored, given.protocol),
     }

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import compare
@@ -55,6 +56,7 @@ def _add_evaluation(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("--protocol", choices=protocols, default=next(iter(protocols)))
     parser.add_argument("--include-self", action="store_true", help="let the query's own reference compete")
     parser.add_argument("--instruction", help="of queries; the encoder's own otherwise, and an empty one for none")
+    parser.add_argument("--max-pixels", type=_positive, help="of a picture or frame; otherwise the encoder's own")
     parser.add_argument("--limit", type=_positive, help="ask only the first so many queries, of the whole gallery")
     parser.add_argument("--out", type=Path, help=f"folder of the results; otherwise {OUT}/SET-PROTOCOL-ENCODER")
     parser.add_argument("--cache", type=Path, default=OUT / "cache", help="folder of the embeddings")
@@ -67,7 +69,7 @@ def _evaluate(given: argparse.Namespace) -> list[str]:
         protocol = replace(protocol, self_match="included")
     if given.instruction is not None:
         protocol = replace(protocol, instruction=given.instruction)
-    encoder = load_encoder(given.encoder, _options())
+    encoder = load_encoder(given.encoder, EncoderOptions(max_pixels=given.max_pixels, device=_device()))
     out = given.out or OUT / f"{given.name}-{protocol.name}-{Path(given.encoder).name}"
     what = Run(
         dataset=given.name,
@@ -82,10 +84,15 @@ def _evaluate(given: argparse.Namespace) -> list[str]:
     return [] if results is None else [table(results), f"written to {out}"]
 
 
-def _options() -> EncoderOptions | None:
-    """Under torchrun, each process its own GPU."""
+def _device() -> str | None:
+    """Under torchrun, each process its own GPU, where there is one."""
     local = os.environ.get(LOCAL_RANK_VARIABLE)
-    return None if local is None else EncoderOptions(device=f"cuda:{local}")
+    if local is None or find_spec("torch") is None:
+        return None
+    import torch
+
+    count = torch.cuda.device_count()
+    return f"cuda:{int(local) % count}" if count else None
 
 
 def _positive(text: str) -> int:
