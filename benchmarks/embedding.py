@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,10 +25,11 @@ from benchmarks.embedding_cache import EmbeddingCache
 from unite_search.content import Clip, Content, Image, Part
 from unite_search.encoders.base import Encoder, MediaSpec, Role, UniformFrames
 from unite_search.media.types import Draft, MediaFile, ReadOptions, Skipped
-from unite_search.media.workers import ReadPool
-from unite_search.progress import Meter
+from unite_search.media.workers import ReadPool, Unwanted
 
 Vector = NDArray[np.float32]
+Count = Callable[[int, int], None]
+"""Told how many embeddings are settled, of how many that were not there before."""
 
 BATCH = 32
 FRAME_TEMPERATURE = 0.1
@@ -104,11 +105,14 @@ class Embedded:
 class Embedder:
     """Runs jobs with one encoder and one cache."""
 
-    def __init__(self, encoder: Encoder, cache: EmbeddingCache, *, meter: Meter, workers: int | None = None) -> None:
+    def __init__(
+        self, encoder: Encoder, cache: EmbeddingCache, *, count: Count | None = None, workers: int | None = None
+    ) -> None:
         self._encoder = encoder
         self._cache = cache
-        self._meter = meter
+        self._count = count
         self._workers = workers or os.cpu_count() or 1
+        self._done = self._wanted = 0
         self._batches: dict[Role, list[tuple[str, list[Content], NDArray[np.float64]]]] = {"query": [], "candidate": []}
 
     def run(self, jobs: Sequence[Job]) -> Embedded:
@@ -117,7 +121,10 @@ class Embedder:
         hashes = self._known_hashes(jobs, embedded.failures)
         feasible = [job for job in jobs if job.media is None or job.media.path not in embedded.failures]
         waiting = self._not_cached(feasible, hashes)
-        self._encode_texts([job for job in waiting if job.media is None])
+        self._done, self._wanted = 0, len(waiting)
+        for job in waiting:
+            if job.media is None:
+                self._add(job, None, None)
         self._read([job for job in waiting if job.media is not None], hashes, embedded.failures)
         for role in self._batches:
             self._flush(role)
@@ -132,13 +139,10 @@ class Embedder:
     def _key(self, job: Job, hashes: Mapping[Path, str]) -> str:
         return job.key(self._encoder, None if job.media is None else hashes[job.media.path])
 
-    def _encode_texts(self, jobs: Sequence[Job]) -> None:
-        for _ in jobs:
-            self._meter.found()
-        for job in jobs:
-            self._add(job, None, None)
-            self._meter.finished()
-            self._meter.show(items=0, skipped=0)
+    def _settled(self, jobs: int) -> None:
+        self._done += jobs
+        if self._count is not None:
+            self._count(self._done, self._wanted)
 
     def _known_hashes(self, jobs: Iterable[Job], failures: dict[Path, str]) -> dict[Path, str]:
         hashes: dict[Path, str] = {}
@@ -159,10 +163,6 @@ class Embedder:
         for job in jobs:
             if job.media is not None:
                 by_spec[job.spec(self._encoder)][job.media.path].append(job)
-        for files in by_spec.values():
-            for _ in files:
-                self._meter.found()
-        self._meter.scan_finished()
         for spec, files in by_spec.items():
             self._read_alike(spec, files, hashes, failures)
 
@@ -179,11 +179,10 @@ class Embedder:
                 if isinstance(event, Draft):
                     for job in files[file.path]:
                         self._add(job, hashes[file.path], _shown(event))
-                    continue
-                if isinstance(event, Skipped):
+                elif isinstance(event, Skipped):
                     failures[file.path] = event.reason
-                self._meter.finished()
-                self._meter.show(items=0, skipped=len(failures))
+                if isinstance(event, (Skipped, Unwanted)):
+                    self._settled(len(files[file.path]))
 
     def _add(self, job: Job, content_hash: str | None, shown: Image | Clip | None) -> None:
         contents, weights = job.contents(shown)
@@ -203,6 +202,7 @@ class Embedder:
             vectors[key] = (pooled / np.linalg.norm(pooled)).astype(np.float32)
             start += len(contents)
         self._cache.add(vectors)
+        self._settled(len(batch))
         batch.clear()
 
 

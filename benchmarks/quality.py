@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.datasets.base import Dataset
 from benchmarks.datasets.cirr import DEPTHS, submission
 from benchmarks.datasets.registry import load_dataset
-from benchmarks.embedding import Embedder
+from benchmarks.embedding import Count, Embedder
 from benchmarks.embedding_cache import EmbeddingCache
 from benchmarks.evaluate import Evaluation, Outcome, embed_share, evaluate
 from benchmarks.pages import write_page
@@ -22,8 +22,6 @@ from benchmarks.scoring import Scored, score, summarise
 from benchmarks.trec import write_trec
 from unite_search.encoders.base import Encoder
 from unite_search.encoders.options import stored_options
-from unite_search.progress import Meter
-from unite_search.report import ProgressCallback
 
 QUERIES_FILE = "queries.jsonl"
 PAGE_FILE = "best-and-worst.html"
@@ -51,7 +49,7 @@ class Run:
     limit: int | None = None
 
 
-def run(given: Run, encoder: Encoder, callback: ProgressCallback | None = None) -> dict[str, Any] | None:
+def run(given: Run, encoder: Encoder, count: Count | None = None) -> dict[str, Any] | None:
     """Evaluate and write everything.
 
     Returns:
@@ -62,7 +60,7 @@ def run(given: Run, encoder: Encoder, callback: ProgressCallback | None = None) 
     """
     dataset = _limited(load_dataset(given.dataset, given.data), given.limit)
     with EmbeddingCache(given.cache / CACHE_FILE) as cache:
-        embedder = Embedder(encoder, cache, meter=Meter(callback))
+        embedder = Embedder(encoder, cache, count=count)
         if not embed_share(dataset, given.protocol, embedder):
             return None
         evaluation = evaluate(dataset, given.protocol, embedder)

@@ -14,7 +14,7 @@ from benchmarks import compare
 from benchmarks.datasets.registry import DATASETS, describe
 from benchmarks.protocol import presets
 from benchmarks.quality import Run, run, table
-from unite_search.cli.progress import shown_progress
+from unite_search.cli.progress import shown_count
 from unite_search.encoders.options import EncoderOptions
 from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
 from unite_search.errors import UniteSearchError
@@ -79,8 +79,8 @@ def _evaluate(given: argparse.Namespace) -> list[str]:
         cache=given.cache,
         limit=given.limit,
     )
-    with shown_progress(quiet=False) as callback:
-        results = run(what, encoder, callback)
+    with shown_count("Embedding", quiet=False) as count:
+        results = run(what, encoder, count)
     return [] if results is None else [table(results), f"written to {out}"]
 
 

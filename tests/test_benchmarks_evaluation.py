@@ -30,7 +30,6 @@ from unite_search.content import Content, Image
 from unite_search.encoders.base import MediaSpec, Role
 from unite_search.metrics import Judged, rank
 from unite_search.modality import Modality
-from unite_search.progress import Meter
 
 COVR_DEPTHS = (1, 5, 10, 50)
 
@@ -112,7 +111,7 @@ def test_an_oracle_scores_100_on_real_annotations(shared_data: Path, tmp_path: P
         right |= {number[one] for one in question.relevant}
     protocol = replace(next(iter(presets(name).values())), depths=(1, 3, 50), means=())
     with EmbeddingCache(tmp_path / "cache.sqlite") as cache:
-        embedder = Embedder(StandInEncoder(answers), cache, meter=Meter(None), workers=2)
+        embedder = Embedder(StandInEncoder(answers), cache, workers=2)
         evaluation = evaluate(dataset, protocol, embedder)
     found = summarise(score(evaluation.outcomes, protocol), protocol)["available"]
     assert found["queries"] == evaluation.coverage["queries_answerable"] == 200
@@ -168,6 +167,7 @@ def test_a_second_run_embeds_nothing(pictures: Path, tmp_path: Path, monkeypatch
 
 def test_a_run_that_was_cut_off_goes_on_where_it_was(pictures: Path, tmp_path: Path) -> None:
     made: list[int] = []
+    told: list[tuple[int, int]] = []
 
     class Counting(ToyEncoder):
         def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
@@ -180,8 +180,9 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(pictures: Path, tmp_path: P
         run(toy_run(pictures, tmp_path / "out"), Counting())
     done = sum(made)
     made.clear()
-    run(toy_run(pictures, tmp_path / "out"), Counting())
+    run(toy_run(pictures, tmp_path / "out"), Counting(), lambda done, wanted: told.append((done, wanted)))
     assert done == 12
+    assert told[-1] == (12, 12), "the other half, and nothing twice"
     assert sum(made) <= 12
 
 
@@ -273,7 +274,7 @@ def test_miniature_covr_equals_a_straight_line_computation(shared_data: Path, tm
     assert len(rows) >= 60
     dataset = load_dataset("webvid-covr", tmp_path / "set")
     with EmbeddingCache(tmp_path / "embeddings.sqlite") as cache:
-        embedder = Embedder(encoder, cache, meter=Meter(None))
+        embedder = Embedder(encoder, cache)
         vectors = embedder.run(jobs_of(dataset, protocol)).vectors
         included = replace(protocol, self_match="included")
         with_self = summarise(score(evaluate(dataset, included, embedder).outcomes, included), included)

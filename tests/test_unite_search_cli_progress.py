@@ -33,6 +33,21 @@ def test_lines_come_every_few_seconds(monkeypatch: pytest.MonkeyPatch, capsys: p
     ]
 
 
+def test_lines_of_a_count_say_what_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = [100.0]
+    monkeypatch.setattr(shown.time, "monotonic", lambda: now[0])
+    with shown.shown_count("Embedding", quiet=False) as tell:
+        assert tell is not None
+        for second, done in ((1, 10), (6, 0), (8, 400), (9, 500), (20, 1000)):
+            now[0] = 100.0 + second
+            tell(done, 4000)
+    assert capsys.readouterr().err.splitlines() == [
+        "Embedding ...",
+        "Embedding: 400 of 4,000, 01:12 left",
+        "Embedding: 1,000 of 4,000, 01:00 left",
+    ]
+
+
 def test_quiet_has_no_callback() -> None:
     with shown.shown_progress(quiet=True) as tell:
         assert tell is None

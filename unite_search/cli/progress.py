@@ -33,7 +33,7 @@ def shown_progress(*, quiet: bool) -> Iterator[ProgressCallback | None]:
 
 @contextmanager
 def shown_count(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Hand out a callback of (done, in all) for simple work; a plain line at the start where there is no terminal."""
+    """Hand out a callback of (done, in all) for simple work, for a bar or for plain lines."""
     if quiet:
         yield None
     elif messages.is_terminal:
@@ -44,7 +44,7 @@ def shown_count(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None
             yield lambda done, total: bar.update(task, completed=done, total=total)
     else:
         say(f"{what} ...")
-        yield None
+        yield _CountLines(what)
 
 
 def rate_and_rest(progress: Progress) -> str:
@@ -85,6 +85,23 @@ class _BarCallback:
             items=counted(progress.items, "item") + skipped,
             rest=rate_and_rest(progress),
         )
+
+
+class _CountLines:
+    """Writes a line now and then, with the time that is left if it goes on as it went from the start."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._started = time.monotonic()
+        self._due = self._started + LINE_EVERY_S
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now < self._due or not done:
+            return
+        self._due = now + LINE_EVERY_S
+        left = (now - self._started) / done * (total - done)
+        say(f"{self._what}: {done:,} of {total:,}, {clock(left)} left")
 
 
 class _LineCallback:
