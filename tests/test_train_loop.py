@@ -19,6 +19,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from train.checkpoints import CHECKPOINT, METRICS, read_metrics
+from train.curves import HEIGHT
 from unite_search.encoders.starter.head import DIM, FEATURE_DIM, TEXT_DIM, Head, read_arrays
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +34,7 @@ evaluation = "manifest.jsonl"
 evaluation_split = "dev"
 
 [data]
-batch = 6
+batch = {batch}
 chunk = {chunk}
 
 [[data.sources]]
@@ -49,6 +50,8 @@ stage = {stage}
 
 [optimiser]
 averaging = 0.9
+
+{more}
 """
 pytestmark = pytest.mark.slow
 
@@ -70,11 +73,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(folder: Path, out: str, **settings: Any) -> subprocess.Popen[bytes]:
-    text = CONFIG.format(**{"steps": STEPS, "chunk": 4, "stage": 2, **settings})
+    processes = settings.pop("processes", 1)
+    text = CONFIG.format(**{"steps": STEPS, "batch": 6, "chunk": 4, "stage": 2, "more": "", **settings})
     (folder / f"{out}.toml").write_text(text.replace('"run"', f'"{out}"'))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    arguments = [sys.executable, "-m", "train", f"{out}.toml"]
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)] if processes > 1 else []
+    arguments = [sys.executable, *torchrun, "-m", "train", f"{out}.toml"]
     return subprocess.Popen(arguments, cwd=folder, env=environment, stderr=subprocess.PIPE)
+
+
+def finish(process: subprocess.Popen[bytes]) -> bytes:
+    """Wait for its good end; what it said."""
+    _, messages = process.communicate()
+    assert process.returncode == 0, messages.decode()
+    return messages
 
 
 def losses(folder: Path) -> list[float]:
@@ -82,9 +94,7 @@ def losses(folder: Path) -> list[float]:
 
 
 def test_a_killed_run_goes_on_to_the_same_losses(folder: Path) -> None:
-    alone = command(folder, "alone")
-    _, messages = alone.communicate()
-    assert alone.returncode == 0, messages.decode()
+    messages = finish(command(folder, "alone"))
     assert b"skipped: cannot read" in messages
     for steps in (4, 14):
         killed = command(folder, "killed")
@@ -94,8 +104,7 @@ def test_a_killed_run_goes_on_to_the_same_losses(folder: Path) -> None:
         killed.send_signal(signal.SIGKILL)
         killed.communicate()
     assert len(losses(folder / "killed")) < STEPS, "the run was over before it could be killed"
-    last = command(folder, "killed")
-    last.communicate()
+    finish(command(folder, "killed"))
     assert losses(folder / "killed") == losses(folder / "alone")
     assert len(losses(folder / "alone")) == STEPS
     assert losses(folder / "alone")[-1] < losses(folder / "alone")[0]
@@ -110,8 +119,7 @@ def test_a_killed_run_goes_on_to_the_same_losses(folder: Path) -> None:
 
 
 def test_a_run_says_what_it_was_and_refuses_another_config(folder: Path) -> None:
-    first = command(folder, "record", steps=2)
-    assert first.wait() == 0
+    finish(command(folder, "record", steps=2))
     record = json.loads((folder / "record" / "run.json").read_text())
     assert record["config"]["run"]["steps"] == 2
     assert record["balance"] == {"text -> image": 10, "image -> text": 10}
@@ -120,6 +128,26 @@ def test_a_run_says_what_it_was_and_refuses_another_config(folder: Path) -> None
     _, messages = second.communicate()
     assert second.returncode != 0
     assert b"holds a run with another config" in messages
+
+
+def test_processes_train_as_one_with_the_whole_batch(folder: Path) -> None:
+    """Two processes with 3 rows each against one with 6, no dropout: the same losses, one record, one export."""
+    finish(command(folder, "one", steps=8, more="[model]\ndropout = 0.0"))
+    finish(command(folder, "two", steps=8, batch=3, chunk=3, more="[model]\ndropout = 0.0", processes=2))
+    assert losses(folder / "two") == pytest.approx(losses(folder / "one"), rel=1e-4)
+    heads = [read_arrays(folder / name / "encoder" / "head.npz") for name in ("one", "two")]
+    np.testing.assert_allclose(heads[0]["out.weight"], heads[1]["out.weight"], atol=1e-3)
+
+
+def test_a_run_draws_its_curves(folder: Path) -> None:
+    finish(command(folder, "drawn", steps=10))
+    with Image.open(folder / "drawn" / "curves.png") as picture:
+        plots, colours = (
+            picture.height // HEIGHT,
+            {colour for _, colour in picture.getcolors(picture.width * picture.height) or []},
+        )
+    assert plots == 2
+    assert (0xC0, 0x39, 0x2B) in colours
 
 
 def test_half_a_line_of_a_killed_run_is_dropped(tmp_path: Path) -> None:

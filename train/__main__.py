@@ -29,7 +29,7 @@ def main() -> None:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("train").setLevel(logging.INFO)
     if "WORLD_SIZE" in os.environ:
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        _join_processes()
     try:
         run = Run(load_config(given.config, given.set))
     except (OSError, ValueError, UniteSearchError) as error:
@@ -42,6 +42,13 @@ def main() -> None:
         sys.stdout.write(json.dumps(diagnose(run, run.folder / "plane.png"), indent=1) + "\n")
     else:
         run.train()
+
+
+def _join_processes() -> None:
+    """Meet the other processes of torchrun, each with a GPU of its own where there are any."""
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,10 @@ class Progress:
 
 
 class Checkpointer:
-    """Saves and restores weights, optimiser, schedule, averages and random state.
+    """Saves and restores weights, optimiser, schedule and averages; randomness follows from seed and step.
 
     Args:
-        folder: of the run, one for each process.
+        folder: of the run; the first process saves, all restore.
         parts: what has `state_dict` and `load_state_dict`, by name.
     """
 
@@ -47,7 +48,7 @@ class Checkpointer:
         state = {name: part.state_dict() for name, part in self._parts.items()}
         temporary = self._path.with_suffix(".tmp")
         with temporary.open("wb") as stream:
-            torch.save({"parts": state, "progress": _values(progress), "random": torch.get_rng_state()}, stream)
+            torch.save({"parts": state, "progress": _values(progress)}, stream)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(self._path)
@@ -59,7 +60,6 @@ class Checkpointer:
         saved = torch.load(self._path, weights_only=True)
         for name, part in self._parts.items():
             part.load_state_dict(saved["parts"][name])
-        torch.set_rng_state(saved["random"])
         return Progress(**saved["progress"])
 
 
@@ -76,10 +76,10 @@ class MetricsLog:
         kept = [line for line in read_metrics(folder) if line["step"] <= step]
         self._path.write_text("".join(map(_line, kept)), encoding="utf-8")
 
-    def append(self, **values: Any) -> None:
-        """Write one line at once."""
+    def append(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Write lines at once."""
         with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(_line(values))
+            stream.write("".join(map(_line, lines)))
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -89,8 +89,9 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def seed_everything(seed: int) -> None:
-    """Seed torch, numpy and Python."""
+def seed_everything(*numbers: int) -> None:
+    """Seed torch, numpy and Python with a hash of some numbers, such as seed, step and process."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
     torch.manual_seed(seed)
     np.random.seed(seed)
     random.seed(seed)

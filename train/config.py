@@ -142,6 +142,7 @@ class RunConfig:
         steps: optimiser steps.
         save_every: steps between checkpoints, from which a killed run goes on.
         evaluate_every: steps between evaluations.
+        tell_every: steps between lines on the terminal; `metrics.jsonl` has every step.
         patience: evaluations without a better one before the run stops; 0 never stops early.
         evaluation: manifest of captioned photos to evaluate on; empty for none.
         evaluation_split: which of its photos.
@@ -153,6 +154,7 @@ class RunConfig:
     steps: int = 1000
     save_every: int = 100
     evaluate_every: int = 100
+    tell_every: int = 50
     patience: int = 0
     evaluation: str = ""
     evaluation_split: str = "held-out"

@@ -8,7 +8,8 @@ one process with the whole batch. `sum_gradients` does that; under DDP, which ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import distributed
@@ -22,6 +23,16 @@ def process_count() -> int:
 def process_rank() -> int:
     """The number of this process, from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+@contextmanager
+def first_process_first() -> Iterator[None]:
+    """What is done inside is done by the first process before all others, which find on disk what it wrote."""
+    if process_rank() > 0:
+        distributed.barrier()
+    yield
+    if process_count() > 1 and process_rank() == 0:
+        distributed.barrier()
 
 
 def gather_rows(rows: torch.Tensor) -> torch.Tensor:

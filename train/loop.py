@@ -12,10 +12,11 @@ from pathlib import Path
 import torch
 
 from train.batches import BatchSampler
-from train.checkpoints import Checkpointer, MetricsLog, Progress, seed_everything
+from train.checkpoints import Checkpointer, MetricsLog, Progress, read_metrics, seed_everything
 from train.config import OptimiserConfig, TrainConfig
+from train.curves import draw_curves
 from train.data import Pair, Side, group_numbers, without
-from train.distributed import gather_rows, process_count, process_rank, sum_gradients
+from train.distributed import first_process_first, gather_rows, process_count, process_rank, sum_gradients
 from train.evaluation import Evaluation
 from train.grad_cache import GradCache
 from train.losses import LossOptions, Rows, count_alone, info_nce, mamcl
@@ -26,6 +27,8 @@ from train.trainee import Trainee, load_trainee
 from unite_search.encoders.base import Role
 
 Chunk = tuple[Role, Sequence[Side]]
+
+TOLD = ("step", "loss", "gradient_norm", "learning_rate", "seconds")
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +55,10 @@ class Run:
         """Read all sources; pairs with unreadable media are left out and counted, never replaced."""
         config = self.config.data
         found = [read_pairs(source) for source in config.sources]
-        unreadable = self.trainee.prepare([pair for pairs in (*found, self.evaluation.pairs) for pair in pairs])
-        sources = [without(pairs, unreadable) for pairs in found]
-        write_record(self.config, sources, self.folder)
+        with first_process_first():
+            unreadable = self.trainee.prepare([pair for pairs in (*found, self.evaluation.pairs) for pair in pairs])
+            sources = [without(pairs, unreadable) for pairs in found]
+            write_record(self.config, sources, self.folder)
         skipped = sum(map(len, found)) - sum(map(len, sources))
         log.info("%d pairs, %d skipped for media that cannot be read", sum(map(len, sources)), skipped)
         weights = [source.weight for source in config.sources]
@@ -76,24 +80,34 @@ class Run:
         self.checkpointer = Checkpointer(self.folder, parts)
 
     def train(self) -> Progress:
-        """Run to the end, or on to the end, and export."""
-        progress = self.checkpointer.restore()
-        metrics = MetricsLog(self.folder, progress.step)
+        """Run to the end, or on to the end, export, and draw the curves."""
+        with first_process_first():
+            progress = self.checkpointer.restore()
+        metrics = MetricsLog(self.folder, progress.step) if process_rank() == 0 else None
         while progress.step < self.config.run.steps and not self._is_stale(progress):
-            metrics.append(**self.step(progress))
+            lines = [self.step(progress)]
             if progress.step % self.config.run.evaluate_every == 0:
-                metrics.append(step=progress.step, **self.evaluate(progress))
-            if progress.step % self.config.run.save_every == 0:
-                self.checkpointer.save(progress)
+                lines.append({"step": progress.step, **self.evaluate(progress)})
+            if metrics:
+                metrics.append(lines)
+                self._tell(lines)
+                if progress.step % self.config.run.save_every == 0:
+                    self.checkpointer.save(progress)
+        if metrics:
+            self._finish(progress)
+        return progress
+
+    def _finish(self, progress: Progress) -> None:
         self.checkpointer.save(progress)
         with self.average.in_place():
             self.trainee.export(self.folder / "encoder")
-        return progress
+        draw_curves(read_metrics(self.folder), self.folder / "curves.png")
 
     def step(self, progress: Progress) -> dict[str, float]:
         """One optimiser step; what is logged of it."""
         started = time.perf_counter()
         self.trainee.module.train()
+        seed_everything(self.config.run.seed, progress.step, process_rank())
         pairs = self.sampler.batch(progress.step, process_rank(), process_count())
         value = self.cache.backward(self._chunks(pairs), self._loss(pairs))
         sum_gradients(self.average.parameters)
@@ -122,8 +136,16 @@ class Run:
         score = next(iter(values.values()), -1.0)
         progress.stale = 0 if score > progress.best else progress.stale + 1
         progress.best = max(progress.best, score)
-        log.info("step %d  %s", progress.step, "  ".join(f"{name} {value:.1f}" for name, value in values.items()))
         return values
+
+    def _tell(self, lines: Sequence[dict[str, float]]) -> None:
+        """A row of the table on the terminal, now and then, and what was measured."""
+        step, *measured = lines
+        if step["step"] % self.config.run.tell_every == 0 or measured:
+            told = {name: step[name] for name in TOLD} | {
+                name: value for line in measured for name, value in line.items()
+            }
+            log.info("  ".join(f"{name} {value:.4g}" for name, value in told.items()))
 
     def _is_stale(self, progress: Progress) -> bool:
         return 0 < self.config.run.patience <= progress.stale

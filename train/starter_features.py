@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Table:
-    """Rows of numbers by key, as one file that grows.
+    """Rows of numbers by key, as one file that grows; float16 from the start, so that a run may find them or make them.
 
     Args:
         path: `.npz` file; it need not exist yet.
@@ -35,7 +35,7 @@ class Table:
 
     def __init__(self, path: Path, dim: int) -> None:
         self._path = path
-        self._rows: dict[str, Floats] = {}
+        self._rows: dict[str, NDArray[np.float16 | np.float32]] = {}
         self._dim = dim
         if path.exists():
             with np.load(path, allow_pickle=False) as stored:
@@ -49,7 +49,7 @@ class Table:
         missing = sorted(set(keys) - self._rows.keys())
         for start in range(0, len(missing), SAVE_EVERY):
             part = missing[start : start + SAVE_EVERY]
-            self._rows.update(zip(part, compute(part), strict=True))
+            self._rows.update((key, row.astype(np.float16)) for key, row in zip(part, compute(part), strict=True))
             self._save()
             log.info("%s: %d of %d new rows", self._path.name, start + len(part), len(missing))
 
@@ -69,8 +69,7 @@ class Table:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".tmp")
         with temporary.open("wb") as stream:
-            rows = np.stack(list(self._rows.values())).astype(np.float16)
-            np.savez(stream, keys=np.array(list(self._rows)), rows=rows)
+            np.savez(stream, keys=np.array(list(self._rows)), rows=np.stack(list(self._rows.values())))
         temporary.replace(self._path)
 
 
