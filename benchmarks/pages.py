@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.datasets.base import Entry
 from benchmarks.evaluate import Outcome
-from unite_search.gallery import write_gallery
+from unite_search.gallery import Section, write_gallery
 from unite_search.media.uri import absolute, path_to_uri
 from unite_search.query import Hit, Query, SearchResult
 
@@ -16,18 +16,26 @@ SHOWN = 12
 HITS = 5
 
 
-def write_page(path: Path, outcomes: Sequence[Outcome]) -> None:
+def write_page(path: Path, heading: str, outcomes: Sequence[Outcome]) -> None:
     """Write one HTML file; what is right is marked, and shown after the first hits where it is not among them."""
     answered = sorted((one for one in outcomes if one.is_answerable), key=lambda one: -one.first_rank)
     worst = answered[: min(SHOWN, (len(answered) + 1) // 2)]
     best = answered[len(worst) :][-SHOWN:][::-1]
-    sections = [(f"Worst {number}: {_title(one)}", _query(one), _result(one)) for number, one in enumerate(worst, 1)]
-    sections += [(f"Best {number}: {_title(one)}", _query(one), _result(one)) for number, one in enumerate(best, 1)]
-    write_gallery(path, sections)
+    sections = [_section(f"Worst {number}", one) for number, one in enumerate(worst, 1)]
+    sections += [_section(f"Best {number}", one) for number, one in enumerate(best, 1)]
+    write_gallery(path, sections, heading=heading)
 
 
-def _title(outcome: Outcome) -> str:
-    return f"first right answer at rank {outcome.first_rank:.0f} (query {outcome.question.id})"
+def _section(title: str, outcome: Outcome) -> Section:
+    hits, right = _hits(outcome)
+    return Section(
+        title=title,
+        query=_query(outcome),
+        result=SearchResult(hits=hits, searched={}, encode_ms=0, search_ms=0),
+        facts=f"query {outcome.question.id}: first right answer at rank {outcome.first_rank:.0f} "
+        f"of {len(outcome.gallery):,}",
+        right=right,
+    )
 
 
 def _query(outcome: Outcome) -> Query | None:
@@ -37,10 +45,11 @@ def _query(outcome: Outcome) -> Query | None:
     return Query(texts=(text,) if text else (), images=images, videos=videos)
 
 
-def _result(outcome: Outcome) -> SearchResult:
+def _hits(outcome: Outcome) -> tuple[tuple[Hit, ...], frozenset[int]]:
+    """The first hits, the first right one after them if it is not among them, and the ids of right ones."""
     if outcome.ranking is None:
-        return SearchResult(hits=(), searched={}, encode_ms=0, search_ms=0)
-    ranking, right = outcome.ranking, outcome.question.relevant
+        return (), frozenset()
+    ranking, relevant = outcome.ranking, outcome.question.relevant
     shown = [
         (place, outcome.gallery[row], score)
         for place, (row, score) in enumerate(zip(ranking.top[:HITS], ranking.top_scores, strict=False), 1)
@@ -48,23 +57,22 @@ def _result(outcome: Outcome) -> SearchResult:
     if outcome.first_rank > HITS:
         first = int(ranking.ranks.argmin())
         by_id = {entry.id: entry for entry in outcome.gallery}
-        name = sorted(right, key=lambda one: right[one])[first]
+        name = sorted(relevant, key=lambda one: relevant[one])[first]
         shown.append((int(outcome.first_rank), by_id[name], ranking.scores[first]))
-    hits = tuple(_hit(place, entry, float(score), is_right=entry.id in right) for place, entry, score in shown)
-    return SearchResult(hits=hits, searched={"candidates": len(outcome.gallery)}, encode_ms=0, search_ms=0)
+    hits = tuple(_hit(place, entry, float(score)) for place, entry, score in shown)
+    return hits, frozenset(place for place, entry, _ in shown if entry.id in relevant)
 
 
-def _hit(rank: int, entry: Entry, score: float, *, is_right: bool) -> Hit:
-    kind = "text" if entry.media is None else entry.media.kind
+def _hit(rank: int, entry: Entry, score: float) -> Hit:
+    """A hit with its rank as id."""
     path = Path(entry.id) if entry.media is None else entry.media.path
-    note = f"{'RIGHT. ' if is_right else ''}{entry.text or entry.id}"
     return Hit(
         rank=rank,
         id=rank,
         score=score,
         cosine=score,
-        partition=kind,
+        partition="text" if entry.media is None else entry.media.kind,
         uri=path_to_uri(absolute(path)),
         parent=rank,
-        text=note,
+        text=entry.text,
     )

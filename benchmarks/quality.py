@@ -100,6 +100,14 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _heading(results: dict[str, Any]) -> str:
+    """What was evaluated and how it went, in one line."""
+    numbers = results["metrics"]["available"]
+    first = next((f"{name} {numbers[name]['value']:.1f}" for name in numbers if name != "queries"), "no answers")
+    queries = f"{numbers['queries']:,} of {results['coverage']['queries']:,} queries"
+    return f"{results['dataset']} · {results['protocol']['name']} · {results['encoder']['name']} · {first} · {queries}"
+
+
 def _cell(number: dict[str, float | None]) -> str:
     value, *interval = ("inf" if part is None else f"{part:.2f}" for part in number.values())
     return f"{value:>7}  [{', '.join(interval)}]" if interval else f"{value:>7}"
@@ -119,7 +127,7 @@ def _write(given: Run, results: dict[str, Any], evaluation: Evaluation, scored: 
     lines = (json.dumps(_line(outcome, values)) + "\n" for outcome, values in scored)
     (given.out / QUERIES_FILE).write_text("".join(lines), encoding="utf-8")
     write_trec(given.out, evaluation.outcomes, results["encoder"]["name"])
-    write_page(given.out / PAGE_FILE, evaluation.outcomes)
+    write_page(given.out / PAGE_FILE, _heading(results), evaluation.outcomes)
     if given.dataset == "cirr":
         _write_submissions(given.out, evaluation.outcomes)
     write_result("result", results, given.out)

@@ -155,7 +155,11 @@ def test_the_files_of_a_run_say_the_same(pictures: Path, tmp_path: Path) -> None
     page = (tmp_path / "out" / "best-and-worst.html").read_text()
     assert page.count("<blockquote>") == 12
     assert page.count("data:image/jpeg") >= 12
-    assert "RIGHT." in page
+    lines = (tmp_path / "out" / "queries.jsonl").read_text().splitlines()
+    ranks = [json.loads(line)["median rank"] for line in lines]
+    assert page.count('<article class="right">') == len(ranks) == 12, "the right one is always shown"
+    assert all(f"first right answer at rank {rank:.0f} of 12" in page for rank in ranks)
+    assert f"<h1>manifest · plain · toy · R@1 {numbers['R@1']['value']:.1f} · 12 of 12 queries</h1>" in page
     assert "files 12 of 12" in table(results)
 
 

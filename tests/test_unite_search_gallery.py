@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pytest
 from PIL import Image
 
-from unite_search.gallery import write_gallery
+from unite_search.gallery import Section, write_gallery
 from unite_search.media.uri import path_to_uri
 from unite_search.query import Hit, Query, SearchResult
 
@@ -149,6 +149,20 @@ def test_the_query_is_shown_with_pictures_texts_and_exclusions(tmp_path: Path, p
     assert "make it blue" in found.text
     assert "not rain" in found.text
     assert "No hits." in found.text
+
+
+def test_a_section_may_mark_hits_and_say_its_own_facts(tmp_path: Path, picture: Path) -> None:
+    hits = tuple(hit(picture, id=number, rank=number) for number in (1, 2, 3))
+    result = SearchResult(hits=hits, searched={"image": 3}, encode_ms=1.0, search_ms=2.0)
+    target = tmp_path / "page.html"
+    section = Section(title="t", query=None, result=result, facts="rank 2 <of 3>", right=frozenset({2}))
+    write_gallery(target, [section], heading="a & b")
+    found = Page(target)
+    assert found.all("article", "class") == ["", "right", ""]
+    assert found.text.count("✓ right") == 1
+    assert "rank 2 <of 3>" in found.text
+    assert "ms to search" not in found.text
+    assert re.findall(r"<(?:h1|title)>(.*?)</", found.source) == ["a &amp; b"] * 2
 
 
 def test_sections_keep_their_order(tmp_path: Path) -> None:

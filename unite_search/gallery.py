@@ -32,19 +32,32 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 class Section(NamedTuple):
-    """One query on the page; `query` is None where there is nothing to show of it but the title."""
+    """One query on the page.
+
+    Attributes:
+        title: heading.
+        query: None where there is nothing to show of it but the title.
+        result: its hits.
+        facts: a line above the hits; None says how many were searched and how long it took.
+        right: ids of hits that are marked as right.
+    """
 
     title: str
     query: Query | None
     result: SearchResult
+    facts: str | None = None
+    right: frozenset[int] = frozenset()
 
 
-def write_gallery(path: Path, sections: Sequence[tuple[str, Query | None, SearchResult]]) -> None:
+def write_gallery(
+    path: Path, sections: Sequence[tuple[str, Query | None, SearchResult] | Section], *, heading: str = "unite-search"
+) -> None:
     """Write the page.
 
     Args:
         path: the HTML file; replaced when it is there.
         sections: (title, query, result) of each query, in order; see `Section`.
+        heading: what stands above all of them.
     """
     style = files("unite_search").joinpath("gallery.css").read_text(encoding="utf-8")
     body = "\n".join(_section(Section(*section)) for section in sections)
@@ -57,13 +70,13 @@ def write_gallery(path: Path, sections: Sequence[tuple[str, Query | None, Search
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>unite-search</title>
+<title>{_text(heading)}</title>
 <style>
 {style}</style>
 </head>
 <body>
 <main>
-<h1>unite-search</h1>
+<h1>{_text(heading)}</h1>
 {body}
 </main>
 </body>
@@ -73,11 +86,14 @@ def write_gallery(path: Path, sections: Sequence[tuple[str, Query | None, Search
 
 
 def _section(section: Section) -> str:
-    hits = "\n".join(map(_card, section.result.hits)) or '<p class="empty">No hits.</p>'
+    hits = (
+        "\n".join(_card(hit, is_right=hit.id in section.right) for hit in section.result.hits)
+        or '<p class="empty">No hits.</p>'
+    )
     return f"""<section>
 <h2>{_text(section.title)}</h2>
 {_question(section.query) if section.query else ""}
-<p class="facts">{_text(_facts(section.result))}</p>
+<p class="facts">{_text(_facts(section.result) if section.facts is None else section.facts)}</p>
 <div class="hits">
 {hits}
 </div>
@@ -104,19 +120,25 @@ def _asked_picture(path: Path, *, is_clip: bool) -> str:
     return f"<figure>{picture or _text(path.name)}<figcaption>{_text(path.name)}</figcaption></figure>"
 
 
-def _card(hit: Hit) -> str:
+def _card(hit: Hit, *, is_right: bool) -> str:
     path = uri_to_path(hit.uri)
     times = time_range(hit.start_s, hit.end_s) if hit.modality == "video" or hit.start_s else ""
     caption = one_line(hit.text or "", CAPTION_LENGTH) if hit.modality != "text" else ""
-    facts = [f"{hit.score:.3f}", *([times] if times else []), *([hit.partition] if "+" in hit.partition else [])]
+    right = '<span class="tick">✓ right</span>'
+    facts = [
+        *([right] if is_right else []),
+        f"{hit.score:.3f}",
+        *([times] if times else []),
+        *([hit.partition] if "+" in hit.partition else []),
+    ]
     lines = [
         f'<p class="name"><span class="rank">{hit.rank}</span> {_text(path.name)}</p>',
         f'<p class="score">{" · ".join(facts)}</p>',
         f'<p class="caption">{escape(caption)}</p>' if caption else "",
     ]
-    return (
-        f'<article><a href="{_link(path)}" title="{_text(str(path))}">{_face(hit, path)}</a>{"".join(lines)}</article>'
-    )
+    face = f'<a href="{_link(path)}" title="{_text(str(path))}">{_face(hit, path)}</a>'
+    mark = ' class="right"' if is_right else ""
+    return f"<article{mark}>{face}{''.join(lines)}</article>"
 
 
 def _face(hit: Hit, path: Path) -> str:
