@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks import quality_command
 from benchmarks.report import RESULTS, write_result
 from unite_search.encoders.base import Encoder
+from unite_search.encoders.options import EncoderOptions
 from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
 
 NEEDS_TORCH = {"parity", "unite-batching"}
@@ -83,14 +84,16 @@ def main() -> None:
     parser.add_argument("name", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of captioned/ and videos/")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the JSON")
-    parser.add_argument("--encoder", default=DEFAULT_ENCODER)
+    parser.add_argument("--encoder", default=DEFAULT_ENCODER, help="the JSON of another one has its name at the end")
+    parser.add_argument("--max-pixels", type=int, help="of a picture or frame; larger ones are reduced (UNITE)")
     given = parser.parse_args()
     given.data = given.data.resolve()
-    encoder = load_encoder(given.encoder)
+    encoder = load_encoder(given.encoder, EncoderOptions(max_pixels=given.max_pixels))
+    suffix = "" if given.encoder == DEFAULT_ENCODER else f"-{Path(given.encoder).name}"
     here = [name for name in BENCHMARKS if name not in NEEDS_TORCH or find_spec("torch")]
     for name in here if given.name == "all" else [given.name]:
         results = BENCHMARKS[name][1](given, encoder)
-        path = write_result(name, results, given.out)
+        path = write_result(f"{name}{suffix}", results, given.out)
         sys.stdout.write(f"{json.dumps(results, indent=2)}\n{path}\n")
 
 
