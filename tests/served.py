@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -16,11 +16,15 @@ from PIL import Image
 from toy import COLOURS, ToyEncoder
 
 from unite_search.collection import Collection
-from unite_search.server.run import server_config
+from unite_search.server.run import listening, server_config
 from unite_search.server.service import Service
 from unite_search.server.settings import Settings
 
-READY_S = 60.0
+PATIENCE_S = 120.0
+"""However slow the machine is, what takes longer does not come."""
+
+get = partial(httpx.get, timeout=PATIENCE_S)
+post = partial(httpx.post, timeout=PATIENCE_S)
 
 
 def toy_collection(folder: Path, *, name: str = "db") -> Collection:
@@ -35,38 +39,27 @@ def toy_collection(folder: Path, *, name: str = "db") -> Collection:
     return collection
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another thread or process brings about."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @contextmanager
 def serving(*collections: Collection, settings: Settings | None = None) -> Iterator[tuple[str, Service]]:
     """Serve collections until the block ends; hands out the address and the service."""
-    chosen = replace(settings or Settings(rate_per_s=0), port=free_port())
+    chosen = replace(settings or Settings(rate_per_s=0), port=0)
     service = Service(collections, chosen)
     server = uvicorn.Server(server_config(service))
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    address = f"http://127.0.0.1:{chosen.port}"
-    try:
-        _await_ready(address)
-        yield address, service
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        assert not thread.is_alive()
-
-
-def _await_ready(address: str) -> None:
-    until = time.monotonic() + READY_S
-    while time.monotonic() < until:
+    with listening(chosen) as listener:
+        thread = Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
         try:
-            if httpx.get(f"{address}/ready", timeout=READY_S).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise TimeoutError("the server did not become ready")
+            until(lambda: server.started and all(reader.is_ready for reader in service.readers.values()))
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", service
+        finally:
+            server.should_exit = True
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()

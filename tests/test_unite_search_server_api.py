@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
 import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from served import serving, toy_collection
+from served import PATIENCE_S, get, post, serving, toy_collection, until
 from starlette.requests import ClientDisconnect
 from toy import COLOURS, ToyEncoder
 
 from unite_search.collection import Collection
 from unite_search.query import Query, SearchOptions
-from unite_search.server.batching import EncodeQueue
 from unite_search.server.media import file_response
-from unite_search.server.problems import Refusal
+from unite_search.server.run import listening
 from unite_search.server.service import Service
 from unite_search.server.settings import Settings
 
@@ -33,7 +31,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Cli
     folder = tmp_path_factory.mktemp("api")
     with (
         serving(toy_collection(folder)) as (address, service),
-        httpx.Client(base_url=address, timeout=60) as client,
+        httpx.Client(base_url=address, timeout=PATIENCE_S) as client,
     ):
         yield client, service, folder
 
@@ -168,16 +166,16 @@ def test_a_file_that_became_something_else_is_not_followed(tmp_path: Path) -> No
     import os
 
     with serving(toy_collection(tmp_path)) as (address, _):
-        found = httpx.post(f"{address}/api/v1/search", json={"texts": ["red"]}, timeout=60).json()["hits"][0]
+        found = post(f"{address}/api/v1/search", json={"texts": ["red"]}).json()["hits"][0]
         path = Path(found["uri"])
         path.unlink()
-        assert httpx.get(f"{address}/api/v1/items/{found['id']}/media").status_code == 422
+        assert get(f"{address}/api/v1/items/{found['id']}/media").status_code == 422
         os.mkfifo(path)
-        assert httpx.get(f"{address}/api/v1/items/{found['id']}/media", timeout=5).status_code == 422
+        assert get(f"{address}/api/v1/items/{found['id']}/media").status_code == 422
         path.unlink()
         path.mkdir()
-        assert httpx.get(f"{address}/api/v1/items/{found['id']}/media").status_code == 422
-        assert httpx.get(f"{address}/api/v1/items/{found['id']}/thumbnail", timeout=60).status_code == 422
+        assert get(f"{address}/api/v1/items/{found['id']}/media").status_code == 422
+        assert get(f"{address}/api/v1/items/{found['id']}/thumbnail").status_code == 422
 
 
 def test_thumbnails_are_small_jpegs(client: httpx.Client) -> None:
@@ -212,96 +210,51 @@ def test_every_response_carries_the_headers_that_keep_it_harmless(client: httpx.
 
 
 def test_a_reader_follows_another_writer_without_half_a_state(tmp_path: Path) -> None:
-    with serving(toy_collection(tmp_path)) as (address, _), httpx.Client(base_url=address, timeout=60) as client:
-        errors: list[str] = []
-        stopped = threading.Event()
+    stopped = threading.Event()
 
-        def keep_searching() -> None:
-            while not stopped.is_set():
-                response = client.post("/api/v1/search", json={"texts": ["white"], "top_k": 50})
-                if response.status_code != 200:
-                    errors.append(response.text)
+    def keep_searching(client: httpx.Client) -> list[str]:
+        errors = []
+        while not stopped.is_set():
+            response = client.post("/api/v1/search", json={"texts": ["white"], "top_k": 50})
+            if response.status_code != 200:
+                errors.append(response.text)
+        return errors
 
-        threads = [threading.Thread(target=keep_searching) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        with Collection.open(tmp_path / "db", encoder=ToyEncoder()) as writer:
-            for number in range(6):
-                Image.new("RGB", (20, 20), (250, 250, number)).save(tmp_path / "media" / f"new{number}.png")
+    with (
+        serving(toy_collection(tmp_path)) as (address, _),
+        httpx.Client(base_url=address, timeout=PATIENCE_S) as client,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        searching = [pool.submit(keep_searching, client) for _ in range(3)]
+        try:
+            with Collection.open(tmp_path / "db", encoder=ToyEncoder()) as writer:
+                for number in range(6):
+                    Image.new("RGB", (20, 20), (250, 250, number)).save(tmp_path / "media" / f"new{number}.png")
+                    writer.index()
+                (tmp_path / "media" / "new0.png").unlink()
                 writer.index()
-            (tmp_path / "media" / "new0.png").unlink()
-            writer.index()
-        until = time.monotonic() + 15
-        found: list[str] = []
-        while time.monotonic() < until and ("new0.png" in found or "new5.png" not in found):
-            time.sleep(0.1)
-            found = names(search(client, texts=["white"], top_k=50))
-        stopped.set()
-        for thread in threads:
-            thread.join()
-        assert errors == []
-        assert {f"new{number}.png" for number in range(1, 6)} < set(found)
-        assert "new0.png" not in found
+            left = {"red.png", "green.png", "blue.png", "white.png", "note.txt"}
+            expected = left | {f"new{number}.png" for number in range(1, 6)}
+            until(lambda: set(names(search(client, texts=["white"], top_k=50))) == expected)
+        finally:
+            stopped.set()
+        assert [future.result() for future in searching] == [[], [], []]
 
 
-def test_concurrent_queries_are_encoded_together_and_right() -> None:
-    calls: list[int] = []
-    release = threading.Event()
-
-    class SlowEncoder(ToyEncoder):
-        def encode(self, contents, *, role):  # type: ignore[no-untyped-def]
-            release.wait(10)
-            calls.append(len(contents))
-            if any(content.text == "broken" for content in contents):
-                raise ValueError("broken")
-            return super().encode(contents, role=role)
-
-    from unite_search.content import Content
-
-    queue = EncodeQueue(SlowEncoder(), max_waiting=100)
-    words = [f"word{number}" for number in range(20)]
-    with ThreadPoolExecutor(21) as pool:
-        jobs = [pool.submit(queue.encode, [Content((word,))]) for word in words]
-        bad = pool.submit(queue.encode, [Content(("broken",))])
-        time.sleep(0.3)
-        release.set()
-        rows = np.concatenate([job.result() for job in jobs])
-        with pytest.raises(ValueError, match="broken"):
-            bad.result()
-    queue.close()
-    assert np.array_equal(rows, ToyEncoder().encode([Content((word,)) for word in words], role="query"))
-    assert max(calls) > 10
-
-
-def test_a_full_queue_refuses_at_once() -> None:
-    from unite_search.content import Content
-
-    busy, release = threading.Event(), threading.Event()
-
-    class StuckEncoder(ToyEncoder):
-        def encode(self, contents, *, role):  # type: ignore[no-untyped-def]
-            busy.set()
-            release.wait(60)
-            return super().encode(contents, role=role)
-
-    queue = EncodeQueue(StuckEncoder(), max_waiting=2)
-    with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(queue.encode, [Content(("a",))])
-        assert busy.wait(60)
-        jobs = [pool.submit(queue.encode, [Content(("a",))]) for _ in range(8)]
-        refused = list(islice(as_completed(jobs, timeout=60), 6))
-        still_waiting = sum(not job.done() for job in [first, *jobs])
-        release.set()
-    queue.close()
-    assert all(isinstance(job.exception(), Refusal) for job in refused)
-    assert still_waiting == 3
+def test_responses_are_sent_at_once() -> None:
+    with (
+        listening(Settings(port=0)) as listener,
+        socket.create_connection(listener.getsockname(), timeout=PATIENCE_S),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_items_are_added_and_removed_where_that_is_allowed(tmp_path: Path) -> None:
     settings = Settings(allow_write=True, rate_per_s=0)
     with (
         serving(toy_collection(tmp_path), settings=settings) as (address, _),
-        httpx.Client(base_url=address, timeout=60) as client,
+        httpx.Client(base_url=address, timeout=PATIENCE_S) as client,
     ):
         added = client.post("/api/v1/items?name=navy.png", content=png((0, 0, 128)))
         assert (added.status_code, added.json()) == (201, {"items": 1})
@@ -309,21 +262,14 @@ def test_items_are_added_and_removed_where_that_is_allowed(tmp_path: Path) -> No
         assert kept.read_bytes() == png((0, 0, 128))
         assert client.post("/api/v1/items?name=broken.png", content=b"\x89PNG broken").status_code == 422
         assert [path.name for path in kept.parent.iterdir()] == ["navy.png"]
-        _until(lambda: "navy.png" in names(search(client, texts=["blue"])))
+        until(lambda: "navy.png" in names(search(client, texts=["blue"])))
         id_ = next(hit["id"] for hit in search(client, texts=["blue"])["hits"] if hit["uri"] == str(kept))
         assert client.delete(f"/api/v1/items/{id_}").json() == {"removed": 1}
-        _until(lambda: client.get(f"/api/v1/items/{id_}").status_code == 404)
+        until(lambda: client.get(f"/api/v1/items/{id_}").status_code == 404)
         assert kept.exists()
         (tmp_path / "media" / "late.txt").write_text("late words\n")
         assert client.post("/api/v1/index").status_code == 202
-        _until(lambda: "late.txt" in names(search(client, texts=["late"])))
-
-
-def _until(condition, *, seconds: float = 20.0) -> None:  # type: ignore[no-untyped-def]
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.1)
+        until(lambda: "late.txt" in names(search(client, texts=["late"])))
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="asks Linux what is open")

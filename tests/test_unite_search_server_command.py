@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
-from served import free_port
+from served import PATIENCE_S, get, until
 
 from unite_search.collection import Collection
 
 PROGRAM = [sys.executable, "-c", "from unite_search.cli import main; main()", "serve"]
-READY_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -34,73 +31,79 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def running(database: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    port = free_port()
-    command = [*PROGRAM, "--db", str(database), "--port", str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    address = f"http://127.0.0.1:{port}"
+def running(database: Path) -> Iterator[tuple[str, int, subprocess.Popen[str]]]:
+    """The server's host, port and process, once it can be asked."""
+    process = subprocess.Popen([*PROGRAM, "--db", str(database), "--port", "0"], stderr=subprocess.PIPE, text=True)
     try:
-        until = time.monotonic() + READY_S
-        while not _is_ready(address):
-            assert process.poll() is None and time.monotonic() < until
-            time.sleep(0.1)
-        yield address, process
+        assert process.stderr is not None
+        said = re.fullmatch(
+            r"Serving db at http://(127\.0\.0\.1):(\d+)/ \(stop with Ctrl-C\)\n", process.stderr.readline()
+        )
+        assert said is not None
+        host, port = said[1], int(said[2])
+        until(lambda: get(f"http://{host}:{port}/ready").status_code == 200)
+        yield host, port, process
     finally:
         process.kill()
         process.communicate()
 
 
-def _is_ready(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/ready", timeout=30).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
 @pytest.mark.slow
 def test_a_request_in_flight_is_answered_before_the_end(database: Path) -> None:
-    with running(database) as (address, process):
-        host, port = address.removeprefix("http://").split(":")
+    with running(database) as (host, port, process):
         body = (database.parent / "media" / "red.png").read_bytes()
-        head = f"POST /api/v1/uploads HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: {len(body)}\r\n\r\n"
-        with socket.create_connection((host, int(port)), timeout=60) as connection:
-            connection.sendall(head.encode() + body[:20])
-            time.sleep(0.5)
+        head = f"POST /api/v1/uploads HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: {len(body)}\r\n"
+        with (
+            socket.create_connection((host, port), timeout=PATIENCE_S) as connection,
+            connection.makefile("rb") as answer,
+        ):
+            connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+            assert answer.readline().startswith(b"HTTP/1.1 100")
             process.send_signal(signal.SIGINT)
-            time.sleep(0.5)
-            with pytest.raises(OSError):
-                socket.create_connection((host, int(port)), timeout=5).close()
-            connection.sendall(body[20:])
-            assert connection.recv(12) == b"HTTP/1.1 201"
-        _, said = process.communicate(timeout=30)
+            until(lambda: not takes_connections(host, port))
+            connection.sendall(body)
+            assert answer.readline() == b"\r\n"
+            assert answer.readline().startswith(b"HTTP/1.1 201")
+        _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
-    assert said.startswith("Serving db at http://127.0.0.1:")
-    assert len(said.splitlines()) == 1
+    assert said == ""
+
+
+def takes_connections(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=PATIENCE_S).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.slow
 def test_its_workers_end_with_it_even_when_it_is_killed(database: Path) -> None:
-    with running(database) as (address, process):
-        assert httpx.get(f"{address}/api/v1/items/0/thumbnail", timeout=60).status_code == 200
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        if not children.exists():
-            pytest.skip("needs /proc")
-        pids = [int(pid) for task in children.parents[1].iterdir() for pid in (task / "children").read_text().split()]
+    if not Path("/proc/self/task").exists():
+        pytest.skip("needs /proc")
+    with running(database) as (host, port, process):
+        assert get(f"http://{host}:{port}/api/v1/items/0/thumbnail").status_code == 200
+        pids = children_of(process.pid)
         process.kill()
         process.wait()
     assert pids
-    until = time.monotonic() + 10
-    while any(map(_lives, pids)):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    until(lambda: not any(map(lives, pids)))
 
 
-def _lives(pid: int) -> bool:
+def children_of(pid: int) -> list[int]:
+    """Of all threads; those that end meanwhile have none."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def lives(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
         return False
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 @pytest.mark.parametrize(
@@ -124,3 +127,4 @@ def test_a_port_that_is_taken_is_an_error(database: Path) -> None:
     assert done.returncode == 1
     assert "Address already in use" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Serving" not in done.stderr

@@ -12,7 +12,7 @@ import pytest
 from drawn_media import numbered_frames, write_clip
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from served import serving
+from served import PATIENCE_S, serving, until
 from toy import COLOURS, ToyEncoder
 
 from unite_search.collection import Collection
@@ -24,7 +24,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 TOKEN = "correct horse battery"
-PATIENCE_MS = 30_000
+PATIENCE_MS = 1000 * PATIENCE_S
 SHADES = 40
 
 pytestmark = [
@@ -176,8 +176,8 @@ def test_a_clip_plays_its_frames_while_pointed_at(page: Page) -> None:
     strip = page.locator(".card .frames.playing")
     expect(strip).to_be_visible()
     assert strip.evaluate("box => getComputedStyle(box).getPropertyValue('--frames')") == "8"
-    shown = {strip.screenshot() for _ in range(6) if page.wait_for_timeout(300) is None}
-    assert len(shown) > 2
+    shown: set[bytes] = set()
+    until(lambda: shown.add(strip.screenshot()) or len(shown) > 2)
     page.mouse.move(5, 5)
     expect(strip).to_be_hidden()
 
@@ -241,14 +241,14 @@ def test_details_neighbours_and_like_this_but(page: Page, library: Path) -> None
 def test_a_clip_plays_in_its_details(page: Page) -> None:
     ask(page, "white")
     page.get_by_text("Videos", exact=True).click()
-    page.locator(".card").first.click()
-    video = page.locator("#detail video")
-    expect(video).to_be_visible()
-    video.evaluate("player => new Promise(done => { player.ontimeupdate = () => player.currentTime > 0.2 && done(); })")
-    video.evaluate(
-        "player => new Promise(done => { player.onseeked = done; player.pause(); player.currentTime = 2.5; })"
-    )
-    assert abs(video.evaluate("player => player.currentTime") - 2.5) < 0.2
+    expect(page.locator(".card")).to_have_count(1)
+    page.locator(".card").click()
+    expect(page.locator("#detail video")).to_be_visible()
+    player = "document.querySelector('#detail video')"
+    page.wait_for_function(f"{player}.currentTime > 0.2")
+    page.evaluate(f"{player}.pause(); {player}.currentTime = 2.5")
+    page.wait_for_function(f"!{player}.seeking")
+    assert abs(page.evaluate(f"{player}.currentTime") - 2.5) < 0.2
 
 
 def test_everything_can_be_done_with_keys(page: Page) -> None:

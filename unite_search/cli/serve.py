@@ -18,7 +18,7 @@ INSTALL = 'the server needs packages that are not installed: pip install "unite-
 def serve(  # noqa: PLR0913 (the parameters of a command are its options)
     *,
     host: Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 need a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 for any that is free.")] = 8765,
     token: Annotated[
         str | None, typer.Option(envvar=TOKEN_VARIABLE, help="What clients must show to be answered.")
     ] = None,
@@ -56,5 +56,5 @@ def serve(  # noqa: PLR0913 (the parameters of a command are its options)
     )
     folders = [chosen_directory(collection, db), *(others or [])]
     served = [Collection.open(folder) for folder in folders]
-    say(f"Serving {', '.join(it.name for it in served)} at {settings.url} (stop with Ctrl-C)")
-    run_server(served, settings)
+    names = ", ".join(it.name for it in served)
+    run_server(served, settings, announce=lambda url: say(f"Serving {names} at {url} (stop with Ctrl-C)"))

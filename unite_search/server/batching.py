@@ -5,11 +5,11 @@ A lone query waits for nothing.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from queue import Empty, Full, Queue
-from threading import Thread
+from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,51 +31,55 @@ class _Job:
 
 
 class EncodeQueue:
-    """One thread that runs the encoder for all others."""
+    """One thread that runs the encoder for all others; `is_closed` once it takes no more."""
 
     def __init__(self, encoder: Encoder, *, max_waiting: int) -> None:
         self._encoder = encoder
-        self._jobs: Queue[_Job | None] = Queue(max_waiting)
+        self._max_waiting = max_waiting
+        self._waiting: deque[_Job] = deque()
+        self.is_closed = False
+        self._changed = Condition()
         self._thread = Thread(target=self._run, name="unite-search encoder", daemon=True)
         self._thread.start()
 
     def __len__(self) -> int:
-        return self._jobs.qsize()
+        return len(self._waiting)
 
     def encode(self, contents: Sequence[Content]) -> NDArray[np.float32]:
         """Embed the (n,) contents of one query as (n, D) float32 unit rows, with those of others.
 
         Raises:
-            Refusal: too many are waiting already.
+            Refusal: too many are waiting already, or the queue was closed.
         """
         job = _Job(contents)
-        try:
-            self._jobs.put_nowait(job)
-        except Full:
-            raise Refusal(503, "too many queries are waiting; try again", {"Retry-After": "1"}) from None
+        with self._changed:
+            if self.is_closed:
+                raise Refusal(503, "the server is stopping")
+            if len(self._waiting) >= self._max_waiting:
+                raise Refusal(503, "too many queries are waiting; try again", {"Retry-After": "1"})
+            self._waiting.append(job)
+            self._changed.notify()
         return job.done.result()
 
     def close(self) -> None:
-        """Answer what waits, then stop."""
-        self._jobs.put(None)
+        """Answer what waits, then stop; whoever comes later is refused."""
+        with self._changed:
+            self.is_closed = True
+            self._changed.notify()
         self._thread.join()
 
     def _run(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            jobs = [first]
-            is_last = False
-            while sum(len(job.contents) for job in jobs) < MAX_BATCH:
-                try:
-                    job = self._jobs.get_nowait()
-                except Empty:
-                    break
-                if job is None:
-                    is_last = True
-                    break
-                jobs.append(job)
+        while jobs := self._next_batch():
             self._answer(jobs)
-            if is_last:
-                return
+
+    def _next_batch(self) -> list[_Job]:
+        """Wait for jobs, and take at most a batch of them; none at the end."""
+        jobs: list[_Job] = []
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self.is_closed)
+            while self._waiting and sum(len(job.contents) for job in jobs) < MAX_BATCH:
+                jobs.append(self._waiting.popleft())
+        return jobs
 
     def _answer(self, jobs: Sequence[_Job]) -> None:
         """Encode jobs together; where that fails, each alone, so that a bad one fails for itself."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import uvicorn
 
@@ -21,15 +22,23 @@ FILES_A_CONNECTION = 4
 BACKLOG = 1024
 
 
-def serve(collections: Sequence[Collection], settings: Settings) -> None:
+def serve(collections: Sequence[Collection], settings: Settings, *, announce: Callable[[str], None]) -> None:
     """Serve collections; on SIGINT or SIGTERM requests in flight are finished first.
+
+    Args:
+        collections: to serve, the default one first.
+        settings: where port 0 stands for any that is free.
+        announce: told the page's address once it can be connected to.
 
     Raises:
         UniteSearchError: two collections of one name, or the address cannot be listened on.
     """
     _allow_open_files(settings.limits.connections * FILES_A_CONNECTION)
-    with _listening(settings) as listener, suppress(KeyboardInterrupt):
-        uvicorn.Server(server_config(Service(collections, settings))).run([listener])
+    with listening(settings) as listener, suppress(KeyboardInterrupt):
+        chosen = replace(settings, port=listener.getsockname()[1])
+        server = uvicorn.Server(server_config(Service(collections, chosen)))
+        announce(chosen.url)
+        server.run([listener])
 
 
 def server_config(served: Service) -> uvicorn.Config:
@@ -50,13 +59,22 @@ def server_config(served: Service) -> uvicorn.Config:
     )
 
 
-def _listening(settings: Settings) -> socket.socket:
+def listening(settings: Settings) -> socket.socket:
+    """A socket whose connections send at once; a client that keeps one open would wait 40 ms for each response else.
+
+    asyncio sees to that (TCP_NODELAY) only where a socket was made with its protocol's number, unlike here.
+
+    Raises:
+        UniteSearchError: the address cannot be listened on.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         reason = error.strerror or str(error)
         raise UniteSearchError(f"cannot listen on {settings.host}, port {settings.port}: {reason}") from error
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _allow_open_files(count: int) -> None:

@@ -19,7 +19,7 @@ from unite_search.media.reasons import short
 from unite_search.server.problems import Refusal
 
 T = TypeVar("T")
-START_S = 20.0
+START_S = 60.0
 QUEUE_S = 20.0
 
 
