@@ -29,11 +29,11 @@ test: check
 .venv-unite/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-unite
 	.venv-unite/bin/python -m pip install --quiet --disable-pip-version-check torch==2.14.1 torchvision==0.29.1
-	.venv-unite/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,dev,unite]" mteb
+	.venv-unite/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,dev,train]" mteb
 	touch $@
 
 test-unite: .venv-unite/installed
-	.venv-unite/bin/python -m pytest tests/test_unite_search_encoders_*.py tests/test_unite_search_integrations_*.py
+	.venv-unite/bin/python -m pytest tests/test_unite_search_encoders_*.py tests/test_unite_search_integrations_*.py tests/test_train_*.py
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .

@@ -80,7 +80,4 @@ def _write_tokenizer(folder: Path) -> None:
     from transformers import Qwen2Tokenizer
 
     vocabulary = {letter: number for number, letter in enumerate(sorted(ByteLevel.alphabet()))}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
-    (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
-    tokenizer = Qwen2Tokenizer.from_pretrained(folder, extra_special_tokens=SPECIAL)
-    tokenizer.save_pretrained(folder)
+    Qwen2Tokenizer(vocab=vocabulary, merges=[], extra_special_tokens=SPECIAL).save_pretrained(folder)
