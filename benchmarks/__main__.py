@@ -20,7 +20,8 @@ from unite_search.encoders.base import Encoder
 from unite_search.encoders.options import EncoderOptions
 from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
 
-NEEDS_TORCH = {"parity", "unite-batching"}
+NEEDS_TORCH = {"parity", "unite-batching", "grad-cache"}
+NEEDS_TRAINING = {"starter-seeds"}
 TINY = "parity/checkpoints/tiny-unite"
 
 Benchmark = Callable[[argparse.Namespace, Encoder], dict[str, Any]]
@@ -47,6 +48,14 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "unite-batching": (
         "padding saved, and overlap, with a tiny UNITE model (needs torch)",
         lambda given, _encoder: _run("unite_batching", given.data, given.data.parent / TINY),
+    ),
+    "grad-cache": (
+        "memory and time of a batch of 4096 in chunks of 16, tiny Qwen2-VL (needs torch)",
+        lambda given, _encoder: _run("grad_cache", given.data, given.data.parent / TINY),
+    ),
+    "starter-seeds": (
+        "the starter with the head of each seed, and with all (needs what `make starter` leaves)",
+        lambda given, _encoder: _run("starter_seeds", given.data),
     ),
     "serve": ("queries over HTTP against their bare parts, 100,000 items", lambda _, encoder: _run("serve", encoder)),
     "serve-soak": ("ten minutes of queries while another process indexes", lambda _, it: _run("serve_soak", it)),
@@ -90,7 +99,9 @@ def main() -> None:
     given.data = given.data.resolve()
     encoder = load_encoder(given.encoder, EncoderOptions(max_pixels=given.max_pixels))
     suffix = "" if given.encoder == DEFAULT_ENCODER else f"-{Path(given.encoder).name}"
-    here = [name for name in BENCHMARKS if name not in NEEDS_TORCH or find_spec("torch")]
+    here = [
+        name for name in BENCHMARKS if name not in NEEDS_TRAINING and (name not in NEEDS_TORCH or find_spec("torch"))
+    ]
     for name in here if given.name == "all" else [given.name]:
         results = BENCHMARKS[name][1](given, encoder)
         path = write_result(f"{name}{suffix}", results, given.out)
