@@ -1,6 +1,6 @@
 """`python -m benchmarks NAME [--data DIR]`: measure, print, and write `docs/results/NAME.json`.
 
-Names of public sets, `datasets` and `compare` have options of their own, see `quality_command`.
+Names of public sets, `datasets` and `compare` have options of their own, see `quality_command`; so has `speed`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks import quality_command
+from benchmarks import quality_command, speed
 from benchmarks.report import RESULTS, write_result
 from unite_search.encoders.base import Encoder
 from unite_search.encoders.options import EncoderOptions
@@ -40,7 +40,6 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     ),
     "startup": ("CPU seconds of whole commands", lambda _, encoder: _run("startup", encoder)),
     "kills": ("50 runs of index killed at random", lambda given, encoder: _run("kills", given.data, encoder)),
-    "speed": ("the index against Faiss and its peers, 100,000 x 384", lambda _given, _encoder: _run("speed")),
     "parity": (
         "the UNITE encoder against the official numbers (needs torch)",
         lambda given, _encoder: _run("unite_parity", given.data.parent / "parity"),
@@ -85,8 +84,11 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in quality_command.COMMANDS:
         quality_command.main(sys.argv[1:])
         return
+    if sys.argv[1:2] == ["speed"]:
+        speed.main(sys.argv[2:])
+        return
     names = "\n".join(f"  {name:14} {what}" for name, (what, _) in BENCHMARKS.items())
-    names += f"\n\nwith options of their own (NAME --help):\n  {', '.join(quality_command.COMMANDS)}"
+    names += f"\n\nwith options of their own (NAME --help):\n  {', '.join([*quality_command.COMMANDS, 'speed'])}"
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=names, formatter_class=argparse.RawDescriptionHelpFormatter
     )

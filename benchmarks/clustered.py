@@ -1,8 +1,12 @@
-"""Synthetic embeddings with the structure of real ones: many overlapping clusters of few intrinsic dimensions.
+"""Synthetic embeddings with the structure of real ones: overlapping clusters of clusters, of few intrinsic dimensions.
 
-Uniform noise has no neighbours to find, and makes every approximate index look bad; separate clusters make all of them
-look good. Here the cluster sizes fall like 1/sqrt(rank), a row spreads around its centre about as far as centres lie
-apart, in 64 of the dimensions, and a little in all of them.
+Uniform noise has no neighbours to find, and makes every approximate index look bad; clusters that are as many as an
+index has cells make it look good. Here there are 16, in each of them 16 more, and so on four levels deep; cluster sizes
+fall like 1/sqrt(rank); a row lies around its centre in 64 of the dimensions, and a little in all of them.
+
+`SPREAD` is chosen so that 30,000 rows are as hard as 30,000 captions of Flickr8k embedded by all-MiniLM-L6-v2: in 512
+cells of Faiss, recall@10 is .90, .95, .98, .99 at 8, 16, 32, 64 cells read, for both. Pictures embedded by
+EfficientNet-Lite2 are a little harder, .83, .91, .97, .99 in 256 cells of 6,500.
 """
 
 from __future__ import annotations
@@ -11,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 INTRINSIC_DIM = 64
-CLUSTERS = 4000
-SPREAD = 0.75
-"""Within a cluster, of the spread of the centres."""
+LEVELS = 4
+BRANCHES = 16
+SPREAD = 0.65
+"""Within a cluster of the lowest level, of the spread of the centres."""
 NOISE = 0.12
 BLOCK = 50_000
 
@@ -24,9 +29,9 @@ class Clustered:
     def __init__(self, dim: int, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
         self.dim = dim
-        self._centres = rng.normal(size=(CLUSTERS, INTRINSIC_DIM)).astype(np.float32)
+        self._centres = _centres(rng)
         self._basis = (rng.normal(size=(INTRINSIC_DIM, dim)) / np.sqrt(INTRINSIC_DIM)).astype(np.float32)
-        weights = 1 / np.sqrt(np.arange(1, CLUSTERS + 1))
+        weights = rng.permutation(1 / np.sqrt(np.arange(1, len(self._centres) + 1)))
         self._weights = weights / weights.sum()
 
     def draw(self, count: int, seed: int) -> NDArray[np.float32]:
@@ -35,8 +40,18 @@ class Clustered:
         rows = np.empty((count, self.dim), np.float32)
         for start in range(0, count, BLOCK):
             block = rows[start : start + BLOCK]
-            which = rng.choice(CLUSTERS, size=len(block), p=self._weights)
+            which = rng.choice(len(self._centres), size=len(block), p=self._weights)
             latent = self._centres[which] + SPREAD * rng.standard_normal((len(block), INTRINSIC_DIM), np.float32)
             block[:] = latent @ self._basis + NOISE * rng.standard_normal(block.shape, np.float32)
             block /= np.linalg.norm(block, axis=1, keepdims=True)
         return rows
+
+
+def _centres(rng: np.random.Generator) -> NDArray[np.float32]:
+    """(BRANCHES ** LEVELS, INTRINSIC_DIM): each the sum of what its clusters of every level add; of spread 1."""
+    leaves = np.arange(BRANCHES**LEVELS)
+    centres = np.zeros((len(leaves), INTRINSIC_DIM), np.float32)
+    for level in range(1, LEVELS + 1):
+        steps = rng.normal(size=(BRANCHES**level, INTRINSIC_DIM)).astype(np.float32)
+        centres += steps[leaves // BRANCHES ** (LEVELS - level)]
+    return centres / centres.std()

@@ -13,7 +13,20 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
-PACKAGES = ("numpy", "onnxruntime", "pylance", "pyarrow", "decord2", "pillow", "faiss-cpu", "torch", "transformers")
+PACKAGES = (
+    "numpy",
+    "onnxruntime",
+    "pylance",
+    "pyarrow",
+    "decord2",
+    "pillow",
+    "faiss-cpu",
+    "torch",
+    "transformers",
+    "hnswlib",
+    "usearch",
+    "lancedb",
+)
 
 
 def write_result(name: str, results: dict[str, Any], folder: Path = RESULTS) -> Path:
@@ -22,8 +35,8 @@ def write_result(name: str, results: dict[str, Any], folder: Path = RESULTS) -> 
     path = folder / f"{name}.json"
     versions = {(installed.metadata["Name"] or "").lower(): installed.version for installed in distributions()}
     content = {
-        "command": "python -m benchmarks " + " ".join(sys.argv[1:]),
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": _command(),
+        "date": _now(),
         "commit": _commit(),
         "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()},
         "python": platform.python_version(),
@@ -32,6 +45,22 @@ def write_result(name: str, results: dict[str, Any], folder: Path = RESULTS) -> 
     }
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def merge_result(name: str, key: str, results: dict[str, Any], folder: Path = RESULTS) -> Path:
+    """Store results under a key of `<folder>/<name>.json`, each key with the commit and command of its own run."""
+    path = folder / f"{name}.json"
+    kept = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {}
+    origin = {"commit": _commit(), "date": _now(), "command": _command()}
+    return write_result(name, {**kept, key: {**origin, **results}}, folder)
+
+
+def _command() -> str:
+    return "python -m benchmarks " + " ".join(sys.argv[1:])
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _commit() -> str:

@@ -12,59 +12,78 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import Data
+from benchmarks.speed import FINGERPRINT, LARGE_ROWS, NAME, TOP, Data, at_most
+from indexers.spec import FLOAT32, INT8
 
-SPECS = ("float32", "int8", None)
 READ_BYTES = 1 << 23
 REPEATS = 5
 PROBE = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 import numpy as np
 from indexers.partitioned import PartitionedIndex
-folder, dim, queries = Path(sys.argv[1]), int(sys.argv[2]), np.load(sys.argv[3])
+folder, dim, queries, name, top = Path(sys.argv[1]), *json.loads(sys.argv[2])
+queries = np.load(queries)
 cpu, wall = time.process_time(), time.perf_counter()
-index = PartitionedIndex.open(folder, dim=dim, fingerprint="speed")
-index.search(["image"], queries[:1], 10)
+index = PartitionedIndex.open(folder, dim=dim, fingerprint=sys.argv[3])
+index.search([name], queries[:1], top)
 cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
 for query in queries:
-    index.search(["image"], query[None], 10)
+    index.search([name], query[None], top)
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-memory = {name: int(status[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon", "RssFile")}
-print(json.dumps({"cpu_s": cpu, "wall_s": wall, **memory}))
+print(json.dumps({"cpu_s": cpu, "wall_s": wall, "resident_bytes": int(status["VmRSS"].split()[0]) * 1024}))
 """
 
 
 def run(data: Data) -> dict[str, Any]:
-    """For each kind: opening and the first query, memory after 256 queries, as shares of what the rows would take."""
+    """For each kind: opening and the first query, memory after 256 queries."""
     queries = data.folder / "queries.npy"
     np.save(queries, data.queries)
-    table: dict[str, Any] = {}
-    for spec in SPECS:
-        data.stored(spec)
-        folder = data.folder / (spec or "default")
-        files = sorted(path for path in folder.iterdir() if path.suffix != ".json")
-        warm = [_open(folder, data, queries) for _ in range(REPEATS)]
-        cold, read = [], []
-        for _ in range(REPEATS):
-            _forget(files)
-            cold.append(_open(folder, data, queries)["wall_s"])
-            _forget(files)
-            read.append(sum(_read(path) for path in files))
-        table[spec or "default"] = {
-            "size_bytes": sum(path.stat().st_size for path in files),
-            "warm_cpu_s": _median([entry["cpu_s"] for entry in warm]),
-            "warm_wall_s": _median([entry["wall_s"] for entry in warm]),
-            "cold_wall_s": _median(cold),
-            "sequential_read_s": _median(read),
-            "resident_bytes": warm[0]["VmRSS"],
-            "resident_share_of_float32": round(warm[0]["VmRSS"] / data.rows.nbytes, 3),
-        }
-    return table
+    table = {spec: _kind(data, spec, queries) for spec in dict.fromkeys((FLOAT32, INT8, data.default))}
+    checks = {}
+    if len(data.rows) >= LARGE_ROWS:
+        for spec, row in table.items():
+            checks[f"{spec}: CPU seconds to open and answer, warm"] = at_most(0.3, row["warm_cpu_s"])
+            checks[f"{spec}: time to open and answer, cold, by that of reading what is scanned"] = at_most(
+                1, row["cold_share_of_read"]
+            )
+        checks["default: resident memory by that of float32 rows"] = at_most(
+            0.35, table[data.default]["resident_share_of_float32"]
+        )
+    return {"checks": checks, "default": data.default, "kinds": table}
 
 
-def _open(folder: Path, data: Data, queries: Path) -> dict[str, Any]:
-    command = [sys.executable, "-c", PROBE, str(folder), str(data.rows.shape[1]), str(queries)]
+def _kind(data: Data, spec: str, queries: Path) -> dict[str, Any]:
+    data.stored(spec)
+    folder = data.place(spec)
+    files = sorted(path for path in folder.iterdir() if path.suffix != ".json")
+    scanned = next((path for path in files if path.name.endswith(".index.faiss")), None) or next(
+        path for path in files if path.name.endswith(".rows.faiss")
+    )
+    warm = [_open(data, folder, queries) for _ in range(REPEATS)]
+    cold, read = [], []
+    for _ in range(REPEATS):
+        _forget(files)
+        cold.append(_open(data, folder, queries)["wall_s"])
+        _forget(files)
+        read.append(_read(scanned))
+    resident = float(np.median([entry["resident_bytes"] for entry in warm]))
+    return {
+        "files_bytes": sum(path.stat().st_size for path in files),
+        "scanned_bytes": scanned.stat().st_size,
+        "warm_cpu_s": _median([entry["cpu_s"] for entry in warm]),
+        "warm_wall_s": _median([entry["wall_s"] for entry in warm]),
+        "cold_wall_s": _median(cold),
+        "sequential_read_s": _median(read),
+        "cold_share_of_read": round(float(np.median(np.divide(cold, read))), 3),
+        "resident_bytes": int(resident),
+        "resident_share_of_float32": round(resident / data.rows.nbytes, 3),
+    }
+
+
+def _open(data: Data, folder: Path, queries: Path) -> dict[str, Any]:
+    arguments = json.dumps([data.rows.shape[1], str(queries), NAME, TOP])
+    command = [sys.executable, "-c", PROBE, str(folder), arguments, FINGERPRINT]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -80,8 +99,9 @@ def _forget(files: list[Path]) -> None:
 
 def _read(path: Path) -> float:
     start = perf_counter()
-    with path.open("rb") as stream:
-        while stream.read(READ_BYTES):
+    with path.open("rb", buffering=0) as stream:
+        buffer = bytearray(READ_BYTES)
+        while stream.readinto(buffer):
             pass
     return perf_counter() - start
 

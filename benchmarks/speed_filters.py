@@ -9,70 +9,72 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.speed import NAME, TOP, Data
+from benchmarks.speed import NAME, TOP, Data, at_least, at_most, exact, recall
 from benchmarks.timing import faiss_settings, in_turns
 from indexers.filters import Chosen
-from indexers.rows import WIDEN_MARGIN, best_of_blocks
+from indexers.rows import WIDEN_MARGIN
 from indexers.segment import WIDENING, Segment
+from indexers.spec import FLOAT32, INT8
 from indexers.tune import Tuning
 
 SHARES = (0.001, 0.01, 0.1, 0.5)
-SPECS = ("float32", "int8", None)
 QUERIES = 64
+RECALL_LOSS = 0.01
+TURN_MS = 30
+
+Bits = NDArray[np.bool_]
+Search = Callable[[NDArray[np.float32]], NDArray[np.int64]]
+"""(1, D) query to (1, K) row numbers."""
 
 
 def run(data: Data) -> dict[str, Any]:
     """For each kind and share."""
     rng = np.random.default_rng(5)
-    filters = {share: np.flatnonzero(rng.random(len(data.rows)) < share) for share in SHARES}
-    truths = {share: _truth(data, allowed) for share, allowed in filters.items()}
-    table: dict[str, Any] = {}
-    for spec in SPECS:
-        table[spec or "default"] = {
-            f"{share:.1%}": _share(data, spec, allowed, truths[share]) for share, allowed in filters.items()
-        }
-    return table
+    filters = {share: rng.random(len(data.rows)) < share for share in SHARES}
+    truths = {share: _truth(data, bits) for share, bits in filters.items()}
+    kinds, checks = {}, {}
+    for spec in (FLOAT32, INT8, data.cells):
+        kinds[spec] = {f"{share:.1%}": _share(data, spec, bits, truths[share]) for share, bits in filters.items()}
+        plain = data.recall(data.stored(spec).search([NAME], data.queries, TOP)[NAME][1])
+        for share, row in kinds[spec].items():
+            checks[f"{spec}, {share}: time by that of the best way"] = at_most(1.3, row["ratio_to_best"])
+            checks[f"{spec}, {share}: lists that are full"] = at_least(1, row["complete"])
+            checks[f"{spec}, {share}: recall lost to the filter"] = at_most(RECALL_LOSS, plain - row["recall"])
+    return {"checks": checks, "kinds": kinds}
 
 
-def _truth(data: Data, allowed: NDArray[np.int64]) -> NDArray[np.int64]:
-    blocks = (data.rows[allowed[start : start + 16_384]] for start in range(0, len(allowed), 16_384))
-    return allowed[best_of_blocks(data.queries[:QUERIES], TOP, blocks)[1]]
+def _truth(data: Data, bits: Bits) -> NDArray[np.int64]:
+    allowed = np.flatnonzero(bits)
+    return allowed[exact(data.queries[:QUERIES], data.rows[allowed])]
 
 
-def _share(data: Data, spec: str | None, allowed: NDArray[np.int64], truth: NDArray[np.int64]) -> dict[str, Any]:
+def _share(data: Data, spec: str, bits: Bits, truth: NDArray[np.int64]) -> dict[str, Any]:
     index = data.stored(spec)
     state = index.partition(NAME).state
-    bits = np.isin(np.arange(len(data.rows)), allowed)
-    regimes = _regimes(state.base, state.tuning, bits)
-
-    def ask(turn: int) -> object:
-        return index.search([NAME], data.queries[turn % QUERIES][None], TOP, allowed=bits)
-
-    with faiss_settings(1, data.rows.shape[1]):
-        times = in_turns(
-            {
-                "ours": ask,
-                **{name: partial(_ask, regime, data) for name, regime in regimes.items()},
-            },
-            repeats=5,
-        )
-    found = [index.search([NAME], query[None], TOP, allowed=bits)[NAME][1][0] for query in data.queries[:QUERIES]]
-    row: dict[str, Any] = {f"{name}_ms": round(time, 3) for name, time in times.items()}
-    row["complete"] = bool((np.array(found) >= 0).all())
-    row["recall"] = _recall(np.array(found), truth)
-    for name, regime in regimes.items():
-        row[f"{name}_recall"] = _recall(np.vstack([regime(query[None]) for query in data.queries[:QUERIES]]), truth)
-    usable = [times[name] for name in regimes if row[f"{name}_recall"] >= row["recall"] - 0.01]
-    row["ratio_to_best"] = round(times["ours"] / min(usable), 3)
-    return row
+    ways: dict[str, Search] = {
+        "ours": lambda query: index.search([NAME], query, TOP, allowed=bits)[NAME][1],
+        **_ways(state.base, state.tuning, bits),
+    }
+    with faiss_settings(threads=1, has_blas=True, dim=data.rows.shape[1]):
+        costs = in_turns({name: partial(_ask, way, data) for name, way in ways.items()}, turn_ms=TURN_MS)
+        found = {name: np.vstack([way(query[None]) for query in data.queries[:QUERIES]]) for name, way in ways.items()}
+    recalls = {name: recall(lists, truth) for name, lists in found.items()}
+    usable = [costs[name].wall_ms for name in ways if name != "ours" and recalls[name] >= recalls["ours"] - RECALL_LOSS]
+    return {
+        **{f"{name}_ms": round(costs[name].wall_ms, 3) for name in ways},
+        **{f"{name}_recall": value for name, value in recalls.items() if name != "ours"},
+        "recall": recalls["ours"],
+        "complete": float((found["ours"] >= 0).all(axis=1).mean()),
+        "ratio_to_best": round(costs["ours"].wall_ms / min(usable), 3),
+    }
 
 
-def _ask(regime: Callable[[Any], Any], data: Data, turn: int) -> object:
-    return regime(data.queries[turn % QUERIES][None])
+def _ask(way: Search, data: Data, turn: int) -> object:
+    return way(data.queries[turn % QUERIES][None])
 
 
-def _regimes(base: Segment, tuning: Tuning | None, bits: NDArray[np.bool_]) -> dict[str, Any]:
-    """Each way by itself, from the same bits; approximate kinds at the effort that the filter asks for."""
+def _ways(base: Segment, tuning: Tuning | None, bits: Bits) -> dict[str, Search]:
+    """Each by itself, from the same bits; approximate kinds at the effort that the filter asks for."""
 
     def chosen() -> Chosen:
         return Chosen.of_mask(bits[base.all_ids])
@@ -97,8 +99,3 @@ def _regimes(base: Segment, tuning: Tuning | None, bits: NDArray[np.bool_]) -> d
         "select": lambda query: base.search_with(query, TOP, effort, chosen())[1],
         "widen": widened,
     }
-
-
-def _recall(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    shared = [len(np.intersect1d(one, other)) for one, other in zip(found, truth, strict=True)]
-    return round(float(np.mean(shared)) / TOP, 4)

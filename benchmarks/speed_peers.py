@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from benchmarks.speed import NAME, TOP, Data
-from benchmarks.timing import faiss_settings, in_turns, seconds
+from benchmarks.timing import Call, cost, faiss_settings, in_turns
 from indexers.engine import faiss
 from indexers.spec import cells_for
 
@@ -18,8 +20,7 @@ TARGET = 0.99
 EFFORTS = (16, 32, 64, 128, 256, 512, 1024)
 GRAPH_ROWS = 200_000
 """Graphs of more rows take longer to build than this benchmark may."""
-THREADS = 2
-SLOW_S = 0.02
+THREADS = faiss.omp_get_max_threads()
 RECALL_QUERIES = 128
 
 Search = Callable[[Any], Any]
@@ -28,45 +29,64 @@ Setting = tuple[str, Search]
 
 
 def run(data: Data) -> dict[str, Any]:
-    """One row a peer: its setting, recall, milliseconds of CPU a query, seconds to build."""
+    """One row a peer: its setting, recall, milliseconds a query, seconds to build."""
     table: dict[str, Any] = {}
-    with faiss_settings(1, data.rows.shape[1]):
-        for name, peer in PEERS.items():
-            table[name], search = _measure(data, peer)
-            if search is not None:
-                table[name]["query_ms"] = round(_query_ms(data, search), 4)
-    return table
+    searches: dict[str, Call] = {}
+    dim = data.rows.shape[1]
+    for name, peer in PEERS.items():
+        table[name], search = _measure(data, peer)
+        if search is not None:
+            searches[name] = partial(_ask, data, search)
+    with faiss_settings(threads=1, has_blas=True, dim=dim):
+        for name, spent in in_turns(searches).items():
+            table[name] |= {"query_ms": round(spent.wall_ms, 4), "query_cpu_ms": round(spent.cpu_ms, 4)}
+    return {"checks": {}, "default": data.default, "peers": table}
 
 
-def _query_ms(data: Data, search: Search) -> float:
-    def ask(turn: int) -> object:
-        return search(data.queries[turn % len(data.queries)][None])
-
-    return in_turns({"": ask}, repeats=2 if seconds(lambda: ask(0)) > SLOW_S else 100)[""]
+def _ask(data: Data, search: Search, turn: int) -> object:
+    return search(data.queries[turn % len(data.queries)][None])
 
 
 def _measure(data: Data, peer: Callable[[Data], Iterator[Setting]]) -> tuple[dict[str, Any], Search | None]:
-    settings = peer(data)
-    row: dict[str, Any] = {}
+    settings, first = peer(data), list[Setting]()
+    dim = data.rows.shape[1]
     try:
-        first: list[Setting] = []
-        row["build_s"] = round(seconds(lambda: first.append(next(settings))), 2)
+        with faiss_settings(threads=THREADS, has_blas=True, dim=dim):
+            build = cost(lambda: first.append(next(settings)))
     except ImportError as error:
         return {"skipped": f"{error.name} is not installed"}, None
     except StopIteration:
-        return {"skipped": f"not built for {len(data.rows)} rows"}, None
+        return {"skipped": f"not built for {len(data.rows):,} rows"}, None
+    row: dict[str, Any] = {"build_s": build.wall_s, "build_cpu_s": build.cpu_s}
     search: Search | None = None
-    for setting, search in (*first, *settings):
-        found = np.vstack([search(query[None]) for query in data.queries[:RECALL_QUERIES]])
-        row |= {"setting": setting, "recall": data.recall(found)}
-        if row["recall"] >= TARGET:
-            break
+    with faiss_settings(threads=1, has_blas=True, dim=dim):
+        for setting, search in (*first, *settings):
+            found = np.vstack([search(query[None]) for query in data.queries[:RECALL_QUERIES]])
+            row |= {"setting": setting, "recall": data.recall(found)}
+            if row["recall"] >= TARGET:
+                break
     return row, search
 
 
-def _ours(data: Data) -> Iterator[Setting]:
-    index = data.stored(None)
-    yield index.partition(NAME).spec, lambda query: index.search([NAME], query, TOP)[NAME][1][0]
+def _ours(spec: str, data: Data) -> Iterator[Setting]:
+    with TemporaryDirectory(dir=data.folder) as folder:
+        data.build(spec, Path(folder) / "index")
+        index = data.opened(spec, Path(folder) / "index")
+        yield spec, lambda query: index.search([NAME], query, TOP)[NAME][1][0]
+
+
+def _ours_default(data: Data) -> Iterator[Setting]:
+    yield from _ours(data.default, data)
+
+
+def _ours_cells(data: Data) -> Iterator[Setting]:
+    if data.default != data.cells:
+        yield from _ours(data.cells, data)
+
+
+def _ours_graph(data: Data) -> Iterator[Setting]:
+    if len(data.rows) <= GRAPH_ROWS:
+        yield from _ours("HNSW32", data)
 
 
 def _faiss_flat(data: Data) -> Iterator[Setting]:
@@ -91,9 +111,7 @@ def _faiss_graph(data: Data) -> Iterator[Setting]:
     if len(data.rows) > GRAPH_ROWS:
         return
     index = faiss.index_factory(data.rows.shape[1], "HNSW32", faiss.METRIC_INNER_PRODUCT)
-    faiss.omp_set_num_threads(THREADS)
     index.add(data.rows)
-    faiss.omp_set_num_threads(1)
     for effort in EFFORTS:
         parameters = faiss.SearchParametersHNSW(efSearch=effort)
         yield f"HNSW32 efSearch {effort}", partial(_search_faiss, index, parameters)
@@ -174,7 +192,9 @@ def _ids(search: Any) -> Any:
 
 
 PEERS: dict[str, Callable[[Data], Iterator[Setting]]] = {
-    "unite-search": _ours,
+    "unite-search": _ours_default,
+    "unite-search, cells": _ours_cells,
+    "unite-search, graph": _ours_graph,
     "Faiss Flat": _faiss_flat,
     "Faiss IVF,SQ8 refined": _faiss_cells,
     "Faiss HNSW": _faiss_graph,

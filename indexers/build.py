@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from indexers.engine import Embeddings, Positions, Results, in_slices, use_blas_for_batches
+from indexers.blocks import scan
+from indexers.engine import Embeddings, Positions, Results, use_blas_for_batches
 from indexers.kinds import Kind, train
-from indexers.rows import Rows, best_of_blocks
+from indexers.rows import Rows
 from indexers.segment import Segment
 from indexers.spec import EXACT, FLOAT16
 from indexers.tune import DEPTHS, QUERIES, Tuning, tune
@@ -40,12 +41,11 @@ def tuned(segment: Segment, target_recall: float) -> Tuning | None:
     positions = np.unique(np.linspace(0, len(segment) - 1, count).astype(np.int64))
     queries = segment.rows.take(positions)
 
-    def search(k: int, effort: int) -> Embeddings:
-        found = in_slices(lambda some: segment.search_with(some, k + 1, effort), queries)
-        return _without_self(found, positions)
+    def search(k: int, effort: int, stride: int) -> Embeddings:
+        return _without_self(segment.search_with(queries[::stride], k + 1, effort), positions[::stride])
 
     use_blas_for_batches(segment.rows.dim)
-    truth = _without_self(best_of_blocks(queries, depth + 1, segment.rows.blocks()), positions)
+    truth = _without_self(scan(segment.rows.index, queries, depth + 1), positions)
     return tune(search, segment.kind.efforts, truth, target_recall=target_recall, rows=len(segment))
 
 

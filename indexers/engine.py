@@ -6,10 +6,10 @@ a single query on BLAS, or on two threads, is slower than on one thread without.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,33 +39,47 @@ __all__ = [
     "best",
     "codes_of",
     "faiss",
-    "in_slices",
+    "search",
+    "side_by_side",
     "use_blas_for_batches",
 ]
+
+Results = tuple[Embeddings, NDArray[np.int64]]
+"""(Q, K) scores and (Q, K) ids or positions."""
+Piece = TypeVar("Piece")
 
 NO_ID = -1
 BATCH_FROM_QUERIES = 8
 
 
-Results = tuple[Embeddings, NDArray[np.int64]]
-
-
-def in_slices(search: Callable[[Embeddings], Results], queries: Embeddings) -> Results:
-    """Search a few queries on one thread without BLAS; slices of a batch side by side, each on one thread with BLAS.
+def search(index: Any, queries: Embeddings, k: int, parameters: Any = None) -> Results:
+    """Search a Faiss index: a few queries on one thread without BLAS; slices of a batch side by side, with BLAS.
 
     Slices do not wait for one another, as the threads inside one BLAS call do; on a busy machine that costs most of
     their time. As many run at a time as the caller allows Faiss threads.
 
     Args:
-        search: (q, D) queries to (q, K) scores and labels.
+        index: any of Faiss.
         queries: (Q, D) float32.
+        k: K, results a query.
+        parameters: of the search, for Faiss.
+
+    Returns:
+        (Q, K) scores and labels.
     """
+    count = max(1, min(faiss.omp_get_max_threads(), len(queries) // BATCH_FROM_QUERIES))
     use_blas_for_batches(queries.shape[1])
-    count = min(faiss.omp_get_max_threads(), len(queries) // BATCH_FROM_QUERIES)
-    if count < 2:
-        return _on_one_thread(search, queries)
-    found = list(_threads().map(partial(_on_one_thread, search), np.array_split(queries, count)))
+    slices = np.array_split(queries, count) if count > 1 else [queries]
+    found: list[Results] = side_by_side(lambda some: index.search(some, k, params=parameters), slices)
+    if count == 1:
+        return found[0]
     return np.vstack([scores for scores, _ in found]), np.vstack([labels for _, labels in found])
+
+
+def side_by_side(work: Callable[[Piece], Results], pieces: Sequence[Piece]) -> list[Results]:
+    """Do some work on each piece at the same time, each on one Faiss thread; one piece is done by the caller."""
+    one_thread = partial(_on_one_thread, work)
+    return [one_thread(pieces[0])] if len(pieces) == 1 else list(_threads().map(one_thread, pieces))
 
 
 def use_blas_for_batches(dim: int) -> None:
@@ -77,11 +91,11 @@ def use_blas_for_batches(dim: int) -> None:
     faiss.cvar.distance_compute_blas_threshold = BATCH_FROM_QUERIES * dim
 
 
-def _on_one_thread(search: Callable[[Embeddings], Results], queries: Embeddings) -> Results:
+def _on_one_thread(work: Callable[[Piece], Results], piece: Piece) -> Results:
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
-        return search(queries)
+        return work(piece)
     finally:
         faiss.omp_set_num_threads(threads)
 

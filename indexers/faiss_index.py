@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexers.build import build, tuned
-from indexers.engine import NO_ID, Embeddings, Ids, Mask, Results, best, in_slices
+from indexers.engine import NO_ID, Embeddings, Ids, Mask, best
 from indexers.errors import DimensionError
 from indexers.rows import Rows
 from indexers.segment import Segment
@@ -123,22 +123,15 @@ class FaissIndex:
             raise DimensionError(f"queries have shape {queries.shape}; expected (Q, {self.dim})")
         queries = np.ascontiguousarray(queries, np.float32)
         parts = [(part, part.chosen(allowed)) for part in self._parts if len(part)]
-
-        def search(some: Embeddings) -> Results:
-            found = [part.search(some, k, chosen, self.state.tuning) for part, chosen in parts]
-            is_whole = len(found) == 1 and found[0][0].shape[1] == k
-            return found[0] if is_whole else _filled(found, len(some), k)
-
-        return in_slices(search, queries)
+        found = [part.search(queries, k, chosen, self.state.tuning) for part, chosen in parts]
+        is_whole = len(found) == 1 and found[0][0].shape[1] == k
+        return found[0] if is_whole else _filled(found, len(queries), k)
 
     def search_exact(self, queries: Embeddings, k: int) -> tuple[Embeddings, Ids]:
         """As `search`, without the approximate index: (Q, K) scores and ids."""
         exact = (Segment(part.rows, part.all_ids, None, part.dead) for part in self._parts)
-        parts = [(part, part.chosen(None)) for part in exact]
-        return in_slices(
-            lambda some: _filled([part.search(some, k, chosen, None) for part, chosen in parts], len(some), k),
-            np.ascontiguousarray(queries, np.float32),
-        )
+        queries = np.ascontiguousarray(queries, np.float32)
+        return _filled([part.search(queries, k, part.chosen(None), None) for part in exact], len(queries), k)
 
     def reconstruct(self, ids: Ids) -> Embeddings:
         """The (n, D) rows of some ids, in their order, as precise as they are stored.

@@ -53,7 +53,7 @@ class IdTable:
         """A bit for each position, from a bit for each id from `first` on; ids outside are not allowed."""
         low, high = self._range
         if low >= first and high < first + len(table):
-            return table[self.ids - first] if first else table[self.ids]
+            return table[low - first : high - first + 1] if self._are_consecutive else table[self.ids - first]
         inside = (self.ids >= first) & (self.ids < first + len(table))
         mask = np.zeros(len(self.ids), np.bool_)
         mask[inside] = table[self.ids[inside] - first]
@@ -62,6 +62,10 @@ class IdTable:
     @cached_property
     def _range(self) -> tuple[int, int]:
         return (int(self.ids.min()), int(self.ids.max())) if len(self.ids) else (0, 0)
+
+    @cached_property
+    def _are_consecutive(self) -> bool:
+        return bool((np.diff(self.ids) == 1).all())
 
     @cached_property
     def _order(self) -> Positions | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from indexers import blocks
 from indexers.engine import NO_ID, Embeddings, Positions, codes_of, faiss
 from indexers.int8 import add_rounded, cells_over_int8, int8_codes, is_rounded
 from indexers.rows import BLOCK_ROWS, Rows
@@ -43,6 +44,7 @@ class Kind:
         self.trained = trained
         self.inner = _inner(index)
         self.candidates = CANDIDATES * max(1, int(index.d) // (getattr(self.inner, "code_size", 0) or int(index.d)))
+        self._unfiltered: dict[int, Any] = {}
 
     def __len__(self) -> int:
         return int(self.index.ntotal)
@@ -70,7 +72,17 @@ class Kind:
         return joined
 
     def parameters(self, effort: int, selector: Any = None) -> Any:
-        """What `faiss.IndexRefine` needs to search with an effort among the positions of a selector."""
+        """What `faiss.IndexRefine` needs to search with an effort among the positions of a selector.
+
+        Without a selector it is made once for each effort: that takes Faiss as long as reading a few cells.
+        """
+        if selector is not None:
+            return self._parameters(effort, selector)
+        if effort not in self._unfiltered:
+            self._unfiltered[effort] = self._parameters(effort, None)
+        return self._unfiltered[effort]
+
+    def _parameters(self, effort: int, selector: Any) -> Any:
         return faiss.IndexRefineSearchParameters(k_factor=self.candidates)
 
     def _fill(self, parts: Sequence[tuple[Kind, Positions]], rows: Rows) -> None:
@@ -85,8 +97,14 @@ class Scan(Kind):
     efforts = (2, 4, 8, 16, 32)
     effort = 4
 
-    def parameters(self, effort: int, selector: Any = None) -> Any:
-        """See `Kind`."""
+    def candidates_of_batch(self, queries: Embeddings, count: int) -> Positions:
+        """(Q, count) positions of the best codes for a batch of (Q, D) queries."""
+        if isinstance(self.index, faiss.IndexPreTransform):
+            for number in range(self.index.chain.size()):
+                queries = self.index.chain.at(number).apply(queries)
+        return blocks.scan(self.inner, queries, count)[1]
+
+    def _parameters(self, effort: int, selector: Any) -> Any:
         return faiss.IndexRefineSearchParameters(
             k_factor=effort, base_index_params=faiss.SearchParameters(sel=selector)
         )
@@ -111,8 +129,7 @@ class Cells(Kind):
         self.efforts = (*sorted(step for step in steps if step < cells), cells)
         self.effort = max(1, cells // 16)
 
-    def parameters(self, effort: int, selector: Any = None) -> Any:
-        """See `Kind`."""
+    def _parameters(self, effort: int, selector: Any) -> Any:
         return faiss.IndexRefineSearchParameters(
             k_factor=self.candidates, base_index_params=faiss.SearchParametersIVF(nprobe=effort, sel=selector)
         )
@@ -145,8 +162,7 @@ class Graph(Kind):
     efforts = (8, 16, 32, 64, 128, 256, 512, 1024)
     effort = 64
 
-    def parameters(self, effort: int, selector: Any = None) -> Any:
-        """See `Kind`."""
+    def _parameters(self, effort: int, selector: Any) -> Any:
         return faiss.IndexRefineSearchParameters(
             k_factor=self.candidates, base_index_params=faiss.SearchParametersHNSW(efSearch=effort, sel=selector)
         )

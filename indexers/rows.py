@@ -6,12 +6,13 @@ disk behind a memory map, of which a search touches only the rows it rescores.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from indexers.engine import BATCH_FROM_QUERIES, NO_ID, Embeddings, Ids, Positions, best, codes_of, faiss
+from indexers import blocks
+from indexers.engine import BATCH_FROM_QUERIES, Embeddings, Positions, best, codes_of, faiss, search
 from indexers.errors import DamagedIndexError
 from indexers.filters import Chosen
 from indexers.spec import FLOAT16, FLOAT32
@@ -97,7 +98,7 @@ class Rows:
         """Compare the chosen rows only; a few queries on float32 do it in place, others on a copy."""
         positions = chosen.positions
         if self.dtype == FLOAT32 and len(queries) < BATCH_FROM_QUERIES:
-            return self._run(queries, k, faiss.SearchParameters(sel=faiss.IDSelectorArray(positions)))
+            return search(self.index, queries, k, faiss.SearchParameters(sel=faiss.IDSelectorArray(positions)))
         few = Rows.empty(self.dim, self.dtype)
         few.extend(self, positions)
         scores, places = few._scan(queries, k)
@@ -105,7 +106,7 @@ class Rows:
 
     def search_selected(self, queries: Embeddings, k: int, chosen: Chosen) -> tuple[Embeddings, Positions]:
         """Scan all rows, passing over those that are not chosen."""
-        return self._run(queries, k, faiss.SearchParameters(sel=chosen.bitmap))
+        return search(self.index, queries, k, faiss.SearchParameters(sel=chosen.bitmap))
 
     def search_widened(self, queries: Embeddings, k: int, chosen: Chosen) -> tuple[Embeddings, Positions]:
         """Search without restriction for more results, until `k` chosen ones are among them for every query."""
@@ -117,21 +118,16 @@ class Rows:
             if wide == len(self) or is_chosen.sum(axis=1).min() >= k:
                 return best(np.where(is_chosen, scores, -np.inf), positions, k)
 
+    def rescore(self, queries: Embeddings, candidates: Positions, k: int) -> tuple[Embeddings, Positions]:
+        """The `k` best of each query's own candidates, best first.
+
+        Args:
+            queries: (Q, D) float32.
+            candidates: (Q, M) positions.
+            k: K, at most M.
+        """
+        scores = np.vstack([self.take(own) @ query for query, own in zip(queries, candidates, strict=True)])
+        return best(scores, candidates, k)
+
     def _scan(self, queries: Embeddings, k: int) -> tuple[Embeddings, Positions]:
-        return self._run(queries, k, None)
-
-    def _run(self, queries: Embeddings, k: int, parameters: Any) -> tuple[Embeddings, Positions]:
-        found: tuple[Embeddings, Positions] = self.index.search(queries, k, params=parameters)
-        return found
-
-
-def best_of_blocks(queries: Embeddings, k: int, blocks: Iterable[Embeddings]) -> tuple[Embeddings, Ids]:
-    """The exact top `k` over rows that come in blocks; (Q, K) scores and positions."""
-    scores = np.full((len(queries), k), -np.inf, np.float32)
-    positions = np.full((len(queries), k), NO_ID, np.int64)
-    start = 0
-    for block in blocks:
-        part, places = faiss.knn(queries, block, min(k, len(block)), metric=faiss.METRIC_INNER_PRODUCT)
-        scores, positions = best(np.hstack([scores, part]), np.hstack([positions, places + start]), k)
-        start += len(block)
-    return scores, positions
+        return blocks.scan(self.index, queries, k) if blocks.pays(queries, k) else search(self.index, queries, k)

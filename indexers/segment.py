@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from indexers.engine import NO_ID, Embeddings, Ids, Mask, Positions, best, faiss
+from indexers import blocks
+from indexers.engine import NO_ID, Embeddings, Ids, Mask, Positions, best, faiss, search
 from indexers.filters import Chosen, are_few
 from indexers.idtable import IdTable
 from indexers.kinds import Kind, Scan
@@ -35,6 +36,7 @@ class Segment:
         self.kind = kind
         self.dead = dead
         self._table = IdTable(ids)
+        self._living: tuple[Mask, Chosen] | None = None
 
     def __len__(self) -> int:
         return len(self.all_ids)
@@ -89,7 +91,7 @@ class Segment:
     def chosen(self, allowed: Ids | Mask | None) -> Chosen | None:
         """The living positions of allowed ids (ids, or a bit for each id); None where that is all."""
         if allowed is None:
-            return None if self.dead is None else Chosen.of_mask(~self.dead)
+            return self._alive()
         if allowed.dtype != np.bool_ and are_few(len(allowed), len(self)):
             positions = self.find(np.asarray(allowed, np.int64))
             return Chosen.of_positions(np.unique(positions[positions != NO_ID]), len(self))
@@ -119,9 +121,20 @@ class Segment:
         """Search the approximate index with a given effort; positions are -1 where it found fewer than `k`."""
         if self.kind is None:
             return self.rows.search(queries, k, chosen)
+        count = min(len(self), k * effort)
+        if chosen is None and isinstance(self.kind, Scan) and blocks.pays(queries, count):
+            return self.rows.rescore(queries, self.kind.candidates_of_batch(queries, count), k)
         parameters = self.kind.parameters(effort, None if chosen is None else chosen.bitmap)
-        found: tuple[Embeddings, Positions] = self._refined.search(queries, k, params=parameters)
-        return found
+        return search(self._refined, queries, k, parameters)
+
+    def _alive(self) -> Chosen | None:
+        """What is not dead, kept with its bitmap as long as that is so; None where it is all."""
+        dead, known = self.dead, self._living
+        if dead is None:
+            return None
+        if known is None or known[0] is not dead:
+            self._living = known = dead, Chosen.of_mask(~dead)
+        return known[1]
 
     def _search_candidates(
         self, queries: Embeddings, k: int, chosen: Chosen | None, tuning: Tuning | None
@@ -131,9 +144,9 @@ class Segment:
             scores, positions = self._search_widened(queries, k, effort, chosen)
         else:
             scores, positions = self.search_with(queries, k, effort, chosen)
-        short = np.flatnonzero(positions[:, -1] == NO_ID)
-        if len(short):
-            scores[short], positions[short] = self.rows.search(queries[short], k, chosen)
+        is_short = positions[:, -1] == NO_ID
+        if is_short.any():
+            scores[is_short], positions[is_short] = self.rows.search(queries[is_short], k, chosen)
         return scores, positions
 
     def _search_widened(self, queries: Embeddings, k: int, effort: int, chosen: Chosen) -> tuple[Embeddings, Positions]:

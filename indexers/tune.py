@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from time import perf_counter
 
 import numpy as np
@@ -17,21 +17,23 @@ from numpy.typing import NDArray
 
 from indexers.engine import Embeddings
 
-QUERIES = 512
+QUERIES = 256
 CERTAINTY = 1.645
 """Standard errors below the measured mean that recall is taken to be: in 19 of 20 cases it is higher."""
 DEPTHS = (10, 100, 1000)
+STRIDES = (1, 4, 8)
+"""Of the queries, one in so many is asked at each depth; longer lists have more to count."""
 GROWTH_TO_RETUNE = 1.5
 
 ROUNDING = 1e-9
 SCORE_TOLERANCE = 1e-5
 """Scores nearer than this count as equal, so that of several copies of an item any may be found."""
 
-Search = Callable[[int, int], Embeddings]
-"""(k, effort) to the (Q, K) scores that were found for the held-out queries."""
+Search = Callable[[int, int, int], Embeddings]
+"""(k, effort, stride) to the (Q / stride, K) scores that were found for one in `stride` of the held-out queries."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Tuning:
     """A measured curve.
 
@@ -40,8 +42,9 @@ class Tuning:
         rows: N when it was measured.
         efforts: E efforts, rising.
         depths: numbers of results that recall was measured for.
-        recalls: for each depth, E values that the true recall exceeds with 95 % certainty.
-        query_ms: for each effort, milliseconds a query at the smallest depth, in a batch.
+        recalls: for each depth, E values that the true recall exceeds with 95 % certainty. A depth that has reached
+            the target is not measured at higher efforts, where it keeps its value.
+        query_ms: for each effort, milliseconds a query and depth, in a batch.
     """
 
     target_recall: float
@@ -53,23 +56,26 @@ class Tuning:
 
     def effort_for(self, depth: float) -> int:
         """The smallest effort that reaches the target for the best `depth` results; the largest where none does."""
-        return _effort_for(self, depth)
+        if depth <= self.depths[0]:
+            return _whole(self._enough[0])
+        return _whole(np.exp(np.interp(np.log(depth), np.log(self.depths), np.log(self._enough))))
 
     def is_outgrown(self, rows: int) -> bool:
         """Whether the partition has grown by half since."""
         return rows >= GROWTH_TO_RETUNE * self.rows
 
+    @cached_property
+    def _enough(self) -> tuple[float, ...]:
+        """For each depth, the effort at which the curve crosses the target."""
+        return tuple(self._crossing(recalls) for recalls in self.recalls)
 
-@lru_cache(maxsize=256)
-def _effort_for(tuning: Tuning, depth: float) -> int:
-    efforts = []
-    for recalls in tuning.recalls:
-        enough = [
-            effort for effort, found in zip(tuning.efforts, recalls, strict=True) if found >= tuning.target_recall
-        ]
-        efforts.append(enough[0] if enough else tuning.efforts[-1])
-    between = np.interp(np.log(depth), np.log(tuning.depths), np.log(efforts))
-    return int(np.ceil(np.exp(between) - ROUNDING))
+    def _crossing(self, recalls: Sequence[float]) -> float:
+        """Between two measured efforts recall rises no slower than with the logarithm, so this is enough."""
+        first = next((number for number, found in enumerate(recalls) if found >= self.target_recall), len(recalls))
+        if first == len(recalls):
+            return self.efforts[-1]
+        around = slice(max(0, first - 1), first + 1)
+        return float(np.exp(np.interp(self.target_recall, recalls[around], np.log(self.efforts[around]))))
 
 
 def tune(search: Search, efforts: Sequence[int], truth: Embeddings, *, target_recall: float, rows: int) -> Tuning:
@@ -86,12 +92,16 @@ def tune(search: Search, efforts: Sequence[int], truth: Embeddings, *, target_re
     recalls: list[list[float]] = []
     times = []
     for effort in efforts:
-        start = perf_counter()
-        found = [search(depths[0], effort)]
-        times.append(1e3 * (perf_counter() - start) / len(truth))
-        found += [search(depth, effort) for depth in depths[1:]]
-        recalls.append([sure_recall(part, truth[:, :depth]) for part, depth in zip(found, depths, strict=True)])
-        if min(recalls[-1]) >= target_recall:
+        start, asked = perf_counter(), 0
+        reached = list(recalls[-1]) if recalls else [0.0] * len(depths)
+        for number, (depth, stride) in enumerate(zip(depths, STRIDES, strict=False)):
+            if reached[number] < target_recall:
+                expected = truth[::stride, :depth]
+                reached[number] = sure_recall(search(depth, effort, stride), expected)
+                asked += len(expected)
+        times.append(1e3 * (perf_counter() - start) / asked)
+        recalls.append(reached)
+        if min(reached) >= target_recall:
             break
     return Tuning(
         target_recall=target_recall,
@@ -101,6 +111,10 @@ def tune(search: Search, efforts: Sequence[int], truth: Embeddings, *, target_re
         recalls=tuple(zip(*recalls, strict=True)),
         query_ms=tuple(round(time, 4) for time in times),
     )
+
+
+def _whole(effort: float) -> int:
+    return int(np.ceil(effort - ROUNDING))
 
 
 def recalls_of(found: Embeddings, truth: Embeddings) -> NDArray[np.float64]:

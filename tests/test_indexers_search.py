@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from indexers import filters
+from indexers import blocks, filters
 from indexers.faiss_index import FaissIndex
 from indexers.filters import Chosen
 from indexers.rows import Rows
@@ -47,6 +47,20 @@ def ann_recall(index: FaissIndex, allowed: np.ndarray | None = None) -> float:
 def test_a_tuned_index_reaches_its_target_on_new_queries(index: FaissIndex) -> None:
     assert index.state.tuning is not None
     assert ann_recall(index) >= 0.97
+
+
+@pytest.mark.parametrize("spec", ["float32", "float16", "int8", "SQ8"])
+def test_a_batch_is_answered_like_single_queries(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "FEWEST_ROWS", 1900)
+    monkeypatch.setattr(blocks, "BLOCK_NUMBERS", 700 * DIM)
+    monkeypatch.setattr(blocks.faiss, "omp_get_max_threads", lambda: 3)
+    index = FaissIndex(DIM, IndexOptions(spec=spec))
+    index.add(np.arange(COUNT), ROWS)
+    index.fold()
+    scores, ids = index.search(ASKED, TOP)
+    alone = [index.search(query[None], TOP) for query in ASKED]
+    assert np.allclose(scores, np.vstack([one for one, _ in alone]), atol=1e-5)
+    assert np.mean(ids == np.vstack([one for _, one in alone])) >= 0.99
 
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5, 0.9])
@@ -122,7 +136,7 @@ def test_the_curve_is_measured_again_after_growth_by_half() -> None:
         assert index.state.tuning.rows == measured_at
 
 
-def test_effort_grows_with_depth_by_hand() -> None:
+def test_effort_lies_between_the_measured_ones_and_grows_with_depth_by_hand() -> None:
     tuning = Tuning(
         target_recall=0.9,
         rows=100,
@@ -131,7 +145,7 @@ def test_effort_grows_with_depth_by_hand() -> None:
         recalls=((0.8, 0.95, 1.0), (0.2, 0.5, 0.89)),
         query_ms=(1, 2, 3),
     )
-    assert [tuning.effort_for(depth) for depth in (1, 10, 100, 1000, 9000)] == [4, 4, 8, 16, 16]
+    assert [tuning.effort_for(depth) for depth in (1, 10, 100, 1000, 9000)] == [3, 3, 7, 16, 16]
     assert [tuning.is_outgrown(rows) for rows in (149, 150)] == [False, True]
 
 
