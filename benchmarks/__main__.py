@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import quality_command, speed
+from benchmarks.peers import VARIABLES as PEERS
 from benchmarks.report import RESULTS, write_result
 from unite_search.encoders.base import Encoder
 from unite_search.encoders.options import EncoderOptions
@@ -66,6 +68,10 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
         "Flickr8k dev and the clips, scored here and again from the TREC run",
         lambda given, encoder: _run("captions", given.data, encoder),
     ),
+    "peers": (
+        "rclip and clip-retrieval on the same machine (needs $RCLIP_PYTHON, $CLIP_RETRIEVAL_PYTHON)",
+        lambda given, _encoder: _run("peers", given.data),
+    ),
     "scoring": (
         "2,556 queries against 2,556 candidates from the cache",
         lambda _given, _encoder: _run("scoring_speed"),
@@ -77,6 +83,12 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
 def _run(module: str, *arguments: Any) -> dict[str, Any]:
     result: dict[str, Any] = import_module(f"benchmarks.{module}").run(*arguments)
     return result
+
+
+def _can_run(name: str) -> bool:
+    if name == "peers":
+        return any(os.environ.get(variable) for variable in PEERS.values())
+    return name not in NEEDS_TORCH or find_spec("torch") is not None
 
 
 def main() -> None:
