@@ -70,6 +70,7 @@ def test_a_library_is_indexed_and_queried_and_remembers_its_encoder(
     code, _, err = cli("index", "--db", db, "--fps", "3")
     assert code == 1
     assert "fps 1.0" in err
+    assert "fps 3.0" in err
     assert err.count(checkpoint) == 2
 
 

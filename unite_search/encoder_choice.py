@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from unite_search.encoders.base import Encoder
-from unite_search.encoders.options import EncoderOptions
+from unite_search.encoders.options import EncoderOptions, stored_options
 from unite_search.encoders.registry import is_folder, load_encoder
 from unite_search.errors import EncoderMismatchError
 from unite_search.store import Store
@@ -44,15 +46,20 @@ class EncoderChoice:
             options = self._options.over(EncoderOptions(**made_by.encoder_options))
             encoder = load_encoder(given, options) if isinstance(given, str) else given
             if encoder.fingerprint != made_by.fingerprint:
-                raise self._mismatch(f"{encoder.name} ({encoder.fingerprint})")
+                raise self._mismatch(_described(encoder.name, encoder.fingerprint, stored_options(encoder)))
             self._loaded = encoder
         return self._loaded
 
     def _mismatch(self, given: str) -> EncoderMismatchError:
-        made_by = self._store.manifest
-        chosen = ", ".join(f"{name} {value}" for name, value in made_by.encoder_options.items())
+        by = self._store.manifest
+        built_by = _described(by.encoder, by.fingerprint, by.encoder_options)
         return EncoderMismatchError(
-            f"{self._store.directory} was built by encoder {made_by.encoder} ({made_by.fingerprint}"
-            f"{f'; {chosen}' if chosen else ''}), this is {given}; "
+            f"{self._store.directory} was built by encoder {built_by}, this is {given}; "
             "use the encoder and options that built it, or index into another collection"
         )
+
+
+def _described(name: str, fingerprint: str, options: Mapping[str, object]) -> str:
+    """An encoder as a mismatch shows it."""
+    chosen = "".join(f", {option} {value}" for option, value in options.items())
+    return f"{name} ({fingerprint}{chosen})"
