@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-unite check docs benchmark clean
+.PHONY: help demo test test-unite check docs benchmark starter clean
 
 help:
 	@echo "make demo            draw a small library, index it, search it, write a gallery"
@@ -13,6 +13,7 @@ help:
 	@echo "make check           format, lint, types and layers only"
 	@echo "make docs            write docs/modules.md"
 	@echo "make benchmark       write docs/results/*.json (needs ../shared/data)"
+	@echo "make starter         train the starter's head and write its weights (needs ../shared/data)"
 	@echo "make clean           remove the virtual environment and what tools left behind"
 
 $(VENV)/installed: pyproject.toml
@@ -47,5 +48,15 @@ docs: $(VENV)/installed
 benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks all --data ../shared/data
 
+.venv-train/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check torch==2.14.1 torchvision==0.29.1
+	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,train]"
+	touch $@
+
+starter: .venv-train/installed
+	.venv-train/bin/python -m train.make_starter
+	.venv-train/bin/python -m benchmarks starter-seeds --data ../shared/data
+
 clean:
-	rm -rf $(VENV) .venv-unite demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-unite .venv-train demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
