@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.protocol import presets
-from benchmarks.quality import Run
-from benchmarks.quality import run as run_evaluation
+from benchmarks.quality import Run, measure
 from unite_search.encoders.base import Encoder
 
 TABLE = Path(__file__).with_name("data") / "webvid-covr-miniature.csv"
@@ -38,7 +37,8 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
                 given = Run(
                     dataset=SET, data=folder / "set", protocol=rule, out=folder / f"{name}{suffix}", cache=folder
                 )
-                found[f"{name}{suffix}"] = run_evaluation(given, encoder)
+                measured = measure(given, encoder)
+                found[f"{name}{suffix}"] = None if measured is None else measured.results
     return found
 
 

@@ -49,6 +49,15 @@ class Run:
     limit: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What came out: the numbers as `result.json` holds them, and where they come from."""
+
+    results: dict[str, Any]
+    evaluation: Evaluation
+    scored: Sequence[Scored]
+
+
 def run(given: Run, encoder: Encoder, count: Count | None = None) -> dict[str, Any] | None:
     """Evaluate and write everything.
 
@@ -58,6 +67,15 @@ def run(given: Run, encoder: Encoder, count: Count | None = None) -> dict[str, A
     Raises:
         DatasetError: the folder does not hold the set.
     """
+    measured = measure(given, encoder, count)
+    if measured is None:
+        return None
+    _write(given, measured)
+    return measured.results
+
+
+def measure(given: Run, encoder: Encoder, count: Count | None = None) -> Measured | None:
+    """Evaluate and write nothing but embeddings; returns and raises as `run`."""
     dataset = _limited(load_dataset(given.dataset, given.data), given.limit)
     with EmbeddingCache(given.cache / CACHE_FILE) as cache:
         embedder = Embedder(encoder, cache, count=count)
@@ -78,8 +96,7 @@ def run(given: Run, encoder: Encoder, count: Count | None = None) -> dict[str, A
         "coverage": evaluation.coverage,
         "metrics": summarise(scored, given.protocol),
     }
-    _write(given, results, evaluation, scored)
-    return results
+    return Measured(results=results, evaluation=evaluation, scored=scored)
 
 
 def table(results: dict[str, Any]) -> str:
@@ -122,14 +139,15 @@ def _limited(dataset: Dataset, limit: int | None) -> Dataset:
     return dataset if limit is None else replace(dataset, questions=dataset.questions[:limit])
 
 
-def _write(given: Run, results: dict[str, Any], evaluation: Evaluation, scored: Sequence[Scored]) -> None:
+def _write(given: Run, measured: Measured) -> None:
+    outcomes, results = measured.evaluation.outcomes, measured.results
     given.out.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps(_line(outcome, values)) + "\n" for outcome, values in scored)
+    lines = (json.dumps(_line(outcome, values)) + "\n" for outcome, values in measured.scored)
     (given.out / QUERIES_FILE).write_text("".join(lines), encoding="utf-8")
-    write_trec(given.out, evaluation.outcomes, results["encoder"]["name"])
-    write_page(given.out / PAGE_FILE, _heading(results), evaluation.outcomes)
+    write_trec(given.out, outcomes, results["encoder"]["name"])
+    write_page(given.out / PAGE_FILE, _heading(results), outcomes)
     if given.dataset == "cirr":
-        _write_submissions(given.out, evaluation.outcomes)
+        _write_submissions(given.out, outcomes)
     write_result("result", results, given.out)
 
 
