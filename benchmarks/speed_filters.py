@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.speed import NAME, TOP, Data, at_least, at_most, exact, recall
 from benchmarks.timing import faiss_settings, in_turns
+from indexers.engine import Ids
 from indexers.filters import Chosen
 from indexers.rows import WIDEN_MARGIN
 from indexers.segment import WIDENING, Segment
@@ -22,7 +23,6 @@ QUERIES = 64
 RECALL_LOSS = 0.01
 TURN_MS = 30
 
-Bits = NDArray[np.bool_]
 Search = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 """(1, D) query to (1, K) row numbers."""
 
@@ -30,11 +30,11 @@ Search = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 def run(data: Data) -> dict[str, Any]:
     """For each kind and share."""
     rng = np.random.default_rng(5)
-    filters = {share: rng.random(len(data.rows)) < share for share in SHARES}
-    truths = {share: _truth(data, bits) for share, bits in filters.items()}
+    filters = {share: np.flatnonzero(rng.random(len(data.rows)) < share) for share in SHARES}
+    truths = {share: _truth(data, allowed) for share, allowed in filters.items()}
     kinds, checks = {}, {}
     for spec in (FLOAT32, INT8, data.cells):
-        kinds[spec] = {f"{share:.1%}": _share(data, spec, bits, truths[share]) for share, bits in filters.items()}
+        kinds[spec] = {f"{share:.1%}": _share(data, spec, allowed, truths[share]) for share, allowed in filters.items()}
         plain = data.recall(data.stored(spec).search([NAME], data.queries, TOP)[NAME][1])
         for share, row in kinds[spec].items():
             checks[f"{spec}, {share}: time by that of the best way"] = at_most(1.3, row["ratio_to_best"])
@@ -43,17 +43,16 @@ def run(data: Data) -> dict[str, Any]:
     return {"checks": checks, "kinds": kinds}
 
 
-def _truth(data: Data, bits: Bits) -> NDArray[np.int64]:
-    allowed = np.flatnonzero(bits)
+def _truth(data: Data, allowed: Ids) -> NDArray[np.int64]:
     return allowed[exact(data.queries[:QUERIES], data.rows[allowed])]
 
 
-def _share(data: Data, spec: str, bits: Bits, truth: NDArray[np.int64]) -> dict[str, Any]:
+def _share(data: Data, spec: str, allowed: Ids, truth: NDArray[np.int64]) -> dict[str, Any]:
     index = data.stored(spec)
     state = index.partition(NAME).state
     ways: dict[str, Search] = {
-        "ours": lambda query: index.search([NAME], query, TOP, allowed=bits)[NAME][1],
-        **_ways(state.base, state.tuning, bits),
+        "ours": lambda query: index.search([NAME], query, TOP, allowed=allowed)[NAME][1],
+        **_ways(state.base, state.tuning, allowed),
     }
     with faiss_settings(threads=1, has_blas=True, dim=data.rows.shape[1]):
         costs = in_turns({name: partial(_ask, way, data) for name, way in ways.items()}, turn_ms=TURN_MS)
@@ -73,11 +72,11 @@ def _ask(way: Search, data: Data, turn: int) -> object:
     return way(data.queries[turn % QUERIES][None])
 
 
-def _ways(base: Segment, tuning: Tuning | None, bits: Bits) -> dict[str, Search]:
-    """Each by itself, from the same bits; approximate kinds at the effort that the filter asks for."""
+def _ways(base: Segment, tuning: Tuning | None, allowed: Ids) -> dict[str, Search]:
+    """Each by itself, from the same ids; approximate kinds at the effort that the filter asks for."""
 
     def chosen() -> Chosen:
-        return Chosen.of_mask(bits[base.all_ids])
+        return cast(Chosen, base.chosen(allowed))
 
     if base.kind is None:
         return {
@@ -85,7 +84,7 @@ def _ways(base: Segment, tuning: Tuning | None, bits: Bits) -> dict[str, Search]
             "select": lambda query: base.rows.search_selected(query, TOP, chosen())[1],
             "widen": lambda query: base.rows.search_widened(query, TOP, chosen())[1],
         }
-    share = chosen().share
+    share = len(allowed) / len(base)
     effort = tuning.effort_for(TOP / share) if tuning else base.kind.effort
     wide = min(len(base), int(WIDENING * TOP / share) + WIDEN_MARGIN)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -77,9 +77,10 @@ def search(index: Any, queries: Embeddings, k: int, parameters: Any = None) -> R
 
 
 def side_by_side(work: Callable[[Piece], Results], pieces: Sequence[Piece]) -> list[Results]:
-    """Do some work on each piece at the same time, each on one Faiss thread; one piece is done by the caller."""
-    one_thread = partial(_on_one_thread, work)
-    return [one_thread(pieces[0])] if len(pieces) == 1 else list(_threads().map(one_thread, pieces))
+    """Do some work on each piece at the same time, each on one Faiss thread; the caller itself does the first."""
+    others = [_threads().submit(_on_one_thread, work, piece) for piece in pieces[1:]]
+    first = _on_one_thread(work, pieces[0])
+    return [first, *(other.result() for other in others)]
 
 
 def use_blas_for_batches(dim: int) -> None:
