@@ -40,6 +40,7 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
         "index against the bound of its parts; memory",
         lambda given, encoder: _run("ingest", given.data, encoder),
     ),
+    "stages": ("CPU time of each stage of index", lambda given, encoder: _run("stages", given.data, encoder)),
     "scaling": ("costs by the size of a collection, with a plot", lambda _given, _encoder: _run("scaling")),
     "startup": ("CPU seconds of whole commands", lambda _, encoder: _run("startup", encoder)),
     "kills": ("50 runs of index killed at random", lambda given, encoder: _run("kills", given.data, encoder)),
