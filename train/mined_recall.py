@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from train.config import SourceConfig
 from train.mine import DEV_SENTENCES, Triplet, mine
+from train.record import commit
 from train.sources import captioned
 from unite_search.content import Content, Image
 from unite_search.encoders.base import Encoder
 from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
+from unite_search.encoders.starter.encoder import StarterEncoder
 from unite_search.media.load import load_image
 
 Floats = NDArray[np.float32]
@@ -80,11 +82,17 @@ def main() -> None:
     parser.add_argument("--manifest", required=True, help="manifest.jsonl of captioned photos")
     parser.add_argument("--split", default="dev", help="which of them")
     parser.add_argument("--encoder", default=DEFAULT_ENCODER)
+    parser.add_argument("--seeds", type=Path, nargs="*", default=[], help="folders of the starter's weights, besides")
     parser.add_argument("--out", type=Path, required=True, help="JSON to write")
     given = parser.parse_args()
-    source = SourceConfig(kind="mined", path=given.manifest, split=given.split)
-    results = measure(captioned(source), load_encoder(given.encoder))
-    text = json.dumps({"command": "python -m train.mined_recall", "split": given.split, "results": results}, indent=2)
+    photos = captioned(SourceConfig(kind="mined", path=given.manifest, split=given.split))
+    record = {
+        "command": f"python -m train.mined_recall --split {given.split}",
+        "commit": commit(),
+        "results": measure(photos, load_encoder(given.encoder)),
+        "seeds": {folder.name: measure(photos, StarterEncoder(folder))["recall"] for folder in given.seeds},
+    }
+    text = json.dumps(record, indent=2)
     given.out.write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(text + "\n")
 

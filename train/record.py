@@ -7,9 +7,8 @@ import platform
 import subprocess
 from collections.abc import Sequence
 from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
-
-import torch
 
 from train.config import TrainConfig
 from train.data import Pair, balance
@@ -31,7 +30,7 @@ def write_record(config: TrainConfig, sources: Sequence[Sequence[Pair]], folder:
         "config": settings,
         "commit": commit(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": version("torch"),
         "data": {"fingerprint": fingerprint(sources), "pairs": [len(pairs) for pairs in sources]},
         "balance": balance(pair for pairs in sources for pair in pairs),
     }
