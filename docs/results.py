@@ -10,7 +10,26 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
 PAGE = ROOT / "docs" / "results.md"
 METRICS = ("R@1", "R@5", "R@10", "R@50", "nDCG@10", "median rank")
-SETS = {"captions": "Captions to photos and clips", "covr-miniature": "WebVid-CoVR's rules on 77 clips"}
+SETS = {
+    "captions": "Captions to photos and clips",
+    "covr-miniature": "WebVid-CoVR's rules on 77 clips",
+    "covr-miniature-tiny-unite": "The same with an untrained UNITE checkpoint",
+}
+REMARKS = {
+    "covr-miniature-tiny-unite": "A checkpoint of random weights: it shows that both protocols run with a UNITE model. "
+    "As a measure of quality its numbers mean nothing."
+}
+COSTS = {
+    "import_s": "make it of vectors, s",
+    "index_s": "index as many text files, s",
+    "add_s": "add 100 files, s",
+    "nothing_new_s": "run again, nothing new, s",
+    "open_s": "open, s",
+    "query_s": "query, s",
+    "status_cpu_s": "status command, CPU s",
+    "status_peak_mib": "its memory, MiB",
+}
+STAGES = ("scan", "decode", "encode", "commit", "partitions")
 INTRODUCTION = """# Results
 
 Made by `python docs/results.py` from `docs/results/*.json`; what the columns mean is in [benchmarks.md](benchmarks.md).
@@ -30,15 +49,20 @@ def page() -> str:
     for name, title in SETS.items():
         path = RESULTS / f"{name}.json"
         if path.is_file():
-            parts.append(_section(title, json.loads(path.read_text(encoding="utf-8"))))
-    return "\n".join([*parts, PUBLISHED])
+            parts.append(_section(title, REMARKS.get(name), json.loads(path.read_text(encoding="utf-8"))))
+    parts.append(PUBLISHED)
+    for name, section in {"stages": _stages, "scaling": _scaling, "peers": _peers}.items():
+        path = RESULTS / f"{name}.json"
+        if path.is_file():
+            parts.append(section(json.loads(path.read_text(encoding="utf-8"))))
+    return "\n".join(parts)
 
 
-def _section(title: str, content: dict[str, Any]) -> str:
+def _section(title: str, remark: str | None, content: dict[str, Any]) -> str:
     runs: dict[str, Any] = content["results"]
-    lines = [f"## {title}", ""]
+    lines = [f"## {title}", "", *([remark, ""] if remark else [])]
     encoders = sorted({f"{one['encoder']['name']} (`{one['encoder']['fingerprint']}`)" for one in runs.values()})
-    lines += [f"{', '.join(encoders)}; commit {content['commit']}, {content['date']}.", ""]
+    lines += [f"{', '.join(encoders)}; {_origin(content)}", ""]
     lines += [f"| | queries | candidates | {' | '.join(METRICS)} |", "|---|" + "---|" * (len(METRICS) + 2)]
     for name, one in runs.items():
         lines.append(_row(name, one["metrics"]["available"], one["coverage"]))
@@ -56,6 +80,60 @@ def _row(name: str, numbers: dict[str, Any], coverage: dict[str, Any]) -> str:
 
 def _cell(number: dict[str, float]) -> str:
     return f"{number['value']:.1f} [{number['low']:.1f}, {number['high']:.1f}]"
+
+
+def _origin(content: dict[str, Any]) -> str:
+    return f"commit {content['commit']}, {content['date']}."
+
+
+def _stages(content: dict[str, Any]) -> str:
+    rows = [
+        f"| {name} | {one['items']:,} | {' | '.join(str(one['cpu_ms_per_item'][stage]) for stage in STAGES)} |"
+        for name, one in content["results"].items()
+    ]
+    head = [f"| | items | {' | '.join(STAGES)} |", "|---|" + "---|" * (len(STAGES) + 1)]
+    intro = f"CPU milliseconds an item, `python -m benchmarks stages`; {_origin(content)}"
+    return "\n".join(["## What the stages of index cost", "", intro, "", *head, *rows, ""])
+
+
+def _scaling(content: dict[str, Any]) -> str:
+    by_size = content["results"]["by_size"]
+    head = [f"| items | {' | '.join(f'{int(size):,}' for size in by_size)} |", "|---|" + "---|" * len(by_size)]
+    rows = [
+        f"| {label} | {' | '.join(str(one.get(name, '')) for one in by_size.values())} |"
+        for name, label in COSTS.items()
+    ]
+    intro = f"Random vectors of {content['results']['dim']} numbers, no encoder; {_origin(content)}"
+    plot = "![the same, both axes logarithmic](results/scaling.svg)"
+    return "\n".join(["## How costs grow with a collection", "", intro, "", *head, *rows, "", plot, ""])
+
+
+def _peers(content: dict[str, Any]) -> str:
+    results = content["results"]
+    lines = ["## Peers", "", f"Models left out on both sides, see `benchmarks/peers.py`; {_origin(content)}", ""]
+    if one := results.get("rclip"):
+        ours, theirs = one["unite-search"], one["rclip"]
+        found = f"{ours['search']['items']:,} items"
+        lines += [f"| | rclip {theirs['version']} | unite-search |", "|---|---|---|"]
+        lines += _beside(f"index {one['photos']:,} photos, s", ours["index"], theirs["index"], "wall_s")
+        lines += _beside("the same, CPU s", ours["index"], theirs["index"], "cpu_s")
+        lines += _beside("again, nothing new, s", ours["index"], theirs["index"], "again_wall_s")
+        lines += _beside(f"open {found} and ask, ms", ours["search"], theirs["search"], "open_and_query_ms")
+        lines += [*_beside("the next query, ms", ours["search"], theirs["search"], "query_ms"), ""]
+    if one := results.get("clip-retrieval"):
+        ours, theirs = one["unite-search"], one["clip-retrieval"]
+        about = f"clip-retrieval {theirs['version']}, autofaiss {theirs['autofaiss']} ({theirs['index_key']})"
+        lines += [f"| {one['items']:,} x {one['dim']} | {about} | unite-search |", "|---|---|---|"]
+        lines += _beside("build, s", ours, theirs, "build_wall_s") + _beside(
+            "build, CPU s", ours, theirs, "build_cpu_s"
+        )
+        lines += _beside("query with metadata, ms", ours, theirs, "query_ms")
+        lines += [*_beside("recall of the exact 10", ours, theirs, "recall@10"), ""]
+    return "\n".join(lines)
+
+
+def _beside(label: str, ours: dict[str, Any], theirs: dict[str, Any], name: str) -> list[str]:
+    return [f"| {label} | {float(f'{theirs[name]:.4g}')} | {float(f'{ours[name]:.4g}')} |"]
 
 
 if __name__ == "__main__":
