@@ -17,6 +17,8 @@ from indexers.spec import FLOAT32, INT8
 
 READ_BYTES = 1 << 23
 REPEATS = 5
+COLD_REPEATS = 3
+"""A cold disk may take minutes."""
 PROBE = """
 import json, sys, time
 from pathlib import Path
@@ -62,7 +64,7 @@ def _kind(data: Data, spec: str, queries: Path) -> dict[str, Any]:
     )
     warm = [_open(data, folder, queries) for _ in range(REPEATS)]
     cold, read = [], []
-    for _ in range(REPEATS):
+    for _ in range(COLD_REPEATS):
         _forget(files)
         cold.append(_open(data, folder, queries)["wall_s"])
         _forget(files)
