@@ -1,6 +1,6 @@
 """From captioned photos to the starter's weights: features, both stages for each seed, one file of all heads.
 
-    python -m train.make_starter --seeds 4
+    python -m train.make_starter --seeds 3
 
 What is done is not done again: features are cached in `build/`, and a run that was stopped goes on. Besides the weights
 of the package, `build/starter-seed-N` is a folder of weights with the head of one seed, to be measured by itself.
@@ -66,7 +66,7 @@ def package(encoder: Path, out: Path) -> None:
 def main() -> None:
     """Run as a command."""
     parser = argparse.ArgumentParser(prog="python -m train.make_starter", description="Train the starter's heads.")
-    parser.add_argument("--seeds", type=int, default=4, help="how many heads; each adds 2 MB")
+    parser.add_argument("--seeds", type=int, default=3, help="how many heads; each adds 2 MB")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the starter's weights")
     given = parser.parse_args()
     logging.basicConfig(format="%(message)s")
