@@ -9,21 +9,19 @@ there, so nobody waits for anybody and a process that dies costs time only.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.datasets.base import Media
 from benchmarks.embedding_cache import EmbeddingCache
-from unite_search.content import Clip, Content, Image, Part
-from unite_search.encoders.base import Encoder, MediaSpec, Role, UniformFrames
+from benchmarks.jobs import Job
+from unite_search.content import Clip, Content, Image
+from unite_search.encoders.base import Encoder, MediaSpec, Role
 from unite_search.media.types import Draft, MediaFile, ReadOptions, Skipped
 from unite_search.media.workers import ReadPool, Unwanted
 
@@ -32,66 +30,6 @@ Count = Callable[[int, int], None]
 """Told how many embeddings are settled, of how many that were not there before."""
 
 BATCH = 32
-FRAME_TEMPERATURE = 0.1
-"""Of the softmax over published frame scores. Source: lucas-ventura/CoVR src/data/webvid_covr.py."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One embedding that is wanted.
-
-    Attributes:
-        id: given back with the embedding.
-        role: query or candidate; decides the order of media and text, too.
-        media: picture or clip.
-        text: what goes with it.
-        instruction: of a query.
-        frames: of a clip; None is the encoder's own sampling.
-        view: a clip as a `clip`, its frame as an `image`, or its frames pooled by `weight`.
-    """
-
-    id: str
-    role: Role
-    media: Media | None = None
-    text: str | None = None
-    instruction: str | None = None
-    frames: int | None = None
-    view: str = "clip"
-
-    def key(self, encoder: Encoder, content_hash: str | None) -> str:
-        """Everything that the embedding depends on, as one hash."""
-        facts: list[object] = [encoder.fingerprint, self.role, self.instruction, self.text, content_hash]
-        if self.media is not None and self.media.kind == "video":
-            facts += [self.frames, self.view, self.media.frame_scores if self.view == "weighted" else ()]
-        return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
-
-    def spec(self, encoder: Encoder) -> MediaSpec:
-        """How the media must be decoded."""
-        spec = encoder.media
-        if self.media is None or self.media.kind == "image" or self.frames is None:
-            return spec
-        side = spec.frame_side if self.view == "clip" else spec.image_side
-        return replace(spec, sampler=UniformFrames(self.frames), frame_side=side)
-
-    def contents(self, shown: Image | Clip | None) -> tuple[list[Content], NDArray[np.float64]]:
-        """What to encode, and the weights with which the embeddings are pooled to one."""
-        if shown is None or self.view == "clip" or isinstance(shown, Image):
-            return [self._content(shown)], np.ones(1)
-        pictures = [Image(frame) for frame in shown.frames]
-        return [self._content(picture) for picture in pictures], self._weights(len(pictures))
-
-    def _content(self, shown: Image | Clip | None) -> Content:
-        text: tuple[Part, ...] = (self.text,) if self.text else ()
-        media: tuple[Part, ...] = (shown,) if shown is not None else ()
-        return Content(media + text if self.role == "query" else text + media, self.instruction)
-
-    def _weights(self, frames: int) -> NDArray[np.float64]:
-        """Equal ones where the published scores are of another number of frames."""
-        scores = np.array(self.media.frame_scores if self.media is not None else ())
-        if len(scores) != frames:
-            return np.full(frames, 1 / frames)
-        weights = np.exp((scores - scores.max()) / FRAME_TEMPERATURE)
-        return np.asarray(weights / weights.sum())
 
 
 @dataclass(slots=True, eq=False)

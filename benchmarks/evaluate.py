@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.datasets.base import Dataset, Entry, Media, Question
-from benchmarks.embedding import Embedded, Embedder, Job, Vector
+from benchmarks.embedding import Embedded, Embedder, Vector
+from benchmarks.jobs import jobs_of
 from benchmarks.protocol import Protocol
 from unite_search.metrics import Judged, Ranking, rank
 
@@ -76,35 +78,6 @@ def embed_share(dataset: Dataset, protocol: Protocol, embedder: Embedder) -> boo
     return number == 0
 
 
-def jobs_of(dataset: Dataset, protocol: Protocol) -> list[Job]:
-    """Everything that must be embedded."""
-    pooled = "weighted" if protocol.frame_pooling == "weighted" else "clip"
-    candidates = [
-        Job(
-            id=f"candidate {entry.id}",
-            role="candidate",
-            media=entry.media,
-            text=entry.text,
-            frames=protocol.candidate_frames,
-            view=pooled,
-        )
-        for entry in dataset.gallery
-    ]
-    queries = [
-        Job(
-            id=f"query {question.id}",
-            role="query",
-            media=question.media,
-            text=None if question.text is None else protocol.query_text(question.text),
-            instruction=protocol.instruction,
-            frames=protocol.reference_frames,
-            view="image" if protocol.reference_frames == 1 else "clip",
-        )
-        for question in dataset.questions
-    ]
-    return candidates + queries
-
-
 def rank_all(dataset: Dataset, protocol: Protocol, vectors: Mapping[str, Vector]) -> tuple[Outcome, ...]:
     """Rank each group's gallery for its queries.
 
@@ -148,7 +121,7 @@ def _judged(question: Question, row_of: Mapping[str, int], protocol: Protocol) -
     )
 
 
-def _rows(names: Sequence[str], row_of: Mapping[str, int]) -> Any:
+def _rows(names: Sequence[str], row_of: Mapping[str, int]) -> NDArray[np.int64]:
     return np.array([row_of[name] for name in names if name in row_of], np.int64)
 
 

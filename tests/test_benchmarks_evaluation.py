@@ -22,7 +22,8 @@ from benchmarks.datasets.base import Dataset, Entry, Question
 from benchmarks.datasets.registry import load_dataset
 from benchmarks.embedding import Embedder
 from benchmarks.embedding_cache import EmbeddingCache
-from benchmarks.evaluate import evaluate, jobs_of, rank_all
+from benchmarks.evaluate import evaluate, rank_all
+from benchmarks.jobs import jobs_of
 from benchmarks.protocol import PLAIN, Protocol, presets
 from benchmarks.quality import Run, run, table
 from benchmarks.scoring import score, summarise
