@@ -288,6 +288,18 @@ def test_captioned_sets_in_their_layouts(tmp_path: Path) -> None:
     assert coco.path == tmp_path / "val2014" / "1.jpg"
 
 
+def test_fields_inside_fields_are_named_too(tmp_path: Path) -> None:
+    image = {"filename": "1.jpg", "split": "test", "sentences": [{"tokens": ["a"]}]}
+    write_json(tmp_path / "dataset_coco.json", {"images": [image]})
+    with pytest.raises(DatasetError, match=r"dataset_coco\.json, image 1: a sentence has no raw"):
+        load_dataset("coco", tmp_path)
+    write_json(tmp_path / "split.rc2.val.json", {"a": "./dev/a.png"})
+    pair = {"pairid": 7, "reference": "a", "caption": "x", "target_hard": "a", "img_set": {"id": 1}}
+    write_json(tmp_path / "cap.rc2.val.json", [pair])
+    with pytest.raises(DatasetError, match=r"pair 7 has no img_set\.members"):
+        load_dataset("cirr", tmp_path)
+
+
 def test_manifest_takes_the_dev_photos(shared_data: Path) -> None:
     assert len(load_dataset("manifest", shared_data / "captioned").questions) == 1000
     assert len(load_dataset("manifest", shared_data / "videos").questions) == 79

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.datasets.annotations import find_file, read_json, read_json_lines, read_json_rows, read_table
 from benchmarks.datasets.base import Dataset, DatasetError, Entry, Media, Question
@@ -77,9 +78,15 @@ def _karpathy(folder: Path, name: str) -> Dataset:
             raise DatasetError(f"{path}, image {number + 1} has no {', '.join(missing)}")
         if row["split"] == "test":
             place = folder / row.get("filepath", "images") / row["filename"]
-            captions = [sentence["raw"] for sentence in row["sentences"][:5]]
+            captions = [_raw(sentence, path, number) for sentence in row["sentences"][:5]]
             photos.append((row["filename"], Media(place, "image"), captions))
     return _dataset(name, photos)
+
+
+def _raw(sentence: Any, path: Path, number: int) -> str:
+    if not isinstance(sentence, dict) or "raw" not in sentence:
+        raise DatasetError(f"{path}, image {number + 1}: a sentence has no raw; it is {str(sentence)[:40]!r}")
+    return str(sentence["raw"])
 
 
 def _listed(folder: Path, name: str) -> list[Captioned]:

@@ -55,6 +55,8 @@ def _photo(folder: Path, place: str) -> Path:
 
 
 def _question(row: Mapping[str, Any], photos: Mapping[str, Media], captions: Path) -> Question:
+    if not isinstance(row["img_set"], dict) or "members" not in row["img_set"]:
+        raise DatasetError(f"{captions}: pair {row['pairid']} has no img_set.members")
     target = row.get("target_hard")
     named = [row["reference"], *row["img_set"]["members"], *([target] if target else [])]
     if unknown := [name for name in named if name not in photos]:
