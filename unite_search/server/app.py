@@ -102,9 +102,8 @@ def _describe_problems(app: FastAPI) -> None:
     generate = app.openapi
 
     def described() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = generate()
-            schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
-        return generate()
+        schema = generate()
+        schema["components"]["schemas"].setdefault("Problem", Problem.model_json_schema())
+        return schema
 
     app.openapi = described  # type: ignore[method-assign]

@@ -8,6 +8,7 @@ import { addPart, asked, fromAddress, hasPicture, isEmpty, query, removePart, sh
 import { follow, known, readCollections } from "./status.js";
 
 const PAGE = 24;
+const SLOW_MS = 300;
 const TITLES = { 404: "It is not there any more", 413: "That is too large", 422: "That cannot be searched", 429: "Too many questions at once", 503: "Not ready yet" };
 const TRIES = ["a red car", "people outdoors", "the sea at sunset", "food on a table"];
 
@@ -21,11 +22,15 @@ async function search({ offset = 0, remember = true } = {}) {
   if (isEmpty()) return welcome();
   const mine = (pending = new AbortController());
   if (offset === 0) byId("hits").classList.add("old");
+  if (!shown.length) sayNothing();
   byId("next").disabled = true;
+  const patience = setTimeout(() => { byId("facts").textContent = "Searching …"; }, SLOW_MS);
   try {
     show(await api.search({ ...asked(), top_k: PAGE, offset }, mine.signal), offset);
   } catch (problem) {
     if (problem.name !== "AbortError") fail(problem, () => search({ offset, remember }));
+  } finally {
+    clearTimeout(patience);
   }
 }
 
@@ -35,13 +40,25 @@ function show(found, offset) {
   showHits(found.hits, { append: offset > 0, collection: query.collection, open: (index) => openDetail(shown, index, actions) });
   byId("next").hidden = nextOffset === null;
   byId("next").disabled = false;
-  const among = Object.values(found.searched).reduce((sum, count) => sum + count, 0);
-  const understood = found.encode_ms >= 1 ? `${time(found.encode_ms)} to understand, ` : "";
-  byId("facts").textContent = `${number(shown.length)} of ${number(among)} items · ${understood}${time(found.search_ms)} to search`;
-  if (shown.length) return;
-  const hasFilter = asked().where || query.kind;
-  say("Nothing was found", [hasFilter ? "No item passes the filter." : "The collection has no items yet; unite-search index FOLDER adds some."], { buttons: hasFilter ? [make("button", { type: "button", text: "Search without filter", onclick: clearFilters })] : [] });
+  byId("facts").textContent = shown.length ? facts(found) : "";
+  if (!shown.length) sayNothingFound();
 }
+
+function facts({ searched, encode_ms, search_ms }) {
+  const among = Object.values(searched).reduce((sum, count) => sum + count, 0);
+  const understood = encode_ms >= 1 ? `${time(encode_ms)} to understand, ` : "";
+  return `${number(shown.length)} of ${number(among)} items · ${understood}${time(search_ms)} to search`;
+}
+
+function sayNothingFound() {
+  if (asked().where || query.kind) {
+    say("Nothing was found", ["No item passes the filter."], { buttons: [button("Search without filter", clearFilters)] });
+  } else {
+    say("Nothing was found", ["The collection has no items yet; unite-search index FOLDER adds some."]);
+  }
+}
+
+const button = (text, onclick) => make("button", { type: "button", text, onclick });
 
 const time = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
@@ -50,16 +67,17 @@ function fail(problem, again) {
   showHits([], { append: false });
   byId("next").hidden = true;
   byId("facts").textContent = "";
-  say(TITLES[problem.status] ?? problem.title, [problem.message], { isError: true, buttons: [make("button", { type: "button", text: "Try again", onclick: again })] });
+  say(TITLES[problem.status] ?? problem.title, [problem.message], { isError: true, buttons: [button("Try again", again)] });
 }
 
 function welcome() {
   showHits([], { append: false });
   byId("next").hidden = true;
   byId("facts").textContent = "";
-  const tries = TRIES.map((text) => make("button", { type: "button", text, onclick: () => { byId("words").value = text; search(); } }));
-  const keys = make("p", {}, make("kbd", { text: "/" }), " to type, arrows to move, ", make("kbd", { text: "Enter" }), " to look closer");
-  say("Search with words, a picture, a clip, or several together", ["Drop or paste a picture, then say how the result should differ: “at night”, “make it red”.", keys, make("div", { class: "tries" }, ...tries)]);
+  const tries = TRIES.map((text) => button(text, () => { byId("words").value = text; search(); }));
+  const keys = make("p", { class: "keys" }, make("kbd", { text: "/" }), " to type, arrows to move, ", make("kbd", { text: "Enter" }), " to look closer");
+  const how = "Drop or paste a picture, then say how the result should differ: “at night”, “make it red”.";
+  say("Search with words, a picture, a clip, or several together", [how, keys, make("div", { class: "tries" }, ...tries)]);
 }
 
 function clearFilters() {

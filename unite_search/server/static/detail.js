@@ -6,6 +6,7 @@ import { face, frames } from "./faces.js";
 import { query } from "./query.js";
 
 const NEIGHBOURS = 8;
+const SEGMENTS = 12;
 const SHOWN_BY_BROWSERS = /\.(jpe?g|png|webp|gif|bmp|avif)$/i;
 
 let hits = [];
@@ -106,7 +107,7 @@ function facts(hit, item) {
   ];
   const list = make("dl", {}, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
   const caption = item.text && item.kind !== "text" ? make("p", { text: item.text }) : null;
-  return [caption, actions(hit), list, path(item), segments(hit)].filter(Boolean);
+  return [caption, actions(hit), list, path(item), segments(hit), keys()].filter(Boolean);
 }
 
 const time = (text) => (text ? new Date(text.endsWith("Z") ? text : `${text}Z`).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" }) : null);
@@ -118,6 +119,11 @@ function actions(hit) {
     make("button", { class: "go", text: "More like this", onclick: () => act.more(hit) }),
     make("button", { text: "Like this, but …", title: "Add it to the query and say how the result should differ", onclick: () => act.with(hit) }),
   );
+}
+
+function keys() {
+  const key = (text) => make("kbd", { text });
+  return make("p", { class: "keys soft" }, key("←"), " ", key("→"), " other hits, ", key("m"), " more like this, ", key("b"), " like this, but");
 }
 
 function path(item) {
@@ -133,12 +139,14 @@ function path(item) {
 function segments(hit) {
   if (!hit.segments?.length || hit.modality === "image") return null;
   const parts = [hit, ...hit.segments].map((segment) => ({ ...hit, ...segment, segments: [] }));
-  const buttons = parts.slice(0, 12).map((segment, index) =>
-    make("button", { class: index === 0 ? "current" : "", text: span(segment) || (segment.text ?? "").slice(0, 40), onclick: (event) => {
-      for (const other of event.target.parentElement.children) other.classList.toggle("current", other === event.target);
-      document.querySelector(".stage").firstElementChild.replaceWith(shown(segment));
-    } }),
-  );
+  const turnTo = (segment, button) => {
+    for (const other of button.parentElement.children) other.classList.toggle("current", other === button);
+    document.querySelector(".stage").firstElementChild.replaceWith(shown(segment));
+  };
+  const buttons = parts.slice(0, SEGMENTS).map((segment, index) => {
+    const text = span(segment) || (segment.text ?? "").slice(0, 40);
+    return make("button", { class: index === 0 ? "current" : "", text, onclick: (event) => turnTo(segment, event.target) });
+  });
   return make("div", {}, make("p", { class: "soft", text: `${counted(parts.length, "part")} of it were found` }), make("div", { class: "segments" }, ...buttons));
 }
 
@@ -146,7 +154,10 @@ async function showNeighbours(hit, row) {
   try {
     const found = (await api.similar(hit.id, query.collection, NEIGHBOURS)).hits;
     if (current() !== hit) return;
-    row.replaceChildren(...found.map((near, index) => make("button", { "aria-label": fileName(near.uri), title: fileName(near.uri), onclick: () => openDetail(found, index, act) }, face(near, query.collection, 160))));
+    row.replaceChildren(...found.map((near, index) => {
+      const name = fileName(near.uri);
+      return make("button", { "aria-label": name, title: name, onclick: () => openDetail(found, index, act) }, face(near, query.collection, 160));
+    }));
   } catch (problem) {
     row.replaceChildren(make("p", { class: "error", text: problem.message }));
   }

@@ -23,7 +23,12 @@ function table(rows) {
 
 function fields(schema) {
   const { properties = {}, required = [] } = resolved(schema) ?? {};
-  return table(Object.entries(properties).map(([name, field]) => [name, typeOf(field), [required.includes(name) ? "required" : field.default !== undefined && field.default !== null ? `default ${JSON.stringify(field.default)}` : "", field.description ?? ""].filter(Boolean).join("; ")]));
+  const needed = (name, field) => {
+    if (required.includes(name)) return "required";
+    return field.default === undefined || field.default === null ? "" : `default ${JSON.stringify(field.default)}`;
+  };
+  const about = (name, field) => [needed(name, field), field.description].filter(Boolean).join("; ");
+  return table(Object.entries(properties).map(([name, field]) => [name, typeOf(field), about(name, field)]));
 }
 
 function part(title, ...content) {
@@ -33,7 +38,8 @@ function part(title, ...content) {
 function route(method, path, described) {
   const body = described.requestBody?.content ?? {};
   const parts = [make("p", { text: described.description ?? "" })];
-  if (described.parameters?.length) parts.push(part("Parameters", table(described.parameters.map((it) => [it.name, `${typeOf(it.schema)}, in ${it.in}`, it.description ?? it.schema.description ?? ""]))));
+  const parameters = (described.parameters ?? []).map((it) => [it.name, `${typeOf(it.schema)}, in ${it.in}`, it.description ?? it.schema.description ?? ""]);
+  if (parameters.length) parts.push(part("Parameters", table(parameters)));
   for (const [type, { schema }] of Object.entries(body)) parts.push(part(`Body: ${type}`, schema.$ref ? fields(schema) : make("p", { text: "The bytes of a file." })));
   for (const [status, response] of Object.entries(described.responses)) {
     const good = Number(status) < 300;
@@ -42,7 +48,9 @@ function route(method, path, described) {
   }
   const errors = Object.entries(described.responses).filter(([status]) => Number(status) >= 400).map(([status, { description }]) => `${status} ${description}`);
   parts.push(part("Errors, as application/problem+json", make("p", { text: errors.join(", ") || "none of its own" })));
-  return make("details", { class: "route" }, make("summary", {}, make("span", { class: "method", text: method.toUpperCase() }), make("code", { text: path }), make("span", { class: "soft", text: described.summary ?? "" })), make("div", { class: "inside" }, ...parts));
+  const name = make("span", { class: "method", text: method.toUpperCase() });
+  const summary = make("summary", {}, name, make("code", { text: path }), make("span", { class: "soft", text: described.summary ?? "" }));
+  return make("details", { class: "route" }, summary, make("div", { class: "inside" }, ...parts));
 }
 
 const byTag = new Map();

@@ -4,7 +4,7 @@ import { itemUrl, previewUrl } from "./api.js";
 import { byId, fileName, make } from "./dom.js";
 import { frames } from "./faces.js";
 
-const WHAT_TO_FIND = "Describe what you look for, or drop a picture or clip";
+const WHAT_TO_FIND = matchMedia("(hover: none)").matches ? "Describe what you look for" : "Describe what you look for, or drop a picture or clip";
 const HOW_TO_DIFFER = "How should it differ? As “at night”";
 const MAX_PARTS = 4;
 
@@ -93,6 +93,7 @@ export function fromAddress(hash) {
   }
   byId("words").value = plain.q;
   for (const id of ["from", "to", "where"]) byId(id).value = plain[id];
+  byId("more").open = Boolean(plain.where);
   query.kind = plain.kind;
   if (plain.in) query.collection = plain.in;
   showParts();
