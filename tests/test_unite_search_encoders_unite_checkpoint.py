@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import shutil
 import struct
-import time
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +74,40 @@ def test_what_is_no_checkpoint_is_refused_in_one_line(model: Path, tmp_path: Pat
         load_encoder(str(model))
 
 
+def test_damaged_files_are_named(model: Path) -> None:
+    weights, config = model / "model.safetensors", model / "config.json"
+    whole = weights.read_bytes()
+    for content, message in (
+        (
+            whole[:-1],
+            rf"model\.safetensors is damaged: {len(whole) - 1:,} bytes, expected {len(whole):,}; fetch it again",
+        ),
+        (whole[:20], r"model\.safetensors holds no weights; fetch it again"),
+        (b"version https://git-lfs.github.com/spec/v1\n", r"holds no weights; .* `git lfs pull`"),
+        (b"", "holds no weights"),
+    ):
+        weights.write_bytes(content)
+        with pytest.raises(EncoderUnavailableError, match=message):
+            load_encoder(str(model))
+    weights.write_bytes(whole)
+    for text in ("{", "[]", ""):
+        config.write_text(text)
+        with pytest.raises(EncoderUnavailableError, match=r"config\.json is damaged"):
+            find_checkpoint(str(model)).config()
+
+
+def test_an_adapter_says_what_it_adapts_where_that_is_missing(tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    config = adapter / "adapter_config.json"
+    config.write_text(json.dumps({"base_model_name_or_path": "../gone"}))
+    with pytest.raises(EncoderUnavailableError, match=r"adapter adapts \.\./gone: there is no folder \.\./gone"):
+        find_checkpoint(str(adapter))
+    config.write_text("{}")
+    with pytest.raises(EncoderUnavailableError, match="does not name the model that it adapts"):
+        find_checkpoint(str(adapter))
+
+
 def test_another_kind_of_model_is_named(model: Path) -> None:
     (model / "config.json").write_text(json.dumps({"model_type": "llava"}))
     with pytest.raises(EncoderUnavailableError, match="holds a 'llava' model; expected one of qwen2_vl"):
@@ -96,10 +129,8 @@ def test_a_model_that_is_not_here_says_how_to_get_it_and_asks_no_network(
     pytest.importorskip("huggingface_hub")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_named: pytest.fail("asked the network"))
-    started = time.monotonic()
     with pytest.raises(EncoderUnavailableError, match=r"not on this disk .* `unite-search encoders pull unite-2b`"):
         load_encoder("unite-2b")
-    assert time.monotonic() - started < 5
 
 
 def test_options_are_refused_where_there_are_none() -> None:

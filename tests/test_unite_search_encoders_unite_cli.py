@@ -129,6 +129,15 @@ def test_check_prints_a_table_and_fails_when_a_check_fails(
     assert {check["check"] for check in failed} == {"batched equals single", "left padding has no effect"}
 
 
+def test_check_refuses_a_folder_without_golden_data_before_it_computes(
+    cli: Cli, checkpoint: str, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unite_search.encoders.unite.selfcheck.check_model", lambda _: pytest.fail("computed"))
+    code, _, err = cli("encoders", "check", checkpoint, "--device", "cpu", "--parity", str(library))
+    assert code == 1
+    assert "library holds no golden data; expected the folders golden, inputs and checkpoints" in err
+
+
 def test_options_are_checked_before_anything_is_loaded(library: Path, checkpoint: str) -> None:
     for wrong in (("--dtype", "int8"), ("--fps", "0"), ("--max-frames", "1"), ("--max-pixels", "10")):
         result = CliRunner().invoke(app, ["index", str(library), "--encoder", checkpoint, *wrong])

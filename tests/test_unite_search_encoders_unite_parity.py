@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def findings(shared_parity: Path) -> list[Finding]:
-    return list(check_parity(shared_parity))
+    return list(check_parity(Golden(shared_parity)))
 
 
 def test_every_number_is_within_its_tolerance(findings: list[Finding]) -> None:

@@ -24,10 +24,12 @@ def check_encoder(name: str, options: EncoderOptions, parity: Path | None) -> It
         raise UniteSearchError(f"encoder {name} has no checks; expected a UNITE model")
     encoder = load_encoder(name, options)
     from unite_search.encoders.unite.encoder import UniteEncoder
+    from unite_search.encoders.unite.golden import Golden
     from unite_search.encoders.unite.parity import check_parity
     from unite_search.encoders.unite.selfcheck import check_model
 
+    golden = None if parity is None else Golden(parity)
     if isinstance(encoder, UniteEncoder):
         yield from check_model(encoder)
-    if parity is not None:
-        yield from check_parity(parity, options.device or "cpu")
+    if golden is not None:
+        yield from check_parity(golden, options.device or "cpu")

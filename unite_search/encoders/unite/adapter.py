@@ -8,7 +8,6 @@ Source: Hu et al. 2021, arXiv 2106.09685, section 4.1; file format of huggingfac
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from unite_search.encoders.unite.checkpoint import ADAPTER_CONFIG, weight_files
+from unite_search.encoders.unite.checkpoint import ADAPTER_CONFIG, read_json, weight_files
 from unite_search.errors import EncoderUnavailableError
 
 PREFIXES = re.compile(r"^(base_model\.)?(model\.)*")
@@ -30,7 +29,7 @@ def merge_adapter(backbone: Any, folder: Path) -> None:
     Raises:
         EncoderUnavailableError: it uses something else than plain LoRA, or a weight has no counterpart; names it.
     """
-    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    config = read_json(folder / ADAPTER_CONFIG)
     _refuse_unsupported(config, folder)
     modules = dict(backbone.named_modules())
     for name, halves in _read_pairs(folder).items():

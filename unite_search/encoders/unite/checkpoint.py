@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from unite_search.errors import EncoderUnavailableError
 CONFIG, ADAPTER_CONFIG = "config.json", "adapter_config.json"
 MODEL_TYPES = ("qwen2_vl", "unite_qwen2_vl")
 SAMPLE_BYTES = 4096
+LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Checkpoint:
         Raises:
             EncoderUnavailableError: it is not a Qwen2-VL model.
         """
-        config: dict[str, Any] = json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(self.folder / CONFIG)
         if config.get("model_type") not in MODEL_TYPES:
             raise EncoderUnavailableError(
                 f"{self.folder} holds a {config.get('model_type')!r} model; expected one of {', '.join(MODEL_TYPES)}"
@@ -63,9 +63,7 @@ def find_checkpoint(name: str) -> Checkpoint:
     """
     folder = local_folder(name)
     if (folder / ADAPTER_CONFIG).is_file():
-        base = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"]
-        beside = (folder / base).resolve()
-        return Checkpoint(find_checkpoint(str(beside) if beside.is_dir() else base).folder, adapter=folder)
+        return Checkpoint(_base_of(folder), adapter=folder)
     if not (folder / CONFIG).is_file():
         raise EncoderUnavailableError(f"{folder} has no {CONFIG}; expected a UNITE model or a LoRA adapter of one")
     weight_files(folder)
@@ -76,25 +74,75 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a model or adapter, sorted.
 
     Raises:
-        EncoderUnavailableError: there are none, or the index names one that is not there.
+        EncoderUnavailableError: there are none, the index names one that is not there, or one is damaged.
     """
     found = sorted(folder.glob("*.safetensors"))
     index = folder / "model.safetensors.index.json"
-    listed = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()
+    listed = set(read_json(index)["weight_map"].values()) if index.is_file() else set()
     missing = sorted(listed - {path.name for path in found})
     if missing or not found:
         raise EncoderUnavailableError(f"{folder} lacks {missing[0] if missing else 'its weights (*.safetensors)'}")
+    for path in found:
+        _read_header(path)
     return found
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file of a checkpoint.
+
+    Raises:
+        EncoderUnavailableError: there is none in it.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise EncoderUnavailableError(f"{path} is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise EncoderUnavailableError(f"{path} is damaged: expected an object")
+    return content
+
+
+def _base_of(adapter: Path) -> Path:
+    """The folder of the model under an adapter."""
+    base = read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path")
+    if not base:
+        raise EncoderUnavailableError(f"{adapter / ADAPTER_CONFIG} does not name the model that it adapts")
+    beside = (adapter / base).resolve()
+    try:
+        return find_checkpoint(str(beside) if beside.is_dir() else base).folder
+    except EncoderUnavailableError as error:
+        raise EncoderUnavailableError(f"{adapter} adapts {base}: {error}") from error
 
 
 def _hash_weights(path: Path, digest: hashlib.blake2b) -> None:
     """Header and the middle of each tensor: a file is not read whole, and training changes every tensor throughout."""
+    tensors, begin = _read_header(path)
     with path.open("rb") as stream:
-        (header_bytes,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(header_bytes))
-        header.pop("__metadata__", None)
-        for name, tensor in sorted(header.items()):
+        for name, tensor in sorted(tensors.items()):
             start, end = tensor["data_offsets"]
-            stream.seek(8 + header_bytes + max(start, (start + end - SAMPLE_BYTES) // 2))
+            stream.seek(begin + max(start, (start + end - SAMPLE_BYTES) // 2))
             digest.update(f"{name} {tensor['dtype']} {tensor['shape']}".encode())
             digest.update(stream.read(min(SAMPLE_BYTES, end - start)))
+
+
+def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """What a safetensors file says of its tensors, and where their bytes begin.
+
+    Raises:
+        EncoderUnavailableError: it is cut short, or something else.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(LENGTH_BYTES), "little")
+        begin = LENGTH_BYTES + length
+        try:
+            tensors = json.loads(stream.read(length)) if begin <= size else None
+        except ValueError:
+            tensors = None
+    if not isinstance(tensors, dict):
+        raise EncoderUnavailableError(f"{path} holds no weights; fetch it again (with `git lfs pull`, if from git)")
+    tensors.pop("__metadata__", None)
+    expected = begin + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
+    if size != expected:
+        raise EncoderUnavailableError(f"{path} is damaged: {size:,} bytes, expected {expected:,}; fetch it again")
+    return tensors, begin

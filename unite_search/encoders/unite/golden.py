@@ -23,6 +23,7 @@ from unite_search.encoders.unite.inputs import InputBuilder
 from unite_search.encoders.unite.pixels import processed, resize_image
 from unite_search.encoders.unite.prompts import IMAGE_TOKENS, VIDEO_TOKENS, framed
 from unite_search.encoders.unite.sizes import READ_MIN_PIXELS, PixelLimits, grid_of, smart_resize, tokens_of
+from unite_search.errors import UniteSearchError
 from unite_search.media.video import Video
 
 CHECKPOINTS = ("tiny-qwen2vl", "tiny-unite", "tiny-unite-modeltype", "tiny-qwen2vl-tied")
@@ -42,8 +43,12 @@ class Golden:
         """Open the folder.
 
         Raises:
-            FileNotFoundError: it holds no golden data.
+            UniteSearchError: it holds no golden data.
         """
+        if not (folder / "golden").is_dir():
+            raise UniteSearchError(
+                f"{folder} holds no golden data; expected the folders golden, inputs and checkpoints"
+            )
         self.folder = folder
         self.dataset: dict[str, Case] = self._json("cases_dataset_style")
         self.demo: dict[str, Case] = self._json("cases_demo_style")

@@ -29,7 +29,13 @@ ALIASES = {
 
 
 def repository_of(name: str) -> str:
-    """The hub id behind a name."""
+    """The hub id behind a name.
+
+    Raises:
+        EncoderUnavailableError: it is none.
+    """
+    if not is_hub_name(name):
+        raise EncoderUnavailableError(f"{name!r} is no model name; known are {', '.join(ALIASES)}, or OWNER/MODEL")
     return ALIASES[name].repository if name in ALIASES else name
 
 
@@ -63,17 +69,15 @@ def pull(name: str) -> Path:
     """Fetch a model from the hub into its cache, or complete what is there; returns the folder.
 
     Raises:
-        EncoderUnavailableError: there is no network, or no such model.
+        EncoderUnavailableError: it is no model name, there is no network, or no such model.
     """
-    if not is_hub_name(name):
-        raise EncoderUnavailableError(f"{name!r} is no model name; known are {', '.join(ALIASES)}, or OWNER/MODEL")
-    hub = _import_hub()
+    repository, hub = repository_of(name), _import_hub()
     try:
-        return Path(hub.snapshot_download(repository_of(name), allow_patterns=FILES))
+        return Path(hub.snapshot_download(repository, allow_patterns=FILES))
     except (hub.errors.HfHubHTTPError, hub.errors.LocalEntryNotFoundError, hub.errors.OfflineModeIsEnabled) as error:
-        raise EncoderUnavailableError(f"cannot fetch {repository_of(name)}: {_reason(error)}") from error
+        raise EncoderUnavailableError(f"cannot fetch {repository}: {_reason(error)}") from error
     except OSError as error:
-        raise EncoderUnavailableError(f"cannot fetch {repository_of(name)}: {error}") from error
+        raise EncoderUnavailableError(f"cannot fetch {repository}: {error}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -23,13 +22,8 @@ LEAST_MROPE_DISTANCE = 0.05
 TRUNCATED_CASES = "truncation"
 
 
-def check_parity(folder: Path, device: str = "cpu") -> Iterator[Finding]:
-    """Compare everything in a folder of golden data, one finding after the other.
-
-    Raises:
-        FileNotFoundError: it holds no golden data.
-    """
-    golden = Golden(folder)
+def check_parity(golden: Golden, device: str = "cpu") -> Iterator[Finding]:
+    """Compare with everything that there is of golden data, one finding after the other."""
     yield from _inputs_alone(golden)
     for name in CHECKPOINTS:
         runner = _Runner(golden, name, device)
