@@ -69,7 +69,8 @@ def in_turns(
     """Time some calls against each other.
 
     Args:
-        calls: by name; each runs for a while, then the next has its turn.
+        calls: by name; each runs for a while, then the next has its turn. Another begins each round, because one may
+            leave in the processor's cache what the next needs.
         rounds: turns of each.
         turn_ms: length of a turn, which is one call at least.
         is_warmed_up: call each first without timing it; otherwise a turn is one call.
@@ -79,9 +80,11 @@ def in_turns(
     """
     repeats = {name: _repeats(call, turn_ms) if is_warmed_up else 1 for name, call in calls.items()}
     turns: dict[str, list[Cost]] = {name: [] for name in calls}
+    names = list(calls)
     for turn in range(rounds):
-        for name, call in calls.items():
-            turns[name].append(_turn(call, repeats[name], turn * repeats[name]))
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            turns[name].append(_turn(calls[name], repeats[name], turn * repeats[name]))
     return {
         name: Cost(
             wall_ms=float(np.median([one.wall_ms for one in costs])),

@@ -13,14 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from indexers.engine import BATCH_FROM_QUERIES, Embeddings, Ids, Results, best, codes_of, faiss, side_by_side
+from indexers.engine import (
+    BATCH_FROM_QUERIES,
+    Embeddings,
+    Ids,
+    Results,
+    best,
+    codes_of,
+    faiss,
+    pieces_for,
+    side_by_side,
+    use_blas_for_batches,
+)
 
 BLOCK_NUMBERS = 1 << 22
 """16 MB decoded: large enough to make Python's share small, small enough for each thread to have its own."""
 MOST_RESULTS = 1000
 """More are found by Faiss itself, because each block would have to yield so many."""
 FEWEST_ROWS = 10_000
-"""Fewer are not worth a thread."""
+"""A piece of fewer is not worth a thread."""
 
 
 def pays(queries: Embeddings, k: int) -> bool:
@@ -39,7 +50,8 @@ def scan(index: Any, queries: Embeddings, k: int) -> Results:
     Returns:
         (Q, K) scores by the decoded rows and (Q, K) positions.
     """
-    count = max(1, min(faiss.omp_get_max_threads(), index.ntotal // FEWEST_ROWS))
+    use_blas_for_batches(index.d)
+    count = pieces_for(index.ntotal, fewest=FEWEST_ROWS)
     spans = list(pairwise(np.linspace(0, index.ntotal, count + 1).astype(int).tolist()))
 
     def scan_span(span: tuple[int, int]) -> Results:

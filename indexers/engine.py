@@ -6,6 +6,7 @@ a single query on BLAS, or on two threads, is slower than on one thread without.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -39,6 +40,7 @@ __all__ = [
     "best",
     "codes_of",
     "faiss",
+    "pieces_for",
     "search",
     "side_by_side",
     "use_blas_for_batches",
@@ -47,16 +49,19 @@ __all__ = [
 Results = tuple[Embeddings, NDArray[np.int64]]
 """(Q, K) scores and (Q, K) ids or positions."""
 Piece = TypeVar("Piece")
+Result = TypeVar("Result")
 
 NO_ID = -1
 BATCH_FROM_QUERIES = 8
+PIECES_PER_THREAD = 4
+"""So that a thread that comes late finds less to do, rather than the others waiting for it."""
 
 
 def search(index: Any, queries: Embeddings, k: int, parameters: Any = None) -> Results:
     """Search a Faiss index: a few queries on one thread without BLAS; slices of a batch side by side, with BLAS.
 
     Slices do not wait for one another, as the threads inside one BLAS call do; on a busy machine that costs most of
-    their time. As many run at a time as the caller allows Faiss threads.
+    their time.
 
     Args:
         index: any of Faiss.
@@ -67,7 +72,7 @@ def search(index: Any, queries: Embeddings, k: int, parameters: Any = None) -> R
     Returns:
         (Q, K) scores and labels.
     """
-    count = max(1, min(faiss.omp_get_max_threads(), len(queries) // BATCH_FROM_QUERIES))
+    count = pieces_for(len(queries), fewest=BATCH_FROM_QUERIES)
     use_blas_for_batches(queries.shape[1])
     slices = np.array_split(queries, count) if count > 1 else [queries]
     found: list[Results] = side_by_side(lambda some: index.search(some, k, params=parameters), slices)
@@ -76,11 +81,38 @@ def search(index: Any, queries: Embeddings, k: int, parameters: Any = None) -> R
     return np.vstack([scores for scores, _ in found]), np.vstack([labels for _, labels in found])
 
 
+def pieces_for(count: int, *, fewest: int) -> int:
+    """Into how many pieces of at least `fewest` to cut `count` queries or rows for `side_by_side`."""
+    threads = faiss.omp_get_max_threads()
+    return max(1, min(PIECES_PER_THREAD * threads, count // fewest)) if threads > 1 else 1
+
+
 def side_by_side(work: Callable[[Piece], Results], pieces: Sequence[Piece]) -> list[Results]:
-    """Do some work on each piece at the same time, each on one Faiss thread; the caller itself does the first."""
-    others = [_threads().submit(_on_one_thread, work, piece) for piece in pieces[1:]]
-    first = _on_one_thread(work, pieces[0])
-    return [first, *(other.result() for other in others)]
+    """Do some work on each piece, each on one Faiss thread, as many at a time as the caller allows Faiss threads.
+
+    The caller is one of the threads, and whoever is ready takes the next piece: on a busy machine others may come late,
+    or not before all is done.
+    """
+    if len(pieces) == 1:
+        return [_on_one_thread(lambda: work(pieces[0]))]
+    waiting = deque(enumerate(pieces))
+
+    def take() -> dict[int, Results]:
+        done = {}
+        while waiting:
+            try:
+                number, piece = waiting.popleft()
+            except IndexError:
+                break
+            done[number] = work(piece)
+        return done
+
+    helpers = [_threads().submit(_on_one_thread, take) for _ in range(faiss.omp_get_max_threads() - 1)]
+    done = _on_one_thread(take)
+    for helper in helpers:
+        if not helper.cancel():
+            done |= helper.result()
+    return [done[number] for number in range(len(pieces))]
 
 
 def use_blas_for_batches(dim: int) -> None:
@@ -92,11 +124,11 @@ def use_blas_for_batches(dim: int) -> None:
     faiss.cvar.distance_compute_blas_threshold = BATCH_FROM_QUERIES * dim
 
 
-def _on_one_thread(work: Callable[[Piece], Results], piece: Piece) -> Results:
+def _on_one_thread(work: Callable[[], Result]) -> Result:
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
-        return work(piece)
+        return work()
     finally:
         faiss.omp_set_num_threads(threads)
 

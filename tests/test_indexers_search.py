@@ -57,7 +57,9 @@ def test_a_batch_is_answered_like_single_queries(spec: str, monkeypatch: pytest.
     index = FaissIndex(DIM, IndexOptions(spec=spec))
     index.add(np.arange(COUNT), ROWS)
     index.fold()
+    monkeypatch.setattr(blocks.faiss.cvar, "distance_compute_blas_threshold", 1 << 30)
     scores, ids = index.search(ASKED, TOP)
+    assert blocks.faiss.cvar.distance_compute_blas_threshold < len(ASKED) * DIM
     alone = [index.search(query[None], TOP) for query in ASKED]
     assert np.allclose(scores, np.vstack([one for one, _ in alone]), atol=1e-5)
     assert np.mean(ids == np.vstack([one for _, one in alone])) >= 0.99
