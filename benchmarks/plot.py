@@ -8,7 +8,7 @@ from html import escape
 
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 210, 40, 50
-COLOURS = ("#8a5a2b", "#2f6f8f", "#2f7d3b", "#a33b4b", "#6a4c93", "#666666")
+COLOURS = ("#8a5a2b", "#2f6f8f", "#2f7d3b", "#a33b4b", "#6a4c93", "#666666", "#c98f00")
 
 Points = Sequence[tuple[float, float]]
 

@@ -20,7 +20,7 @@ REMARKS = {
     "As a measure of quality its numbers mean nothing."
 }
 COSTS = {
-    "import_s": "make it of vectors, s",
+    "import_s": "import vectors, s",
     "index_s": "index as many text files, s",
     "add_s": "add 100 files, s",
     "nothing_new_s": "run again, nothing new, s",
@@ -103,7 +103,7 @@ def _scaling(content: dict[str, Any]) -> str:
         f"| {label} | {' | '.join(str(one.get(name, '')) for one in by_size.values())} |"
         for name, label in COSTS.items()
     ]
-    intro = f"Random vectors of {content['results']['dim']} numbers, no encoder; {_origin(content)}"
+    intro = f"Made-up vectors of {content['results']['dim']} numbers, no encoder; {_origin(content)}"
     plot = "![the same, both axes logarithmic](results/scaling.svg)"
     return "\n".join(["## How costs grow with a collection", "", intro, "", *head, *rows, "", plot, ""])
 
