@@ -1,7 +1,7 @@
 """How costs grow with the size of a collection: making it, adding to it, opening it, asking it; and memory.
 
-An encoder that costs nothing stands in, so that what grows is the engine's own. Vectors are made up, see `clustered`. Each size is
-measured in a collection of its own, in turns; the ratios to the smallest size are what a reader should look at.
+An encoder that costs nothing stands in, so that what grows is the engine's own. Vectors are made up, see `clustered`.
+Each size has a collection of its own; the ratios to the smallest one are what a reader should look at.
 """
 
 from __future__ import annotations
