@@ -32,7 +32,7 @@ from unite_search.encoders.base import Role
 CONFIGS = Path(__file__).with_name("configs")
 FOLDER = Path("build") / "studies"
 MANIFEST = "../shared/data/captioned/manifest.jsonl"
-ADAPT_STEPS, TUNE_STEPS = 300, 200
+ADAPT_STEPS, TUNE_STEPS = 150, 100
 SHORT = ("data.batch=256", "data.chunk=256", "run.save_every=100000", "run.evaluate_every=100000")
 MEASURED = {
     "text -> image": "captions",
