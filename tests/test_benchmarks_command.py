@@ -4,6 +4,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -36,6 +37,21 @@ def test_a_limit_below_one_is_a_usage_error(tmp_path: Path, limit: str) -> None:
     with pytest.raises(SystemExit) as ended:
         quality_command.main(["circo", "--data", str(tmp_path), "--limit", limit])
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("local", "gpus", "device"), [(None, 4, None), ("3", 4, "cuda:3"), ("3", 2, "cuda:1"), ("1", 0, None)]
+)
+def test_each_process_of_torchrun_has_its_own_gpu_where_there_are_any(
+    monkeypatch: pytest.MonkeyPatch, local: str | None, gpus: int, device: str | None
+) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if local is not None:
+        monkeypatch.setenv("LOCAL_RANK", local)
+    monkeypatch.setattr(quality_command, "find_spec", lambda name: name)
+    stand_in = SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: gpus))
+    monkeypatch.setitem(sys.modules, "torch", stand_in)
+    assert quality_command._device() == device
 
 
 def test_evaluate_and_compare_with_the_starter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
