@@ -104,8 +104,8 @@ def _scaling(content: dict[str, Any]) -> str:
         for name, label in COSTS.items()
     ]
     intro = (
-        f"Made-up vectors of {content['results']['dim']} numbers, no encoder; {_origin(content)} Up to 100,000 the index "
-        "is exact; a million are 8-bit codes in cells, tuned on import for a recall of 0.99."
+        f"Made-up vectors of {content['results']['dim']} numbers, no encoder; {_origin(content)} Up to 100,000 the "
+        "index is exact; a million are 8-bit codes in cells, tuned on import for a recall of 0.99."
     )
     plot = "![the same, both axes logarithmic](results/scaling.svg)"
     return "\n".join(["## How costs grow with a collection", "", intro, "", *head, *rows, "", plot, ""])
