@@ -8,11 +8,15 @@ import numpy as np
 
 from indexers.blocks import scan
 from indexers.engine import Embeddings, Positions, Results, use_blas_for_batches
-from indexers.kinds import Kind, train
+from indexers.kinds import Graph, Kind, train
 from indexers.rows import Rows
 from indexers.segment import Segment
 from indexers.spec import EXACT, FLOAT16
 from indexers.tune import DEPTHS, QUERIES, Tuning, tune
+
+NOWHERE = -2
+"""The position of what is not a row."""
+SMALLEST_NORM = 1e-12
 
 
 def build(spec: str, parts: Sequence[Segment], *, dim: int, is_new: bool) -> Segment:
@@ -40,6 +44,8 @@ def tuned(segment: Segment, target_recall: float) -> Tuning | None:
         return None
     positions = np.unique(np.linspace(0, len(segment) - 1, count).astype(np.int64))
     queries = segment.rows.take(positions)
+    if isinstance(segment.kind, Graph):
+        queries, positions = _moved(queries, segment.rows), np.full(count, NOWHERE)
 
     def search(k: int, effort: int, stride: int) -> Embeddings:
         return _without_self(segment.search_with(queries[::stride], k + 1, effort), positions[::stride])
@@ -57,6 +63,19 @@ def _kind(spec: str, parts: Sequence[Segment], rows: Rows, *, is_new: bool) -> K
     for block in rows.blocks():
         kind.add(block)
     return kind
+
+
+def _moved(queries: Embeddings, rows: Rows) -> Embeddings:
+    """(Q, D) rows moved by the difference of two of their neighbours, as long as before.
+
+    A walk through a graph that arrives at a row finds its neighbours at once, because it was linked to them. New
+    queries are not in the graph.
+    """
+    near = scan(rows.index, queries, 3)[1]
+    moved = queries + rows.take(near[:, 1]) - rows.take(near[:, 2])
+    norms = [np.linalg.norm(some, axis=1, keepdims=True) for some in (queries, moved)]
+    longer: Embeddings = moved * (norms[0] / np.maximum(norms[1], SMALLEST_NORM))
+    return longer
 
 
 def _without_self(found: Results, own: Positions) -> Embeddings:

@@ -74,10 +74,14 @@ def search(index: Any, queries: Embeddings, k: int, parameters: Any = None) -> R
     """
     count = pieces_for(len(queries), fewest=BATCH_FROM_QUERIES)
     use_blas_for_batches(queries.shape[1])
-    slices = np.array_split(queries, count) if count > 1 else [queries]
-    found: list[Results] = side_by_side(lambda some: index.search(some, k, params=parameters), slices)
+
+    def ask(some: Embeddings) -> Results:
+        found: Results = index.search(some, k, params=parameters)
+        return found
+
     if count == 1:
-        return found[0]
+        return _on_one_thread(lambda: ask(queries))
+    found = side_by_side(ask, np.array_split(queries, count))
     return np.vstack([scores for scores, _ in found]), np.vstack([labels for _, labels in found])
 
 

@@ -144,8 +144,8 @@ class Segment:
             scores, positions = self._search_widened(queries, k, effort, chosen)
         else:
             scores, positions = self.search_with(queries, k, effort, chosen)
-        is_short = positions[:, -1] == NO_ID
-        if is_short.any():
+        if NO_ID in positions[:, -1].tolist():
+            is_short = positions[:, -1] == NO_ID
             scores[is_short], positions[is_short] = self.rows.search(queries[is_short], k, chosen)
         return scores, positions
 

@@ -57,12 +57,16 @@ class Tuning:
     def effort_for(self, depth: float) -> int:
         """The smallest effort that reaches the target for the best `depth` results; the largest where none does."""
         if depth <= self.depths[0]:
-            return _whole(self._enough[0])
+            return self._least
         return _whole(np.exp(np.interp(np.log(depth), np.log(self.depths), np.log(self._enough))))
 
     def is_outgrown(self, rows: int) -> bool:
         """Whether the partition has grown by half since."""
         return rows >= GROWTH_TO_RETUNE * self.rows
+
+    @cached_property
+    def _least(self) -> int:
+        return _whole(self._enough[0])
 
     @cached_property
     def _enough(self) -> tuple[float, ...]:

@@ -49,6 +49,17 @@ def test_a_tuned_index_reaches_its_target_on_new_queries(index: FaissIndex) -> N
     assert ann_recall(index) >= 0.97
 
 
+def test_a_graph_is_tuned_for_queries_that_are_not_in_it() -> None:
+    rng = np.random.default_rng(5)
+    rows, asked = (rng.normal(size=(count, 24)).astype(np.float32) for count in (4000, 300))
+    index = FaissIndex(24, IndexOptions(spec="HNSW8"))
+    index.add(np.arange(len(rows)), rows)
+    index.fold()
+    truth = np.argsort(-(asked @ rows.T), axis=1)[:, :TOP]
+    found = index.search(asked, TOP)[1]
+    assert np.mean([np.isin(right, row).mean() for right, row in zip(truth, found, strict=True)]) >= 0.988
+
+
 @pytest.mark.parametrize("spec", ["float32", "float16", "int8", "SQ8"])
 def test_a_batch_is_answered_like_single_queries(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "FEWEST_ROWS", 1900)
