@@ -26,7 +26,7 @@ BUILD = Path("build")
 CONFIGS = Path(__file__).with_name("configs")
 STAGES = (1, 2)
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("train.make_starter")
 
 
 def compute_features() -> None:

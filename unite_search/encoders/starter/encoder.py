@@ -26,7 +26,7 @@ from unite_search.errors import EncoderUnavailableError
 from unite_search.modality import Modality
 
 WEIGHTS = Path(__file__).with_name("weights")
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Raise it whenever the code changes a vector."""
 FRAMES = 8
 

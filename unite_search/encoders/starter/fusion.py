@@ -50,7 +50,7 @@ class Weights(NamedTuple):
 TEXT = Weights(1.0, 0.35, 0.0, 0.0, 0.0)
 NAME_QUERY = Weights(1.0, 2.0, 0.0, 0.0, 0.0)
 CANDIDATE = Weights(1.0, 0.6, 0.4, 0.5, 0.5)
-PICTURE_QUERY = Weights(1.0, 0.3, 0.4, 0.1, 0.1)
+PICTURE_QUERY = Weights(1.0, 0.1, 0.4, 0.1, 0.1)
 EDIT_QUERY = Weights(0.4, 0.3, 0.3, 0.8, 0.8)
 MIXED_QUERY = Weights(1.0, 0.2, 0.2, 0.05, 0.05)
 COLOUR_WORDS_QUERY = Weights(1.0, 0.35, 0.0, 0.7, 0.0)

@@ -2,7 +2,7 @@
 
 A picture and a text become a token each; a final token, which starts as their sum, attends to them and is pooled. Heads
 that learned from different seeds make different mistakes: `Ensemble` joins what they say and keeps its main directions.
-Matrices are stored as int8 with a scale for each row, which halves the file and changes no ranking worth naming.
+Matrices are stored as int8 with a scale for each row, which halves the file.
 
 Letters: N contents, T = 3 tokens (picture, text, final), W width, D embedding, M heads.
 """
