@@ -32,6 +32,7 @@ def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": "unite_qwen2_vl", "hidden_size": 8}))
+    (folder / "tokenizer.json").write_text("{}")
     rng = np.random.default_rng(0)
     weights = {name: rng.normal(size=(40, 60)).astype(np.float32) for name in ("a.weight", "b.weight")}
     write_weights(folder / "model.safetensors", weights)
@@ -71,6 +72,10 @@ def test_what_is_no_checkpoint_is_refused_in_one_line(model: Path, tmp_path: Pat
     (model / "model.safetensors.index.json").unlink()
     (model / "model.safetensors").rename(model / "pytorch_model.bin")
     with pytest.raises(EncoderUnavailableError, match=r"lacks its weights \(\*.safetensors\)"):
+        load_encoder(str(model))
+    (model / "pytorch_model.bin").rename(model / "model.safetensors")
+    (model / "tokenizer.json").unlink()
+    with pytest.raises(EncoderUnavailableError, match=r"lacks its tokenizer \(tokenizer.json\)"):
         load_encoder(str(model))
 
 

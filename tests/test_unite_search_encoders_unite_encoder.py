@@ -16,8 +16,10 @@ pytest.importorskip("transformers")
 from unite_search.content import Clip, Content, Image  # noqa: E402
 from unite_search.encoders.options import EncoderOptions  # noqa: E402
 from unite_search.encoders.unite.encoder import UniteEncoder  # noqa: E402
+from unite_search.encoders.unite.inputs import InputBuilder  # noqa: E402
 from unite_search.encoders.unite.memory import run_within_memory  # noqa: E402
 from unite_search.encoders.unite.model import UniteModel  # noqa: E402
+from unite_search.encoders.unite.sizes import PixelLimits  # noqa: E402
 from unite_search.errors import EncoderUnavailableError  # noqa: E402
 
 CPU = EncoderOptions(device="cpu")
@@ -74,6 +76,15 @@ def test_a_long_text_is_cut_but_no_picture_is(encoder: UniteEncoder) -> None:
     pictured = encoder.inputs.draft(Content((Image(drawn(5, 56, 56, 3)), words)), "candidate")
     assert list(pictured.token_ids).count(encoder.inputs.image_id) == 256
     assert encoder.encode([Content((Image(drawn(5, 56, 56, 3)), words[:50]))], role="candidate").shape == (1, 64)
+
+
+def test_a_tokenizer_of_another_model_is_refused() -> None:
+    class Other:
+        def get_added_vocab(self) -> dict[str, int]:
+            return {"<|endoftext|>": 0, "<|image_pad|>": 1}
+
+    with pytest.raises(EncoderUnavailableError, match=r"the tokenizer has no token <\|video_pad\|>"):
+        InputBuilder(Other(), PixelLimits())
 
 
 def test_it_counts_its_work(unite_checkpoint: Path) -> None:

@@ -16,6 +16,7 @@ from unite_search.encoders.unite.hub import local_folder
 from unite_search.errors import EncoderUnavailableError
 
 CONFIG, ADAPTER_CONFIG = "config.json", "adapter_config.json"
+TOKENIZERS = ("tokenizer.json", "vocab.json")
 MODEL_TYPES = ("qwen2_vl", "unite_qwen2_vl")
 SAMPLE_BYTES = 4096
 LENGTH_BYTES = 8
@@ -59,7 +60,7 @@ def find_checkpoint(name: str) -> Checkpoint:
     """Find a model or adapter by folder, hub id or alias, on this disk only.
 
     Raises:
-        EncoderUnavailableError: it is not here, or lacks its weights; the message says how to get it.
+        EncoderUnavailableError: it is not here, or lacks a part; the message says how to get it.
     """
     folder = local_folder(name)
     if (folder / ADAPTER_CONFIG).is_file():
@@ -67,6 +68,8 @@ def find_checkpoint(name: str) -> Checkpoint:
     if not (folder / CONFIG).is_file():
         raise EncoderUnavailableError(f"{folder} has no {CONFIG}; expected a UNITE model or a LoRA adapter of one")
     weight_files(folder)
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise EncoderUnavailableError(f"{folder} lacks its tokenizer ({TOKENIZERS[0]})")
     return Checkpoint(folder)
 
 

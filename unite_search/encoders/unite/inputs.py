@@ -18,6 +18,7 @@ from unite_search.encoders.unite.collate import Prepared, Seen
 from unite_search.encoders.unite.pixels import grid_of_part, patches_of_part
 from unite_search.encoders.unite.prompts import IMAGE_PAD, VIDEO_PAD, prompt_of
 from unite_search.encoders.unite.sizes import Grid, PixelLimits, tokens_of
+from unite_search.errors import EncoderUnavailableError
 
 MAX_TOKENS = 2048
 END_OF_TEXT = "<|endoftext|>"
@@ -41,11 +42,15 @@ class InputBuilder:
         self._tokenizer = tokenizer
         self._limits = limits
         self._max_tokens = max_tokens
-        self.image_id, self.video_id, self.pad_id = tokenizer.convert_tokens_to_ids([IMAGE_PAD, VIDEO_PAD, END_OF_TEXT])
+        self.image_id, self.video_id, self.pad_id = _ids_of(tokenizer, (IMAGE_PAD, VIDEO_PAD, END_OF_TEXT))
 
     @classmethod
     def load(cls, folder: Path, limits: PixelLimits) -> InputBuilder:
-        """Read the tokenizer of a checkpoint."""
+        """Read the tokenizer of a checkpoint.
+
+        Raises:
+            EncoderUnavailableError: it is of another kind of model.
+        """
         from transformers import Qwen2Tokenizer
 
         return cls(Qwen2Tokenizer.from_pretrained(folder, local_files_only=True), limits)
@@ -86,3 +91,11 @@ class InputBuilder:
         excess = max(0, len(token_ids) - self._max_tokens)
         shown = (at for at, token in enumerate(token_ids) if token in (self.image_id, self.video_id))
         return token_ids[min(excess, max(0, next(shown, len(token_ids)) - 1)) :]
+
+
+def _ids_of(tokenizer: Any, tokens: Sequence[str]) -> list[int]:
+    known = tokenizer.get_added_vocab()
+    for token in tokens:
+        if token not in known:
+            raise EncoderUnavailableError(f"the tokenizer has no token {token}; expected that of Qwen2-VL")
+    return [known[token] for token in tokens]
