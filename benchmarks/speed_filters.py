@@ -21,7 +21,6 @@ from indexers.tune import Tuning
 SHARES = (0.001, 0.01, 0.1, 0.5)
 QUERIES = 64
 RECALL_LOSS = 0.01
-TURN_MS = 30
 
 Search = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 """(1, D) query to (1, K) row numbers."""
@@ -55,7 +54,7 @@ def _share(data: Data, spec: str, allowed: Ids, truth: NDArray[np.int64]) -> dic
         **_ways(state.base, state.tuning, allowed),
     }
     with faiss_settings(threads=1, has_blas=True, dim=data.rows.shape[1]):
-        costs = in_turns({name: partial(_ask, way, data) for name, way in ways.items()}, turn_ms=TURN_MS)
+        costs = in_turns({name: partial(_ask, way, data) for name, way in ways.items()})
         found = {name: np.vstack([way(query[None]) for query in data.queries[:QUERIES]]) for name, way in ways.items()}
     recalls = {name: recall(lists, truth) for name, lists in found.items()}
     usable = [costs[name].wall_ms for name in ways if name != "ours" and recalls[name] >= recalls["ours"] - RECALL_LOSS]

@@ -69,8 +69,8 @@ def in_turns(
     """Time some calls against each other.
 
     Args:
-        calls: by name; each runs for a while, then the next has its turn. Another begins each round, because one may
-            leave in the processor's cache what the next needs.
+        calls: by name; each runs for a while, then the next has its turn. The order changes with each round, because
+            one may leave in the processor's cache what the next needs.
         rounds: turns of each.
         turn_ms: length of a turn, which is one call at least.
         is_warmed_up: call each first without timing it; otherwise a turn is one call.
@@ -80,10 +80,9 @@ def in_turns(
     """
     repeats = {name: _repeats(call, turn_ms) if is_warmed_up else 1 for name, call in calls.items()}
     turns: dict[str, list[Cost]] = {name: [] for name in calls}
-    names = list(calls)
+    rng = np.random.default_rng(0)
     for turn in range(rounds):
-        first = turn % len(names)
-        for name in names[first:] + names[:first]:
+        for name in rng.permutation(list(calls)).tolist():
             turns[name].append(_turn(calls[name], repeats[name], turn * repeats[name]))
     return {
         name: Cost(

@@ -1,10 +1,11 @@
 """`Chosen`: the positions that may be returned, and which of three ways of searching among them is quickest.
 
-- **gather**: few positions; their rows are put together and compared exactly, whatever the index;
+- **gather**: few positions; their rows are put together and compared exactly, whatever the index. Single queries on
+  float32 rows always do this, in place;
 - **select**: the bits go down into Faiss, which passes over the others while it scans (`IDSelectorBitmap`);
 - **widen**: nearly all positions; search as if all were allowed, for more results, and leave out the wrong ones.
 
-The bounds between them are measured by `python -m benchmarks speed-filters`, see docs/indexers.md.
+The bounds between them are measured by `python -m benchmarks speed filters`, see docs/indexers.md.
 """
 
 from __future__ import annotations

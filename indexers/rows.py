@@ -88,7 +88,7 @@ class Rows:
         """
         if chosen is None:
             return self._scan(queries, k)
-        if chosen.is_for_gathering:
+        if chosen.is_for_gathering or self._compares_in_place(queries):
             return self.search_gathered(queries, k, chosen)
         if chosen.is_for_widening or len(queries) >= BATCH_FROM_QUERIES:
             return self.search_widened(queries, k, chosen)
@@ -97,7 +97,7 @@ class Rows:
     def search_gathered(self, queries: Embeddings, k: int, chosen: Chosen) -> tuple[Embeddings, Positions]:
         """Compare the chosen rows only; a few queries on float32 do it in place, others on a copy."""
         positions = chosen.positions
-        if self.dtype == FLOAT32 and len(queries) < BATCH_FROM_QUERIES:
+        if self._compares_in_place(queries):
             return search(self.index, queries, k, faiss.SearchParameters(sel=faiss.IDSelectorArray(positions)))
         few = Rows.empty(self.dim, self.dtype)
         few.extend(self, positions)
@@ -128,6 +128,10 @@ class Rows:
         """
         scores = np.vstack([self.take(own) @ query for query, own in zip(queries, candidates, strict=True)])
         return best(scores, candidates, k)
+
+    def _compares_in_place(self, queries: Embeddings) -> bool:
+        """Whether Faiss goes from one chosen row to the next without looking at the others."""
+        return self.dtype == FLOAT32 and len(queries) < BATCH_FROM_QUERIES
 
     def _scan(self, queries: Embeddings, k: int) -> tuple[Embeddings, Positions]:
         return blocks.scan(self.index, queries, k) if blocks.pays(queries, k) else search(self.index, queries, k)
