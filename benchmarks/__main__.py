@@ -56,6 +56,10 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
         "memory and time of a batch of 4096 in chunks of 16, tiny Qwen2-VL (needs torch)",
         lambda given, _encoder: _run("grad_cache", given.data, given.data.parent / TINY),
     ),
+    "starter-speed": (
+        "photos a second, decoding included, and texts a second",
+        lambda given, encoder: _run("starter_speed", given.data, encoder),
+    ),
     "starter-seeds": (
         "the starter with the head of each seed, and with all (needs what `make starter` leaves)",
         lambda given, _encoder: _run("starter_seeds", given.data),
