@@ -69,16 +69,19 @@ class Head:
             (N, D) float32 unit rows.
         """
         present = np.stack([pictures.any(axis=1), texts.any(axis=1)], axis=1)  # (N, 2)
-        features = (pictures[:, :FEATURE_DIM] - self._weights["feature_mean"]) / self._weights["feature_spread"]
-        scale = np.float32(TEXT_DIM**0.5)
-        scaled = np.concatenate([features, pictures[:, FEATURE_DIM:] * scale], axis=1)
-        parts = np.stack([self._linear("picture", scaled), self._linear("text", texts * scale)], axis=1)
-        parts *= present[..., None]  # (N, 2, W)
+        parts = np.zeros((len(pictures), 2, WIDTH), np.float32)
+        parts[present[:, 0], 0] = self._seen(pictures[present[:, 0]])
+        parts[present[:, 1], 1] = self._linear("text", texts[present[:, 1]] * np.float32(TEXT_DIM**0.5))
         final = parts.sum(axis=1, keepdims=True)
         final = (final + self._attention(np.concatenate([parts, final], axis=1), present))[:, 0]  # (N, W)
         hidden = np.maximum(self._linear("hidden", self._norm("hidden_norm", final)), 0)
         final = final + self._linear("returned", hidden)
         return unit(final @ self._weights["out.weight"].T)
+
+    def _seen(self, pictures: Floats) -> Floats:
+        features = (pictures[:, :FEATURE_DIM] - self._weights["feature_mean"]) / self._weights["feature_spread"]
+        mixes = pictures[:, FEATURE_DIM:] * np.float32(TEXT_DIM**0.5)
+        return self._linear("picture", np.concatenate([features, mixes], axis=1))
 
     def _attention(self, tokens: Floats, present: NDArray[np.bool_]) -> Floats:
         """The final of (N, 3, W) tokens attends to those that are present; (N, 1, W)."""
