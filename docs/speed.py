@@ -19,21 +19,23 @@ HEADING = "## Measured\n"
 PARTS = ("search", "build", "files", "changes", "filters", "peers")
 FILTER_COLUMNS = ("ours", "gather", "select", "widen")
 COLOURS = ("#1b6ca8", "#7a9e3b", "#d08a1e", "#a63d57")
+FEWEST_ROWS_ASKED = 100_000
 WIDTH, HEIGHT, MARGIN = 640, 400, 60
 LEGEND_WIDTH = 120
 INTRODUCTION = """
 By `python docs/speed.py` from `docs/results/speed-*.json`, which `python -m benchmarks speed` writes. Rows are drawn
 from clusters of clusters that are as hard to search as real captions (`benchmarks/clustered.py`). Milliseconds are wall
 time a query, the median of five turns; a single query runs on one thread, a batch on all.
+
 """
 
 
 def page(head: str) -> str:
     """The whole of `indexers.md`, given what stands before the heading."""
     results = {part: json.loads((RESULTS / f"speed-{part}.json").read_text(encoding="utf-8")) for part in PARTS}
-    measured = {part: content["results"] for part, content in results.items()}
+    measured = {part: dict(sorted(content["results"].items(), key=_order)) for part, content in results.items()}
     machine = results["search"]["machine"]
-    lines = [f"Machine: {machine['cpu']}, {machine['cores']} cores.", "", *_asked(measured)]
+    lines = [f"Machine: {machine['cpu']}, {machine['cores']} cores, shared.", "", *_asked(measured)]
     for size, content in measured["search"].items():
         lines += ["", f"### Kinds, {_size(size)}", "", *_kinds(content)]
     lines += ["", "![time of a query by the number of rows](scaling.svg)"]
@@ -93,12 +95,12 @@ def _axes(low: Any, high: Any) -> str:
 
 def _asked(measured: dict[str, Any]) -> list[str]:
     """One line for each check, a column for each size; filters have tables of their own."""
-    sizes = list(dict.fromkeys(size for part in measured.values() for size in part))
+    sizes = [size for size in measured["search"] if int(size.partition("x")[0]) >= FEWEST_ROWS_ASKED]
     table: dict[tuple[str, str], dict[str, str]] = {}
     for part in ("search", "build", "files", "changes"):
         for size, content in measured[part].items():
             for what, check in content["checks"].items():
-                row = table.setdefault((_without_cells(what), check["asked"]), {})
+                row = table.setdefault((f"{part}: {_without_cells(what)}", check["asked"]), {})
                 row[size] = f"{check['reached']:g}" if check["holds"] else f"**{check['reached']:g}**"
     lines = [f"| | asked | {' | '.join(map(_size, sizes))} |", "|---|---|" + "---|" * len(sizes)]
     lines += [
@@ -144,6 +146,11 @@ def _filters(content: dict[str, Any]) -> list[str]:
             times = " | ".join(f"{row[f'{name}_ms']:.3g}" for name in FILTER_COLUMNS)
             lines.append(f"| {spec} | {share} | {times} | {row['ratio_to_best']:.2f} | {row['recall']:.3f} |")
     return lines
+
+
+def _order(entry: tuple[str, Any]) -> tuple[int, int]:
+    rows, dim = map(int, entry[0].split("x"))
+    return dim, rows
 
 
 def _without_cells(what: str) -> str:
