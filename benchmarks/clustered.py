@@ -54,4 +54,5 @@ def _centres(rng: np.random.Generator) -> NDArray[np.float32]:
     for level in range(1, LEVELS + 1):
         steps = rng.normal(size=(BRANCHES**level, INTRINSIC_DIM)).astype(np.float32)
         centres += steps[leaves // BRANCHES ** (LEVELS - level)]
-    return centres / centres.std()
+    centres /= centres.std()
+    return centres

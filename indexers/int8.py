@@ -93,7 +93,8 @@ def _behind_rotation(inner: Any, sample: Embeddings) -> Any:
 
 def _code_length(sample: Embeddings) -> int:
     """L, the next fast length from D on."""
-    return FAST_LENGTH * ceil(sample.shape[1] / FAST_LENGTH)
+    blocks: int = ceil(sample.shape[1] / FAST_LENGTH)
+    return FAST_LENGTH * blocks
 
 
 def _rotation(index: Any) -> Any:
