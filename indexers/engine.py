@@ -53,7 +53,7 @@ Result = TypeVar("Result")
 
 NO_ID = -1
 BATCH_FROM_QUERIES = 8
-PIECES_PER_THREAD = 4
+PIECES_PER_THREAD = 2
 """So that a thread that comes late finds less to do, rather than the others waiting for it."""
 
 
