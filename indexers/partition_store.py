@@ -121,7 +121,10 @@ def _load_sample(directory: Path, file: StoredFile, dim: int) -> Embeddings:
     problem = file.problem(directory, is_thorough=True)
     if problem:
         raise DamagedIndexError(f"{file.name}: {problem}")
-    sample: Embeddings = np.load(directory / file.name, allow_pickle=False)
+    try:
+        sample: Embeddings = np.load(directory / file.name, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DamagedIndexError(f"{file.name} cannot be read") from error
     if sample.ndim != 2 or sample.shape[1] != dim:
         raise DamagedIndexError(f"{file.name} has shape {sample.shape}; expected (n, {dim})")
     return sample

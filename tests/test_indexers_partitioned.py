@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexers import faiss_index
+from indexers.files import StoredFile
 from indexers.partitioned import PartitionedIndex
 from indexers.spec import IndexOptions
 
@@ -147,6 +148,24 @@ def flip_a_bit(path: Path, place: int) -> None:
     content = bytearray(path.read_bytes())
     content[place] ^= 4
     path.write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["rows", "ids", "sample"])
+def test_a_file_that_a_writer_removes_after_its_check_is_a_problem(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    check = StoredFile.problem
+
+    def check_then_remove(file: StoredFile, directory: Path, *, is_thorough: bool) -> str | None:
+        found = check(file, directory, is_thorough=is_thorough)
+        if file.name.startswith("image.") and f".{kind}." in file.name:
+            (directory / file.name).unlink()
+        return found
+
+    monkeypatch.setattr(StoredFile, "problem", check_then_remove)
+    index = opened(saved)
+    assert [problem.partition(":")[0] for problem in index.problems] == ["partition image"]
+    assert index.version is None
 
 
 def test_one_flipped_bit_of_a_small_file_is_found_on_opening(saved: Path) -> None:
