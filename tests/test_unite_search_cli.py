@@ -304,7 +304,9 @@ if __name__ == "__main__":""",
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.startswith(b"Interrupted.")
+    *progress, last = errors.splitlines()
+    assert last.startswith(b"Interrupted.")
+    assert all(line.startswith(b"Indexing:") for line in progress)
     assert errors.count(b"\n") == 1
     assert in_process("index").returncode == 0
     assert json.loads(in_process("status", "--json").stdout)["files"] == 5

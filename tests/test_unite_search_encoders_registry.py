@@ -10,7 +10,7 @@ from unite_search.encoders.registry import DEFAULT_ENCODER, ENCODERS, load_encod
 
 def test_default_encoder_is_built_in_and_loads() -> None:
     encoder = load_encoder(DEFAULT_ENCODER)
-    assert (encoder.name, encoder.dim) == ("starter", 685)
+    assert (encoder.name, encoder.dim) == ("starter", 941)
     assert encoder.modalities.value == 7
 
 
