@@ -11,7 +11,7 @@ help:
 	@echo "make test            all checks and all tests"
 	@echo "make test-unite      the tests that need torch, in .venv-unite (6 GB)"
 	@echo "make check           format, lint, types and layers only"
-	@echo "make docs            write docs/modules.md"
+	@echo "make docs            write the pages that are made from code and results"
 	@echo "make benchmark       write docs/results/*.json (needs ../shared/data)"
 	@echo "make starter         train the starter's head and write its weights (needs ../shared/data)"
 	@echo "make clean           remove the virtual environment and what tools left behind"
@@ -44,6 +44,8 @@ check: $(VENV)/installed
 
 docs: $(VENV)/installed
 	$(BIN)/python docs/modules.py
+	$(BIN)/python docs/results.py
+	$(BIN)/python docs/speed.py
 
 benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks all --data ../shared/data
