@@ -244,11 +244,11 @@ def test_a_clip_plays_in_its_details(page: Page) -> None:
     expect(page.locator(".card")).to_have_count(1)
     page.locator(".card").click()
     expect(page.locator("#detail video")).to_be_visible()
-    player = "document.querySelector('#detail video')"
-    page.wait_for_function(f"{player}.currentTime > 0.2")
-    page.evaluate(f"{player}.pause(); {player}.currentTime = 2.5")
-    page.wait_for_function(f"!{player}.seeking")
-    assert abs(page.evaluate(f"{player}.currentTime") - 2.5) < 0.2
+    player = page.locator("#detail video")
+    until(lambda: player.evaluate("video => video.currentTime") > 0.2)
+    player.evaluate("video => { video.pause(); video.currentTime = 2.5 }")
+    until(lambda: not player.evaluate("video => video.seeking"))
+    assert abs(player.evaluate("video => video.currentTime") - 2.5) < 0.2
 
 
 def test_everything_can_be_done_with_keys(page: Page) -> None:
