@@ -1,6 +1,7 @@
 """Published training formats, and captioned collections, as lists of pairs. Each reader takes its `SourceConfig`.
 
-Sources of the formats: /work/shared/FORMATS.md names the projects; docs/training.md lists what each reader takes.
+Source: the formats are those of friedrichor/UNITE, TIGER-Lab/MMEB-train and lucas-ventura/WebVid-CoVR (Hugging Face),
+Cuberick-Orion/CIRR, XiaoxiaoGuo/fashion-iq and rom1504/clip-retrieval (GitHub); docs/training.md lists the readers.
 """
 
 from __future__ import annotations

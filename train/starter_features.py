@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ class Table:
 
     def _save(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".tmp")
+        temporary = self._path.with_name(f".{self._path.name}.{uuid4().hex}.tmp")
         with temporary.open("wb") as stream:
             np.savez(stream, keys=np.array(list(self._rows)), rows=np.stack(list(self._rows.values())))
         temporary.replace(self._path)
