@@ -188,6 +188,17 @@ def test_a_caption_beside_a_picture_is_searchable_and_a_new_caption_replaces_it(
     assert collection.search(Query.of("x"), by_year).hits[0].text == "my grandfather"
 
 
+def test_items_are_streamed_as_they_are_known(collection: Collection, media: Path) -> None:
+    (media / "red.txt").write_text("grandmother")
+    collection.index([media])
+    items = list(collection.items())
+    assert items == [collection.item(item.id) for item in items]
+    assert {Path(item.uri).stem for item in items} == {*COLOURS, "note"}
+    assert [item.text for item in collection.items("kind = 'image' AND text IS NOT NULL")] == ["grandmother"]
+    with pytest.raises(FilterError, match="nonsense"):
+        list(collection.items("nonsense = 1"))
+
+
 def test_a_filter_returns_as_many_as_match(collection: Collection, tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()

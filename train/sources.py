@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from train.collection_source import read_collection
 from train.config import SourceConfig
 from train.data import Pair, Side
 from train.edits import EDIT_WORDINGS
@@ -197,4 +198,5 @@ SOURCES: dict[str, Reader] = {
     "cirr": _cirr,
     "fashioniq": _fashioniq,
     "clip-retrieval": _clip_retrieval,
+    "collection": read_collection,
 }

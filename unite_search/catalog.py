@@ -116,9 +116,20 @@ class Catalog:
         try:
             found = self._table.to_table(columns=["id"], filter=where)
         except (ValueError, OSError) as error:
-            columns = ", ".join(name for name in self._table.schema.names if name != "embedding")
-            raise FilterError(f"filter {where!r}: {_first_line(error)} (columns: {columns})") from error
+            raise self._refusal(where, error) from error
         return np.sort(found["id"].to_numpy())
+
+    def stream(self, columns: Sequence[str], where: str | None = None) -> Iterator[dict[str, Any]]:
+        """Some columns of the items that a SQL expression accepts, in table order, a batch in memory at a time.
+
+        Raises:
+            FilterError: the expression cannot be evaluated; the message says why and names the columns.
+        """
+        try:
+            for batch in self._table.to_batches(columns=list(columns), filter=where):
+                yield from batch.to_pylist()
+        except (ValueError, OSError) as error:
+            raise self._refusal(where, error) from error
 
     def ids_of_hashes(self, hashes: Iterable[str]) -> NDArray[np.int64]:
         """Sorted ids of the items whose file has one of these content hashes."""
@@ -161,6 +172,10 @@ class Catalog:
         names = None if columns is None else [*{*columns, "id"}]
         found: list[dict[str, Any]] = self._table.to_table(columns=names, filter=f"{key} IN ({wanted})").to_pylist()
         return found
+
+    def _refusal(self, where: str | None, error: Exception) -> FilterError:
+        columns = ", ".join(name for name in self._table.schema.names if name != "embedding")
+        return FilterError(f"filter {where!r}: {_first_line(error)} (columns: {columns})")
 
     def commit(self, change: Change) -> None:
         """Write a change; when this returns it is on disk and seen by every new reader."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -83,9 +82,7 @@ class Collection:
     def __enter__(self) -> Collection:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -202,6 +199,15 @@ class Collection:
         """
         return Item.of(self._row(item_id, ITEM_COLUMNS))
 
+    def items(self, where: str | None = None) -> Iterator[Item]:
+        """Stream all items, or those that a SQL expression accepts, as they are when the first is read.
+
+        Raises:
+            FilterError: the expression cannot be evaluated.
+        """
+        with self._store.reading() as (catalog, _):
+            return map(Item.of, catalog.stream(ITEM_COLUMNS, where))
+
     def count(self, *, paths: Sequence[AnyPath] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
         """How many items `remove` would take out, given the same.
 
@@ -257,11 +263,10 @@ class Collection:
         Raises:
             UniteSearchError: nothing to import, or there is a collection in `directory` already.
         """
-        origin = Path(source).expanduser().absolute()
         folder = collection_directory() if directory is None else Path(directory).expanduser().absolute()
         if (folder / FILE_NAME).exists():
             raise UniteSearchError(f"there is a collection at {folder} already; import into a new one")
-        import_vectors(origin, folder)
+        import_vectors(Path(source).expanduser().absolute(), folder)
         return cls(folder)
 
     def status(self) -> Status:
