@@ -1,8 +1,13 @@
-"""Two and four real processes against one: losses, gradients of embeddings, gradients of parameters under DDP."""
+"""Two and four real processes against one: losses, gradients of embeddings, gradients of parameters under DDP.
+
+Hard negatives are few, and in some processes none.
+"""
 
 from __future__ import annotations
 
 import json
+import zlib
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +19,18 @@ safetensors = pytest.importorskip("safetensors.torch")
 
 from gloo import in_processes, own_rows  # noqa: E402
 
+from train.config import LossConfig  # noqa: E402
+from train.data import Pair, Side  # noqa: E402
 from train.distributed import gather_rows, process_count, process_rank, sum_gradients  # noqa: E402
 from train.grad_cache import GradCache  # noqa: E402
 from train.losses import LossOptions, Rows, info_nce, mamcl  # noqa: E402
+from train.shared_batch import Chunk, SharedBatch  # noqa: E402
 
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "parity" / "golden"
 CODES = {"text": 1, "image": 2, "video": 4}
 OPTIONS = LossOptions(temperature=0.1, symmetric=True)
+ROWS_WITH_NEGATIVE = {"uneven": (0, 1, 2, 3, 4, 8), "one process": (0, 4), "everywhere": range(12), "nowhere": ()}
+"""Row i belongs to process i modulo their number: 5 and 1, or 3, 1, 1, 1 are uneven."""
 
 
 def golden_cases() -> dict[str, dict[str, Any]]:
@@ -99,6 +109,37 @@ def summed_gradient(loss_name: str) -> Any:
     return gradient(model)
 
 
+def pairs_with_negatives(rows: Iterable[int]) -> list[Pair]:
+    """Twelve pairs, of which some rows have a hard negative; every third wants an image."""
+    wanted = [{"images": (f"{row}.jpg",)} if row % 3 == 0 else {"text": f"answer {row}"} for row in range(12)]
+    negatives = {row: Side(text=f"wrong {row}") for row in rows}
+    return [
+        Pair(query=Side(text=f"query {row}"), candidate=Side(**candidate), negative=negatives.get(row))
+        for row, candidate in enumerate(wanted)
+    ]
+
+
+def inputs_of(sides: Sequence[Side]) -> Any:
+    """(N, 7) numbers of a side's own."""
+    seeds = [zlib.crc32(repr(side).encode()) for side in sides]
+    return torch.stack([torch.randn(7, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
+def gradient_with_negatives(which: str, stage: int) -> tuple[float, Any, list[int]]:
+    """Loss, summed gradient, and how many chunks of each kind this process embedded."""
+    model = network()
+    pairs = pairs_with_negatives(ROWS_WITH_NEGATIVE[which])[process_rank() :: process_count()]
+    batch = SharedBatch(pairs, LossConfig(stage=stage, temperature=0.1))
+
+    def embed(chunk: Chunk) -> Any:
+        return model(inputs_of(chunk[1]))
+
+    chunks = batch.chunks(2)
+    loss = GradCache(embed).backward(chunks, batch.loss)
+    sum_gradients(model.parameters())
+    return loss.item(), gradient(model), [len(group) for group in chunks]
+
+
 def ragged_error() -> str:
     try:
         gather_rows(torch.zeros(2 + process_rank(), 3))
@@ -114,6 +155,9 @@ def everything(count: int) -> dict[str, Any]:
         "ddp": {name: ddp_gradient(name) for name in losses()},
         "summed": {name: summed_gradient(name) for name in losses()},
         "ragged": ragged_error(),
+        "negatives": {
+            (which, stage): gradient_with_negatives(which, stage) for which in ROWS_WITH_NEGATIVE for stage in (1, 2)
+        },
     }
 
 
@@ -146,6 +190,36 @@ def test_chunks_in_processes_give_the_gradient_of_one(results: list[dict[str, An
     losses()[loss_name](alone(queries), alone(candidates)).backward()
     for result in results:
         assert (result[way][loss_name] - gradient(alone)).norm() <= 1e-6 * gradient(alone).norm()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [1, 2])
+@pytest.mark.parametrize("which", ROWS_WITH_NEGATIVE)
+def test_hard_negatives_in_unequal_numbers_give_the_gradient_of_one_process(
+    results: list[dict[str, Any]], which: str, stage: int
+) -> None:
+    expected, expected_gradient, _ = gradient_with_negatives(which, stage)
+    found = [result["negatives"][which, stage] for result in results]
+    for loss, summed, chunks in found:
+        assert loss == pytest.approx(expected, rel=1e-6)
+        assert (summed - expected_gradient).norm() <= 1e-6 * expected_gradient.norm()
+        assert chunks == found[0][2], "processes are out of step"
+
+
+@pytest.mark.parametrize("which", ROWS_WITH_NEGATIVE)
+def test_every_query_competes_against_all_hard_negatives_and_no_filled_up_ones(which: str) -> None:
+    pairs = pairs_with_negatives(ROWS_WITH_NEGATIVE[which])
+    model = network()
+    sides = [pair.negative for pair in pairs if pair.negative]
+    negatives = model(inputs_of(sides)) if sides else torch.zeros(0, 16)
+    queries, candidates = (model(inputs_of([getattr(pair, side) for pair in pairs])) for side in ("query", "candidate"))
+    losses_of_rows = []
+    for row, pair in enumerate(pairs):
+        rivals = [other for other in range(12) if pairs[other].wanted == pair.wanted]
+        scores = torch.cat([candidates[rivals], negatives]) @ queries[row] / 0.1
+        losses_of_rows.append(scores.logsumexp(0) - candidates[row] @ queries[row] / 0.1)
+    loss, _, _ = gradient_with_negatives(which, stage=2)
+    assert loss == pytest.approx(torch.stack(losses_of_rows).mean().item(), rel=1e-5)
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def _join_processes() -> None:
     """Meet the other processes of torchrun, each with a GPU of its own where there are any."""
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
 
 
 if __name__ == "__main__":

@@ -15,18 +15,16 @@ from train.batches import BatchSampler
 from train.checkpoints import Checkpointer, MetricsLog, Progress, read_metrics, seed_everything
 from train.config import OptimiserConfig, TrainConfig
 from train.curves import draw_curves
-from train.data import Pair, Side, group_numbers, without
-from train.distributed import first_process_first, gather_rows, process_count, process_rank, sum_gradients
+from train.data import without
+from train.distributed import first_process_first, process_count, process_rank, sum_gradients
 from train.evaluation import Evaluation
 from train.grad_cache import GradCache
-from train.losses import LossOptions, Rows, count_alone, info_nce, mamcl
+from train.losses import count_alone
 from train.optimise import Average, Weights, rate_share
 from train.record import write_record
+from train.shared_batch import Chunk, SharedBatch
 from train.sources import read_pairs
 from train.trainee import Trainee, load_trainee
-from unite_search.encoders.base import Role
-
-Chunk = tuple[Role, Sequence[Side]]
 
 TOLD = ("step", "loss", "gradient_norm", "learning_rate", "seconds")
 
@@ -109,7 +107,8 @@ class Run:
         self.trainee.module.train()
         seed_everything(self.config.run.seed, progress.step, process_rank())
         pairs = self.sampler.batch(progress.step, process_rank(), process_count())
-        value = self.cache.backward(self._chunks(pairs), self._loss(pairs))
+        batch = SharedBatch(pairs, self.config.loss)
+        value = self.cache.backward(batch.chunks(self.config.data.chunk), batch.loss)
         sum_gradients(self.average.parameters)
         norm = torch.nn.utils.clip_grad_norm_(self.average.parameters, self.config.optimiser.clip or math.inf)
         self.optimiser.step()
@@ -149,46 +148,3 @@ class Run:
 
     def _is_stale(self, progress: Progress) -> bool:
         return 0 < self.config.run.patience <= progress.stale
-
-    def _chunks(self, pairs: Sequence[Pair]) -> list[list[Chunk]]:
-        size = self.config.data.chunk
-        groups: list[tuple[Role, list[Side]]] = [
-            ("query", [pair.query for pair in pairs]),
-            ("candidate", [pair.candidate for pair in pairs]),
-            ("candidate", [pair.negative for pair in pairs if pair.negative]),
-        ]
-        return [
-            [(role, sides[start : start + size]) for start in range(0, len(sides), size)]
-            for role, sides in groups
-            if sides
-        ]
-
-    def _loss(self, pairs: Sequence[Pair]) -> LossOfBatch:
-        config = self.config.loss
-        options = LossOptions(
-            temperature=config.temperature,
-            symmetric=config.is_symmetric,
-            positives=config.positives,  # type: ignore[arg-type]
-        )
-        return LossOfBatch(pairs, options, is_masked=config.stage == 2)
-
-
-class LossOfBatch:
-    """The loss of the whole batch of all processes, from the embeddings of one."""
-
-    def __init__(self, pairs: Sequence[Pair], options: LossOptions, *, is_masked: bool) -> None:
-        self._options = options
-        self._is_masked = is_masked
-        self._modalities = gather_rows(torch.tensor([int(pair.wanted) for pair in pairs]))
-        self._groups = gather_rows(torch.tensor(group_numbers(pairs, process_rank())))
-
-    def __call__(
-        self, queries: torch.Tensor, candidates: torch.Tensor, negatives: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """(B, D) embeddings of this process to the loss of all."""
-        gathered = None if negatives is None else gather_rows(negatives)
-        rows = Rows(groups=self._groups.to(queries.device), hard_negatives=gathered)
-        q, c = gather_rows(queries), gather_rows(candidates)
-        if self._is_masked:
-            return mamcl(q, c, self._modalities.to(q.device), self._options, rows)
-        return info_nce(q, c, self._options, rows)
