@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from train.distributed import process_rank
+from train.sharding import whole
+
 CHECKPOINT, METRICS = "checkpoint.pt", "metrics.jsonl"
 
 
@@ -35,7 +38,7 @@ class Checkpointer:
     """Saves and restores weights, optimiser, schedule and averages; randomness follows from seed and step.
 
     Args:
-        folder: of the run; the first process saves, all restore.
+        folder: of the run.
         parts: what has `state_dict` and `load_state_dict`, by name.
     """
 
@@ -44,8 +47,10 @@ class Checkpointer:
         self._parts = parts
 
     def save(self, progress: Progress) -> None:
-        """Write the state to a temporary name, sync, rename."""
-        state = {name: part.state_dict() for name, part in self._parts.items()}
+        """Write the state to a temporary name, sync, rename; the first process does, all call it."""
+        state = whole({name: part.state_dict() for name, part in self._parts.items()})
+        if process_rank() > 0:
+            return
         temporary = self._path.with_suffix(".tmp")
         with temporary.open("wb") as stream:
             torch.save({"parts": state, "progress": _values(progress)}, stream)

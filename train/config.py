@@ -74,6 +74,7 @@ class ModelConfig:
         dropout: while training.
         dtype: of frozen weights and activations; bfloat16 is slow on CPUs without it.
         gradient_checkpointing: recompute activations instead of keeping them.
+        sharded: keep a piece of the language model's weights in each process of torchrun, see `train.sharding`.
     """
 
     kind: str = "starter-head"
@@ -83,8 +84,10 @@ class ModelConfig:
     dropout: float = 0.05
     dtype: str = "float32"
     gradient_checkpointing: bool = False
+    sharded: bool = False
 
     def __post_init__(self) -> None:
+        _expect(self.kind == "unite" or not self.sharded, f"sharded is for kind unite; kind is {self.kind!r}")
         _expect(self.dtype in ("float32", "bfloat16"), f"dtype is {self.dtype!r}; expected float32 or bfloat16")
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import distributed
+from torch.distributed.tensor import DTensor
 
 
 def process_count() -> int:
@@ -57,10 +58,12 @@ def gather_rows(rows: torch.Tensor) -> torch.Tensor:
 
 
 def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
-    """Add up the gradients of all processes, in place, in every process."""
+    """Add up the gradients of all processes, in place, in every process; those of sharded weights are sums already."""
     if process_count() == 1:
         return
     for parameter in parameters:
+        if isinstance(parameter, DTensor):
+            continue
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
         distributed.all_reduce(parameter.grad)

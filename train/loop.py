@@ -22,6 +22,7 @@ from train.grad_cache import GradCache
 from train.losses import count_alone
 from train.optimise import Average, Weights, rate_share
 from train.record import write_record
+from train.sharding import optimiser_state_in_pieces, whole
 from train.shared_batch import Chunk, SharedBatch
 from train.sources import read_pairs
 from train.trainee import Trainee, load_trainee
@@ -66,6 +67,7 @@ class Run:
         trained = {name: value for name, value in self.trainee.module.named_parameters() if value.requires_grad}
         self.optimiser = torch.optim.AdamW(trained.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
         rate = partial(rate_share, steps=self.config.run.steps, warmup=config.warmup)
+        self.optimiser.register_load_state_dict_pre_hook(optimiser_state_in_pieces)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, rate)
         self.average = Average(list(trained.values()), config.averaging)
         self.cache: GradCache[Chunk] = GradCache(lambda chunk: self.trainee.embed(chunk[1], chunk[0]))
@@ -89,17 +91,18 @@ class Run:
             if metrics:
                 metrics.append(lines)
                 self._tell(lines)
-                if progress.step % self.config.run.save_every == 0:
-                    self.checkpointer.save(progress)
-        if metrics:
-            self._finish(progress)
+            if progress.step % self.config.run.save_every == 0:
+                self.checkpointer.save(progress)
+        self._finish(progress)
         return progress
 
     def _finish(self, progress: Progress) -> None:
         self.checkpointer.save(progress)
         with self.average.in_place():
-            self.trainee.export(self.folder / "encoder")
-        draw_curves(read_metrics(self.folder), self.folder / "curves.png")
+            if process_rank() == 0 or self.config.model.sharded:
+                self.trainee.export(self.folder / "encoder")
+        if process_rank() == 0:
+            draw_curves(read_metrics(self.folder), self.folder / "curves.png")
 
     def step(self, progress: Progress) -> dict[str, float]:
         """One optimiser step; what is logged of it."""
@@ -121,7 +124,7 @@ class Run:
         return {
             "step": progress.step,
             "loss": value.item(),
-            "gradient_norm": norm.item(),
+            "gradient_norm": whole(norm).item(),
             "learning_rate": rate,
             "alone": alone,
             "seconds": round(time.perf_counter() - started, 4),

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
+from train.sharding import in_pieces
+
 
 def rate_share(step: int, *, steps: int, warmup: float) -> float:
     """Share of the highest learning rate at a step: a linear rise over `warmup` of all steps, then a cosine to 0."""
@@ -36,7 +38,7 @@ class Weights:
         if state.keys() != self._trained.keys():
             raise ValueError(f"the checkpoint differs in {min(state.keys() ^ self._trained.keys())}")
         for name, value in state.items():
-            self._trained[name].data.copy_(value)
+            self._trained[name].data.copy_(in_pieces(value, self._trained[name]))
 
 
 class Average:
@@ -82,4 +84,5 @@ class Average:
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Go on from saved averages."""
         self._updates = int(str(state["updates"]))
-        self._values = [torch.as_tensor(value) for value in list(state["values"])]  # type: ignore[call-overload]
+        values = list(state["values"])  # type: ignore[call-overload]
+        self._values = [in_pieces(value, like) for value, like in zip(values, self.parameters, strict=True)]

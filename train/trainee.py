@@ -36,7 +36,7 @@ class Trainee(Protocol):
         ...
 
     def export(self, folder: Path) -> None:
-        """Write what the encoder of `unite_search` loads."""
+        """Write what the encoder of `unite_search` loads: the first process does, called alone or, sharded, by all."""
         ...
 
 

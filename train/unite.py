@@ -21,6 +21,8 @@ from torch.nn import functional
 
 from train.config import ModelConfig
 from train.data import Pair, Side
+from train.distributed import process_rank
+from train.sharding import refuse_one_process, shard, whole
 from unite_search.content import Clip, Content, Image, Part
 from unite_search.encoders.base import Role
 from unite_search.encoders.options import EncoderOptions
@@ -47,10 +49,13 @@ class UniteTrainee:
     """
 
     def __init__(self, config: ModelConfig) -> None:
+        if config.sharded:
+            refuse_one_process()
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._encoder = UniteEncoder(config.checkpoint, EncoderOptions(device=device, dtype=config.dtype))  # type: ignore[arg-type]
         start = find_checkpoint(config.checkpoint)
-        model = UniteModel.load(Checkpoint(start.folder), Placement.choose(device, config.dtype))  # type: ignore[arg-type]
+        placement = Placement.choose("cpu" if config.sharded else device, config.dtype)  # type: ignore[arg-type]
+        model = UniteModel.load(Checkpoint(start.folder), placement)
         self.module = get_peft_model(model.backbone, _lora(config, start.folder))
         _to_float32(self.module)
         if start.adapter is not None:
@@ -58,6 +63,9 @@ class UniteTrainee:
         if config.gradient_checkpointing:
             self.module.enable_input_require_grads()
             self.module.gradient_checkpointing_enable({"use_reentrant": False})
+        self._embedder = Embedder(self.module.get_base_model())
+        if config.sharded:
+            shard(self._embedder, model.backbone.language_model.layers, unsharded=model.backbone.visual)
 
     def prepare(self, pairs: Sequence[Pair]) -> set[str]:
         """See `Trainee`. Media are decoded while training; here each is only read once, to know which cannot be."""
@@ -72,11 +80,15 @@ class UniteTrainee:
         """(N, D) unit rows of tokenized items."""
         inputs = self._encoder.inputs
         batch = collate([inputs.prepare(draft) for draft in drafts], pad_id=inputs.pad_id)
-        return functional.normalize(_pooled(self.module.get_base_model(), batch).float(), dim=-1)
+        rows: torch.Tensor = self._embedder(batch)
+        return rows
 
     def export(self, folder: Path) -> None:
         """Write a PEFT adapter in safetensors, which `--encoder DIR` loads."""
-        self.module.save_pretrained(str(folder))
+        trained = {name: value for name, value in self.module.named_parameters() if value.requires_grad}
+        state = whole({name: value.detach() for name, value in trained.items()})
+        if process_rank() == 0:
+            self.module.save_pretrained(str(folder), state_dict=state)
 
     def _content(self, side: Side) -> Content:
         shown: dict[str, list[Part]] = {
@@ -88,6 +100,37 @@ class UniteTrainee:
             if piece.strip():
                 parts.append(shown[piece].pop(0) if piece in shown else piece.strip())
         return Content((*shown["<|IMAGE|>"], *shown["<|VIDEO|>"], *parts))
+
+
+class Embedder(torch.nn.Module):
+    """A backbone from a batch to unit rows, with a graph.
+
+    Args:
+        backbone: Qwen2-VL.
+    """
+
+    def __init__(self, backbone: Any) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """(B, D) of the last layer at the last token; positions are 0..T-1 on all axes, as in the official code."""
+        backbone = self.backbone
+        embedding = backbone.get_input_embeddings()
+        token_ids = batch.token_ids.to(embedding.weight.device)
+        embeddings = embedding(token_ids)  # (B, T, D)
+        for vision in batch.visions:
+            patches, grids = vision.patches.to(embeddings), vision.grids.to(embeddings.device)
+            with torch.no_grad():
+                output = backbone.visual(patches, grid_thw=grids)
+            features = getattr(output, "pooler_output", output)[vision.kept.to(embeddings.device)]
+            embeddings = embeddings.masked_scatter((token_ids == vision.pad_id)[..., None], features.to(embeddings))
+        mask = batch.attention_mask.to(token_ids.device)
+        positions = torch.arange(token_ids.shape[1], device=token_ids.device).expand(3, *token_ids.shape)
+        hidden = backbone.language_model(
+            inputs_embeds=embeddings, attention_mask=mask, position_ids=positions, use_cache=False
+        ).last_hidden_state
+        return functional.normalize(hidden[:, -1].float(), dim=-1)
 
 
 def load_adapter(module: Any, folder: Path) -> None:
@@ -126,26 +169,6 @@ def _to_float32(module: Any) -> None:
     for name, parameter in module.named_parameters():
         if "lora_" in name:
             parameter.data = parameter.data.float()
-
-
-def _pooled(backbone: Any, batch: Batch) -> torch.Tensor:
-    """(B, D) of the last layer at the last token; positions are 0..T-1 on all axes, as in the official code."""
-    embedding = backbone.get_input_embeddings()
-    token_ids = batch.token_ids.to(embedding.weight.device)
-    embeddings = embedding(token_ids)  # (B, T, D)
-    for vision in batch.visions:
-        patches, grids = vision.patches.to(embeddings), vision.grids.to(embeddings.device)
-        with torch.no_grad():
-            output = backbone.visual(patches, grid_thw=grids)
-        features = getattr(output, "pooler_output", output)[vision.kept.to(embeddings.device)]
-        embeddings = embeddings.masked_scatter((token_ids == vision.pad_id)[..., None], features.to(embeddings))
-    mask = batch.attention_mask.to(token_ids.device)
-    positions = torch.arange(token_ids.shape[1], device=token_ids.device).expand(3, *token_ids.shape)
-    hidden = backbone.language_model(
-        inputs_embeds=embeddings, attention_mask=mask, position_ids=positions, use_cache=False
-    ).last_hidden_state
-    pooled: torch.Tensor = hidden[:, -1]
-    return pooled
 
 
 @lru_cache(MEDIA_KEPT)
