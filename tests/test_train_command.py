@@ -35,22 +35,22 @@ path = "{folder}/manifest.jsonl"
         ([], "manifest.jsonl"),
     ],
 )
-@pytest.mark.parametrize("flag", [None, "--dry-run", "--diagnose"])
+@pytest.mark.parametrize("word", [None, "--dry-run", "diagnose"])
 def test_what_is_wrong_is_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     settings: list[str],
     message: str,
-    flag: str | None,
+    word: str | None,
 ) -> None:
     config = tmp_path / "run.toml"
     config.write_text(CONFIG.format(folder=tmp_path))
-    given = [str(config), *(word for setting in settings for word in ("--set", setting)), *([flag] if flag else [])]
+    given = [*([word] if word else []), str(config), *(part for setting in settings for part in ("--set", setting))]
     monkeypatch.setattr(sys, "argv", ["train", *given])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("python -m train: error:")
+    assert last.startswith(f"python -m train{' diagnose' if word == 'diagnose' else ''}: error:")
     assert message in last

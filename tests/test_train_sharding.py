@@ -73,6 +73,7 @@ def _stop_after_two_steps(run: Run) -> None:
     progress = Progress()
     for _ in range(2):
         run.step(progress)
+    run.folder.mkdir(exist_ok=True)
     run.checkpointer.save(progress)
 
 

@@ -9,7 +9,7 @@ Source: arXiv 2505.19650, section 3.3, on the mask; Liang et al. 2022, "Mind the
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,49 +17,61 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from train.data import Pair, Side
+from train.distributed import process_count, process_rank
 from train.loop import Run
+from train.plane import draw_plane
 from unite_search.modality import Modality
 
 BATCHES = 10
 SIDES_EACH = 200
 MOST_MASKED = 80
-PICTURE_SIDE, DOT = 480, 2
-COLOURS = {Modality.TEXT: "#c0392b", Modality.IMAGE: "#2471a3", Modality.VIDEO: "#1e8449"}
-MIXED_COLOUR = "#7d3c98"
 
 log = logging.getLogger(__name__)
 
 
 def diagnose(run: Run, picture: Path) -> dict[str, Any]:
-    """Masked candidates by kind of query, and similarities by modality before training; draws `picture`."""
-    batches = [run.sampler.batch(step) for step in range(BATCHES)]
+    """Masked candidates by kind of query, and cosines by modality before training and, where it is saved, after.
+
+    Args:
+        run: as its config starts it; afterwards it stands where its folder's checkpoint does.
+        picture: PNG to draw, see `train.plane`.
+    """
+    processes = process_count()
+    batches = [
+        [pair for rank in range(processes) for pair in run.sampler.batch(step, rank, processes)]
+        for step in range(BATCHES)
+    ]
     masked = masked_percent(batches)
-    for kind, percent in masked.items():
-        if percent > MOST_MASKED:
-            log.warning("%s: the mask hides %.0f %% of the candidates", kind, percent)
+    if run.config.loss.stage == 2:
+        _warn(masked)
     sides = _some_sides([pair for pairs in batches for pair in pairs])
-    run.trainee.module.eval()
-    with torch.no_grad():
-        embeddings = run.trainee.embed(sides, "candidate").float().cpu().numpy()
     modalities = [side.modality for side in sides]
-    draw(embeddings, modalities, picture)
-    return {"masked_percent": masked, "mean_cosine": mean_cosines(embeddings, modalities), "picture": str(picture)}
+    states = _embedded_states(run, sides)
+    if process_rank() == 0:
+        draw_plane(states, modalities, picture)
+    return {
+        "masked_percent": masked,
+        "mean_cosine": {state: mean_cosines(embeddings, modalities) for state, embeddings in states.items()},
+        "picture": str(picture),
+    }
 
 
-def masked_percent(batches: Sequence[Sequence[Pair]]) -> dict[str, float]:
-    """Percent of the other candidates of a batch that MAMCL hides from each kind of query, such as `text -> image`."""
-    hidden: Counter[str] = Counter()
-    all_others: Counter[str] = Counter()
+def masked_percent(batches: Sequence[Sequence[Pair]]) -> dict[str, list[float]]:
+    """Percent of the other candidates that MAMCL hides from each kind of query, such as `text -> image`.
+
+    Returns:
+        One number for each batch that holds the kind.
+    """
+    shares: defaultdict[str, list[float]] = defaultdict(list)
     for pairs in batches:
         rows = Counter(pair.wanted for pair in pairs)
-        for pair in pairs:
-            kind = f"{pair.query.modality.partition} -> {pair.wanted.partition}"
-            hidden[kind] += len(pairs) - rows[pair.wanted]
-            all_others[kind] += len(pairs) - 1
-    return {kind: round(100 * hidden[kind] / max(1, count), 1) for kind, count in all_others.items()}
+        kinds = {(pair.query.modality, pair.wanted) for pair in pairs}
+        for given, wanted in sorted(kinds):
+            hidden = (len(pairs) - rows[wanted]) / max(1, len(pairs) - 1)
+            shares[f"{given.partition} -> {wanted.partition}"].append(round(100 * hidden, 1))
+    return dict(shares)
 
 
 def mean_cosines(embeddings: NDArray[np.float32], modalities: Sequence[Modality]) -> dict[str, float]:
@@ -76,17 +88,30 @@ def mean_cosines(embeddings: NDArray[np.float32], modalities: Sequence[Modality]
     }
 
 
-def draw(embeddings: NDArray[np.float32], modalities: Sequence[Modality], path: Path) -> None:
-    """Draw the two main directions of the embeddings, a colour a modality: text red, image blue, video green."""
-    centred = embeddings - embeddings.mean(axis=0)
-    plane = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T  # (N, 2)
-    low, spread = plane.min(axis=0), np.maximum(np.ptp(plane, axis=0), np.finfo(np.float32).tiny)
-    canvas = Image.new("RGB", (PICTURE_SIDE, PICTURE_SIDE), "white")
-    pen = ImageDraw.Draw(canvas)
-    for (x, y), modality in zip((plane - low) / spread * (PICTURE_SIDE - 1), modalities, strict=True):
-        pen.ellipse((x - DOT, y - DOT, x + DOT, y + DOT), fill=COLOURS.get(modality, MIXED_COLOUR))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.save(path)
+def _warn(masked: dict[str, list[float]]) -> None:
+    for kind, percents in masked.items():
+        if max(percents) > MOST_MASKED:
+            many = sum(percent > MOST_MASKED for percent in percents)
+            message = "%s: the mask hides up to %.1f %% of the candidates, more than %d %% in %d of %d batches"
+            log.warning(message, kind, max(percents), MOST_MASKED, many, len(percents))
+
+
+def _embedded_states(run: Run, sides: Sequence[Side]) -> dict[str, NDArray[np.float32]]:
+    """Embeddings by weights that begin the run, and by averaged ones of its checkpoint if there is one."""
+    states = {"before training": _embedded(run, sides)}
+    progress = run.checkpointer.restore()
+    if progress.step:
+        with run.average.in_place():
+            states[f"after {progress.step} steps"] = _embedded(run, sides)
+    return states
+
+
+def _embedded(run: Run, sides: Sequence[Side]) -> NDArray[np.float32]:
+    run.trainee.module.eval()
+    size = run.config.data.chunk
+    with torch.no_grad():
+        rows = [run.trainee.embed(sides[start : start + size], "candidate") for start in range(0, len(sides), size)]
+    return np.asarray(torch.cat(rows).float().cpu())
 
 
 def _some_sides(pairs: Sequence[Pair]) -> list[Side]:

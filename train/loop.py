@@ -21,7 +21,7 @@ from train.evaluation import Evaluation
 from train.grad_cache import GradCache
 from train.losses import count_alone
 from train.optimise import Average, Weights, rate_share
-from train.record import write_record
+from train.record import refuse_another, write_record
 from train.sharding import optimiser_state_in_pieces, whole
 from train.shared_batch import Chunk, SharedBatch
 from train.sources import read_pairs
@@ -44,7 +44,7 @@ class Run:
         torch.set_num_threads(config.run.threads)
         seed_everything(config.run.seed)
         self.folder = Path(config.run.out)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        refuse_another(config, self.folder)
         self.trainee: Trainee = load_trainee(config.model)
         self.evaluation = Evaluation.read(config.run)
         self._prepare()
@@ -56,8 +56,7 @@ class Run:
         found = [read_pairs(source) for source in config.sources]
         with first_process_first():
             unreadable = self.trainee.prepare([pair for pairs in (*found, self.evaluation.pairs) for pair in pairs])
-            sources = [without(pairs, unreadable) for pairs in found]
-            write_record(self.config, sources, self.folder)
+        sources = [without(pairs, unreadable) for pairs in found]
         skipped = sum(map(len, found)) - sum(map(len, sources))
         log.info("%d pairs, %d skipped for media that cannot be read", sum(map(len, sources)), skipped)
         weights = [source.weight for source in config.sources]
@@ -83,6 +82,8 @@ class Run:
         """Run to the end, or on to the end, export, and draw the curves."""
         with first_process_first():
             progress = self.checkpointer.restore()
+        if process_rank() == 0:
+            write_record(self.config, self.sampler.sources, self.folder)
         metrics = MetricsLog(self.folder, progress.step) if process_rank() == 0 else None
         while progress.step < self.config.run.steps and not self._is_stale(progress):
             lines = [self.step(progress)]

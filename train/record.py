@@ -16,8 +16,8 @@ from train.data import Pair, balance
 RECORD = "run.json"
 
 
-def write_record(config: TrainConfig, sources: Sequence[Sequence[Pair]], folder: Path) -> None:
-    """Write `run.json`.
+def refuse_another(config: TrainConfig, folder: Path) -> None:
+    """Keep a run out of a folder that is not its own.
 
     Raises:
         ValueError: the folder belongs to a run with another config, which this one would not continue.
@@ -26,15 +26,20 @@ def write_record(config: TrainConfig, sources: Sequence[Sequence[Pair]], folder:
     settings = json.loads(json.dumps(config.as_dict()))
     if path.exists() and json.loads(path.read_text(encoding="utf-8"))["config"] != settings:
         raise ValueError(f"{folder} holds a run with another config; give another run.out or remove it")
+
+
+def write_record(config: TrainConfig, sources: Sequence[Sequence[Pair]], folder: Path) -> None:
+    """Write `run.json`."""
     record = {
-        "config": settings,
+        "config": config.as_dict(),
         "commit": commit(),
         "python": platform.python_version(),
         "torch": version("torch"),
         "data": {"fingerprint": fingerprint(sources), "pairs": [len(pairs) for pairs in sources]},
         "balance": balance(pair for pairs in sources for pair in pairs),
     }
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def fingerprint(sources: Sequence[Sequence[Pair]]) -> str:
