@@ -38,6 +38,8 @@ def test_directions_follow_the_stage(path: Path, stage: int, is_symmetric: bool)
         ("rum.steps=3", "unknown key rum"),
         ("run.steps=many", 'run.steps is "many"; expected int'),
         ("run.steps=1.5", "run.steps is 1.5; expected int"),
+        ("model.views=flip", "model.views is 'flip'; expected a list"),
+        ("model.views=[1]", "model.views is 1; expected str"),
         ("run.steps=true", "run.steps is true; expected int"),
         ("loss.symmetric=1", "expected bool"),
         ("loss.stage=3", "stage is 3; expected 1 or 2"),

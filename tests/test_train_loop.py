@@ -45,13 +45,14 @@ path = "manifest.jsonl"
 kind = "photos"
 path = "manifest.jsonl"
 
+[model]
+{model}
+
 [loss]
 stage = {stage}
 
 [optimiser]
 averaging = 0.9
-
-{more}
 """
 pytestmark = pytest.mark.slow
 
@@ -74,7 +75,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(folder: Path, out: str, **settings: Any) -> subprocess.Popen[bytes]:
     processes = settings.pop("processes", 1)
-    text = CONFIG.format(**{"steps": STEPS, "batch": 6, "chunk": 4, "stage": 2, "more": "", **settings})
+    text = CONFIG.format(
+        **{"steps": STEPS, "batch": 6, "chunk": 4, "stage": 2, "model": 'views = ["flip"]', **settings}
+    )
     (folder / f"{out}.toml").write_text(text.replace('"run"', f'"{out}"'))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)] if processes > 1 else []
@@ -132,8 +135,8 @@ def test_a_run_says_what_it_was_and_refuses_another_config(folder: Path) -> None
 
 def test_processes_train_as_one_with_the_whole_batch(folder: Path) -> None:
     """Two processes with 3 rows each against one with 6, no dropout: the same losses, one record, one export."""
-    finish(command(folder, "one", steps=8, more="[model]\ndropout = 0.0"))
-    finish(command(folder, "two", steps=8, batch=3, chunk=3, more="[model]\ndropout = 0.0", processes=2))
+    finish(command(folder, "one", steps=8, model="dropout = 0.0"))
+    finish(command(folder, "two", steps=8, batch=3, chunk=3, model="dropout = 0.0", processes=2))
     assert losses(folder / "two") == pytest.approx(losses(folder / "one"), rel=1e-4)
     heads = [read_arrays(folder / name / "encoder" / "head.npz") for name in ("one", "two")]
     np.testing.assert_allclose(heads[0]["out.weight"], heads[1]["out.weight"], atol=1e-3)

@@ -75,6 +75,7 @@ class ModelConfig:
         dtype: of frozen weights and activations; bfloat16 is slow on CPUs without it.
         gradient_checkpointing: recompute activations instead of keeping them.
         sharded: keep a piece of the language model's weights in each process of torchrun, see `train.sharding`.
+        views: edits of `train.edits`; the starter's head meets each photo as it is or after one of them, at random.
     """
 
     kind: str = "starter-head"
@@ -85,6 +86,7 @@ class ModelConfig:
     dtype: str = "float32"
     gradient_checkpointing: bool = False
     sharded: bool = False
+    views: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _expect(self.kind == "unite" or not self.sharded, f"sharded is for kind unite; kind is {self.kind!r}")
@@ -224,6 +226,9 @@ def _converted(kind: Any, value: Any, where: str) -> Any:
     if kind == tuple[SourceConfig, ...]:
         _expect(isinstance(value, list), f"{where} is {value!r}; expected a list of tables")
         return tuple(_built(SourceConfig, entry, f"{where}.") for entry in value)
+    if kind == tuple[str, ...]:
+        _expect(isinstance(value, list), f"{where} is {value!r}; expected a list")
+        return tuple(_converted(str, entry, where) for entry in value)
     if kind is float and type(value) is int:
         return float(value)
     allowed = (bool,) if kind == bool | None else (kind,)

@@ -15,6 +15,7 @@ from train.starter_features import StarterFeatures
 from train.starter_head import StarterHead
 from unite_search.encoders.base import Role
 from unite_search.encoders.starter.head import FEATURE_DIM
+from unite_search.media.scan import KIND_OF
 
 CACHE = Path("build") / "starter-features"
 HEAD = "head.npz"
@@ -24,13 +25,14 @@ class StarterTrainee:
     """See `train.trainee.Trainee`. `checkpoint` is the folder of an earlier stage's export, or empty.
 
     Args:
-        config: `dropout` and `checkpoint` are used.
+        config: `dropout`, `views` and `checkpoint` are used.
         cache: folder of the features.
     """
 
     def __init__(self, config: ModelConfig, cache: Path = CACHE) -> None:
         self.module = StarterHead(config.dropout)
         self._features = StarterFeatures(cache)
+        self._views = config.views
         self._starts_fresh = not config.checkpoint
         if config.checkpoint:
             load_head(self.module, Path(config.checkpoint) / HEAD)
@@ -41,9 +43,10 @@ class StarterTrainee:
         names = sorted({name for side in sides for name in (*side.images, *side.videos)})
         classes = [name for name in names if CLASS_NAME.fullmatch(name)]
         media = [name for name in names if not CLASS_NAME.fullmatch(name)]
-        self._features.prepare(media, {side.text for side in sides if side.text})
+        views = [_view(name, edit) for name in media for edit in self._views if _is_photo(name)]
+        self._features.prepare((*media, *views), {side.text for side in sides if side.text})
         readable = [name for name in media if self._features.is_readable(name)]
-        photos = [name for name in readable if "#" not in name]
+        photos = [name for name in readable if _is_photo(name)]
         if classes:
             self._features.add_classes(classes, photos)
         if self._starts_fresh and photos:
@@ -52,7 +55,7 @@ class StarterTrainee:
         return set(media) - set(readable)
 
     def embed(self, sides: Sequence[Side], role: Role) -> torch.Tensor:
-        """See `Trainee`. Both roles are embedded alike."""
+        """See `Trainee`. Both roles are embedded alike; in training, photos are seen in one of their views."""
         pictures = torch.from_numpy(np.stack([self._picture(side) for side in sides]))
         texts = torch.from_numpy(self._features.texts([side.text or None for side in sides]))
         rows: torch.Tensor = self.module(pictures, texts)
@@ -66,8 +69,25 @@ class StarterTrainee:
 
     def _picture(self, side: Side) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         names = (*side.images, *side.videos)
-        rows = self._features.pictures(names or [None])
+        rows = self._features.pictures([self._seen(name) for name in names] or [None])
         return np.asarray(rows.mean(axis=0), np.float32)
+
+    def _seen(self, name: str) -> str:
+        """The name of what the head is shown of a picture."""
+        if not (self.module.training and self._views and _is_photo(name)):
+            return name
+        chosen = int(torch.randint(len(self._views) + 1, ()))
+        return _view(name, self._views[chosen - 1]) if chosen else name
+
+
+def _is_photo(name: str) -> bool:
+    """Whether a picture is a whole photo as it was taken."""
+    is_class = CLASS_NAME.fullmatch(name) is not None
+    return not is_class and "#" not in name and KIND_OF.get(Path(name).suffix.lower()) == "image"
+
+
+def _view(name: str, edit: str) -> str:
+    return f"{name}#{edit}"
 
 
 def load_head(head: StarterHead, path: Path) -> None:
