@@ -19,7 +19,10 @@ RUNS = "A {} runs along the sandy beach ."
 
 def test_a_pair_is_found_in_both_directions() -> None:
     captions = [[RUNS.format("dog"), "something else entirely"], [RUNS.format("horse")], ["a cat sleeps"]]
-    assert mine(captions, ("{old} to {new}",)) == [Triplet(0, 1, "dog to horse"), Triplet(1, 0, "horse to dog")]
+    assert mine(captions, ("{old} to {new}",)) == [
+        Triplet(0, 1, "dog to horse", "horse runs along sandy beach"),
+        Triplet(1, 0, "horse to dog", "dog runs along sandy beach"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_the_sheet_shows_each_triplet_with_its_photos_in_order(tmp_path: Path) -
     for name in ("red", "lime", "blue"):
         Image.new("RGB", (50, 30), name).save(tmp_path / f"{name}.png")
     paths = [str(tmp_path / f"{name}.png") for name in ("red", "lime", "blue")]
-    sheet = draw_sheet([Triplet(0, 1, "one"), Triplet(2, 0, "two")] * 3, paths)
+    sheet = draw_sheet([Triplet(0, 1, "one", ""), Triplet(2, 0, "two", "")] * 3, paths)
     width, height = sheet.width // 4, sheet.height // 2
     left, right = PHOTO_SIDE // 2, PHOTO_SIDE + PHOTO_SIDE // 2
     rows = [[sheet.getpixel((column * width + x, 20)) for x in (left, right)] for column in range(4)]

@@ -79,11 +79,15 @@ DEV_SENTENCES = (
 
 @dataclass(frozen=True, slots=True)
 class Triplet:
-    """Photo `reference`, changed as `edit` says, is photo `target`; both are positions in the captions given."""
+    """Photo `reference`, changed as `edit` says, is photo `target`; both are positions in the captions given.
+
+    `described` is what is wanted in plain words: the target's caption in lower case, without articles.
+    """
 
     reference: int
     target: int
     edit: str
+    described: str
 
 
 def mine(captions: Sequence[Sequence[str]], sentences: Sequence[str], seed: int = 0) -> list[Triplet]:
@@ -98,13 +102,14 @@ def mine(captions: Sequence[Sequence[str]], sentences: Sequence[str], seed: int 
         Triplets, the same for the same arguments, each pair of photos with the same words once.
     """
     rng = np.random.default_rng(seed)
-    by_words: dict[tuple[str, str], set[tuple[int, int]]] = defaultdict(set)
-    for (reference, old), (target, new) in _pairs(captions):
-        by_words[old, new].add((reference, target))
+    by_words: dict[tuple[str, str], dict[tuple[int, int], str]] = defaultdict(dict)
+    for sentence, (reference, old), (target, new) in _pairs(captions):
+        described = " ".join(word or new for word in sentence)
+        by_words[old, new].setdefault((reference, target), described)
     return [
-        Triplet(reference, target, str(rng.choice(sentences)).format(old=old, new=new))
+        Triplet(*photos, str(rng.choice(sentences)).format(old=old, new=new), found[photos])
         for (old, new), found in sorted(by_words.items())
-        for reference, target in _some(sorted(found), rng)
+        for photos in _some(sorted(found), rng)
     ]
 
 
@@ -126,8 +131,8 @@ def _stem(word: str) -> str:
     return re.sub(r"(.)\1$", r"\1", stem)
 
 
-def _pairs(captions: Sequence[Sequence[str]]) -> Iterator[tuple[tuple[int, str], tuple[int, str]]]:
-    """Ordered pairs of (photo, word) that stand in the same gap of the same sentence."""
+def _pairs(captions: Sequence[Sequence[str]]) -> Iterator[tuple[tuple[str, ...], tuple[int, str], tuple[int, str]]]:
+    """Sentences with a gap, an empty word, and ordered pairs of (photo, word) that stand in it."""
     gaps: dict[tuple[str, ...], set[tuple[int, str]]] = defaultdict(set)
     for photo, texts in enumerate(captions):
         for words in map(content_words, texts):
@@ -135,11 +140,11 @@ def _pairs(captions: Sequence[Sequence[str]]) -> Iterator[tuple[tuple[int, str],
                 for place, word in enumerate(words):
                     sentence = (*words[:place], "", *words[place + 1 :])
                     gaps[sentence].add((photo, word))
-    for group in gaps.values():
+    for sentence, group in gaps.items():
         if 1 < len(group) <= LARGEST_GROUP:
             for one, other in permutations(sorted(group), 2):
                 if one[0] != other[0] and not is_trivial(one[1], other[1]):
-                    yield one, other
+                    yield sentence, one, other
 
 
 def _some(pairs: list[tuple[int, int]], rng: np.random.Generator) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@
 
 The gallery is all photos of the split, a query's own photo left out. Baselines use the same encoder on the photo alone,
 on the sentence alone, and the sum of both scores with the weight that turns out best for them on these very queries.
+`described` is no method but a bound: it is told what the wanted photo shows, so that nothing is left to compose.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def _scores(
         "composed": [Content((image, triplet.edit)) for image, triplet in zip(references, triplets, strict=True)],
         "image_only": [Content((image,)) for image in references],
         "text_only": [Content((triplet.edit,)) for triplet in triplets],
+        "described": [Content((triplet.described,)) for triplet in triplets],
     }
     return {name: _embed(encoder, queries, "query") @ gallery.T for name, queries in contents.items()}
 
