@@ -10,7 +10,7 @@ from toy import COLOURS, ToyEncoder
 
 pytest.importorskip("torch")
 
-from train.mined_recall import measure  # noqa: E402
+from train.mined_recall import measure
 
 CAPTION = "a {} wall stands behind the old wooden house"
 
