@@ -59,18 +59,26 @@ def _only(*kinds: str) -> tuple[str, ...]:
     return (f"data.sources=[{sources}]",)
 
 
-PLAIN = ("loss.stage=1", "loss.symmetric=false")
+ONE_WAY = "loss.symmetric=false"
+PLAIN = "loss.stage=1"
 STAGES = {
     "adapt": Stage("starter-1.toml", ADAPT_STEPS),
     "adapt-text": Stage("starter-1.toml", ADAPT_STEPS, _only("paraphrases")),
     "adapt-image": Stage("starter-1.toml", ADAPT_STEPS, _only("captions")),
     "adapt-both": Stage("starter-1.toml", ADAPT_STEPS, _only("captions", "paraphrases")),
-    "mamcl": Stage("starter-2.toml", TUNE_STEPS),
-    "infonce": Stage("starter-2.toml", TUNE_STEPS, PLAIN),
-    "mamcl-alone": Stage("starter-2.toml", ADAPT_STEPS + TUNE_STEPS, ('model.checkpoint=""',)),
+    "mamcl": Stage("starter-2.toml", TUNE_STEPS, (ONE_WAY,)),
+    "infonce": Stage("starter-2.toml", TUNE_STEPS, (ONE_WAY, PLAIN)),
+    "mamcl-both": Stage("starter-2.toml", TUNE_STEPS),
+    "infonce-both": Stage("starter-2.toml", TUNE_STEPS, (PLAIN,)),
+    "mamcl-alone": Stage("starter-2.toml", ADAPT_STEPS + TUNE_STEPS, (ONE_WAY, 'model.checkpoint=""')),
 }
 STUDIES: dict[str, dict[str, tuple[str, ...]]] = {
-    "losses": {"MAMCL": ("adapt", "mamcl"), "InfoNCE": ("adapt", "infonce")},
+    "losses": {
+        "MAMCL": ("adapt", "mamcl"),
+        "InfoNCE": ("adapt", "infonce"),
+        "MAMCL, both directions": ("adapt", "mamcl-both"),
+        "InfoNCE, both directions": ("adapt", "infonce-both"),
+    },
     "stages": {
         "stage 2 alone": ("mamcl-alone",),
         "stage 1, stage 2": ("adapt", "mamcl"),
