@@ -209,7 +209,7 @@ class Catalog:
         """Merge small fragments, index the id column of large tables, forget versions that nobody reads any more."""
         self._table.optimize.compact_files()
         if self.count() >= INDEX_FROM_ROWS:
-            if any(index["fields"] == ["id"] for index in self._table.list_indices()):
+            if any(index.field_names == ["id"] for index in self._table.describe_indices()):
                 self._table.optimize.optimize_indices()
             else:
                 self._table.create_scalar_index("id", "BTREE")
