@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from toy import ToyEncoder
 
+from unite_search import catalog as catalog_module
 from unite_search.collection import Collection
 from unite_search.query import Query, SearchOptions
 from unite_search.sharing import SharedLock
@@ -89,6 +90,26 @@ def test_files_that_were_replaced_are_let_go(tmp_path: Path) -> None:
     generations = {Path(file.removesuffix(" (deleted)")).name.split(".")[1] for file in files}
     assert len(generations) <= 2
     assert np.concatenate([reader.partitions.ids(name) for name in reader.partitions.names()]).size == 18
+
+
+def test_what_the_engine_caches_of_old_versions_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that has followed a writer caches as much as one that was opened now and has read the same."""
+    monkeypatch.setattr(catalog_module, "INDEX_FROM_ROWS", 1)
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as writer:
+        reader = Store(tmp_path / "db")
+        for run in range(6):
+            add_pictures(tmp_path / "media", run)
+            writer.index([tmp_path / "media"])
+            reader.refresh()
+            followed, fresh = cached_bytes(reader), cached_bytes(Store(tmp_path / "db"))
+    assert 0 < followed < 2 * fresh
+
+
+def cached_bytes(store: Store) -> int:
+    """What Lance holds in memory for the store's catalog once its index of ids and its rows have been read."""
+    with store.reading() as (catalog, _):
+        assert len(catalog.rows(range(3), ["name"])) == 3
+        return int(catalog._table.session().size_bytes())
 
 
 def test_a_change_waits_for_readers_and_keeps_new_ones_out() -> None:

@@ -82,12 +82,14 @@ class Catalog:
         self._table.checkout_latest()
 
     def newest(self) -> Catalog:
-        """A handle on the newest version: this one, where it is."""
-        version = self._table.latest_version
-        if version == self.version:
+        """A handle on the newest version: this one, where it is.
+
+        Another one is opened anew, with caches of its own: those that handles share keep the pages of every version.
+        """
+        if self._table.latest_version == self.version:
             return self
         newer = copy(self)
-        newer._table = self._table.checkout_version(version)
+        newer._table = lance.dataset(self._path)
         return newer
 
     def count(self, where: str | None = None) -> int:
