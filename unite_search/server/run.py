@@ -13,6 +13,7 @@ from unite_search.collection import Collection
 from unite_search.errors import UniteSearchError
 from unite_search.server.app import create_app
 from unite_search.server.connections import limited_protocol
+from unite_search.server.memory import return_large_blocks
 from unite_search.server.service import Service
 from unite_search.server.settings import Settings
 
@@ -33,6 +34,7 @@ def serve(collections: Sequence[Collection], settings: Settings, *, announce: Ca
     Raises:
         UniteSearchError: two collections of one name, or the address cannot be listened on.
     """
+    return_large_blocks()
     _allow_open_files(settings.limits.connections * FILES_A_CONNECTION)
     with listening(settings) as listener, suppress(KeyboardInterrupt):
         chosen = replace(settings, port=listener.getsockname()[1])
