@@ -120,12 +120,15 @@ def _scope(catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, o
         names = matching_partitions(options.partitions, names)
     allowed = None if options.where is None else catalog.ids_where(options.where)
     own = np.empty(0, np.int64) if options.include_self else catalog.ids_of_hashes(query.content_hashes)
-    sizes = {name: _competing(partitions.ids(name), allowed) - _competing(partitions.ids(name), own) for name in names}
+    sizes = {name: _competing(partitions, name, allowed) - _competing(partitions, name, own) for name in names}
     return _Scope({name: size for name, size in sizes.items() if size > 0}, allowed, own)
 
 
-def _competing(ids: NDArray[np.int64], allowed: NDArray[np.int64] | None) -> int:
-    return len(ids) if allowed is None else len(np.intersect1d(ids, allowed, assume_unique=True))
+def _competing(partitions: PartitionedIndex, name: str, allowed: NDArray[np.int64] | None) -> int:
+    """How many items of a partition are among the sorted `allowed`; without copying its ids where that is known."""
+    if allowed is None:
+        return partitions.count(name)
+    return len(np.intersect1d(partitions.ids(name), allowed, assume_unique=True)) if len(allowed) else 0
 
 
 def _fetch(
