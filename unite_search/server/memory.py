@@ -14,7 +14,7 @@ from contextlib import suppress
 
 M_MMAP_THRESHOLD = -3
 """Source: glibc malloc/malloc.h."""
-LARGE_BYTES = 1 << 20
+LARGE_BYTES = 1 << 18
 
 
 def return_large_blocks() -> None:
