@@ -19,6 +19,7 @@ from train.config import SourceConfig
 from train.data import Pair, Side
 from train.edits import EDIT_WORDINGS
 from train.mine import TRAIN_SENTENCES, mine
+from train.rewrite import rewrite
 from unite_search.modality import Modality
 
 Reader = Callable[[SourceConfig], Iterator[Pair]]
@@ -95,6 +96,14 @@ def _mined(source: SourceConfig) -> Iterator[Pair]:
     for triplet in mine([captions for _, captions in photos], TRAIN_SENTENCES):
         (reference, _), (target, _) = photos[triplet.reference], photos[triplet.target]
         yield Pair(query=Side(text=triplet.edit, images=(reference,)), candidate=Side(images=(target,)), group=target)
+
+
+def _rewritten(source: SourceConfig) -> Iterator[Pair]:
+    """Photo and a sentence that changes one word of its caption, to that caption after the change."""
+    photos = captioned(source)
+    for found in rewrite([captions for _, captions in photos]):
+        query = Side(text=found.edit, images=(photos[found.photo][0],))
+        yield Pair(query=query, candidate=Side(text=found.caption), group=found.caption)
 
 
 def _edits(source: SourceConfig) -> Iterator[Pair]:
@@ -191,6 +200,7 @@ SOURCES: dict[str, Reader] = {
     "paraphrases": _paraphrases,
     "classes": _classes,
     "mined": _mined,
+    "rewritten": _rewritten,
     "edits": _edits,
     "unite": _unite,
     "mmeb": _mmeb,

@@ -30,6 +30,7 @@ from unite_search.encoders.starter.conse import unit
 from unite_search.encoders.starter.descriptor import COLOUR_DIM, LAYOUT_DIM, THUMBNAIL_SIDE, colour_block, layout_block
 from unite_search.encoders.starter.edits import Edit, flip
 from unite_search.encoders.starter.head import DIM as LEARNED_DIM
+from unite_search.encoders.starter.swaps import Swap
 
 Floats = NDArray[np.float32]
 
@@ -80,14 +81,15 @@ class Picture(NamedTuple):
 class Words(NamedTuple):
     """A text.
 
-    `semantic` (384,), its plain `embedding` (384,), how near it is to the name of a class (-1..1), and the edit that it
-    asks for, if it asks for one.
+    `semantic` (384,), its plain `embedding` (384,), how near it is to the name of a class (-1..1), and the edit and the
+    swap that it asks for, if it asks for one.
     """
 
     semantic: Floats
     embedding: Floats
     nameness: float
     edit: Edit | None
+    swap: Swap | None
 
 
 class Parts(NamedTuple):

@@ -1,0 +1,53 @@
+"""What a wish puts in the place of what: "a cat instead of the dog", "replace the snow with sand".
+
+A picture and such words ask for another picture. The head reads the wish as a whole and is vague about which of the two
+things is wanted; these patterns are not. A wish that matches none is left to the head.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+ARTICLES = r"(?:(?:a|an|the|some|any|this|that|these|those)\s+)?"
+PATTERNS = tuple(
+    re.compile(pattern.replace("OLD", rf"{ARTICLES}(?P<old>.+?)").replace("NEW", rf"{ARTICLES}(?P<new>.+?)"))
+    for pattern in (
+        r"(?:replace|swap|exchange|switch) OLD (?:with|by|for|to) NEW",
+        r"substitute NEW for OLD",
+        r"(?:change|turn|convert|transform|make) OLD (?:to|into) NEW",
+        r"(?:remove|drop|take away|take out|leave out) OLD and (?:add|put in|show) NEW",
+        r"(?:instead of|rather than|in place of) OLD,? NEW",
+        r"NEW,? (?:instead of|rather than|in place of|in the place of|and not|but not) OLD",
+        r"(?:not|no) OLD,? (?:but|just|only) NEW",
+        r"NEW, (?:not|no|without) OLD",
+        r"OLD (?:becomes|become|should be|should become|turns into) NEW",
+    )
+)
+OPENING = re.compile(
+    r"^(?:(?:please|now|but|just|the same|i want|i would like|i'd like|show me|show|give me|find|put|use|with)\s+)+"
+)
+CLOSING = re.compile(r"(?:,?\s+(?:here|there|this time|now|please))+$")
+LONGEST = 200
+"""Characters of a wish that is read; longer texts describe, and patterns would take long."""
+REFERRING = frozenset({"it", "this", "that", "them", "everything", "all"})
+"""Words for the picture as a whole: "turn it into a painting" swaps nothing."""
+
+
+class Swap(NamedTuple):
+    """What is wanted and what it takes the place of, as said, without article."""
+
+    new: str
+    old: str
+
+
+def find_swap(wish: str) -> Swap | None:
+    """Read a wish; None where it names no two things."""
+    if len(wish) > LONGEST:
+        return None
+    plain = OPENING.sub("", " ".join(wish.lower().split()).strip(" .!?"), count=1)
+    for pattern in PATTERNS:
+        match = pattern.fullmatch(CLOSING.sub("", plain))
+        if match and not REFERRING & {match["new"], match["old"]}:
+            return Swap(*(CLOSING.sub("", match[name]) for name in Swap._fields))
+    return None
