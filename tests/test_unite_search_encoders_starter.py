@@ -58,6 +58,7 @@ def mixed_contents() -> list[Content]:
         Content((drawn(6), clip(drawn(7), drawn(8)), "make it red")),
         Content((TEXTS[3], "at night")),
         Content((clip(drawn(9, 224, 398)), "with a dog")),
+        Content((drawn(10), "a cat instead of the dog")),
     ]
 
 
@@ -65,7 +66,7 @@ def mixed_contents() -> list[Content]:
 def test_rows_are_unit_float32_and_repeat_exactly(encoder: StarterEncoder, role: Role) -> None:
     first, again = (encoder.encode(mixed_contents(), role=role) for _ in range(2))
     assert first.dtype == np.float32
-    assert first.shape == (8, encoder.dim)
+    assert first.shape == (len(mixed_contents()), encoder.dim)
     np.testing.assert_allclose(np.linalg.norm(first, axis=1), 1, atol=1e-6)
     np.testing.assert_array_equal(first, again)
 

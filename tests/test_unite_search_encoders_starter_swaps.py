@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from train.mine import DEV_SENTENCES
+from unite_search.content import Content, Image, Part
+from unite_search.encoders.base import Role
+from unite_search.encoders.starter.conse import unit
+from unite_search.encoders.starter.encoder import SWAP_SHARE, StarterEncoder
+from unite_search.encoders.starter.head import DIM as LEARNED_DIM
 from unite_search.encoders.starter.swaps import Swap, find_swap
+
+Floats = NDArray[np.float32]
 
 
 @pytest.mark.parametrize(
@@ -64,3 +73,34 @@ def test_other_wishes_swap_nothing(wish: str) -> None:
 def test_a_text_of_any_length_is_read_at_once() -> None:
     assert find_swap("not " * 200_000) is None
     assert find_swap(" " * 200_000 + "a cat instead of a dog") is None
+
+
+@pytest.fixture(scope="module")
+def starter() -> StarterEncoder:
+    return StarterEncoder()
+
+
+def learned(encoder: StarterEncoder, *parts: Part, role: Role = "query") -> Floats:
+    """What the head contributes to a vector."""
+    return unit(encoder.encode([Content(parts)], role=role)[0, :LEARNED_DIM])
+
+
+def test_a_swap_moves_a_picture_from_the_old_to_the_new(
+    starter: StarterEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, wish = Image(np.full((40, 40, 3), (30, 140, 40), np.uint8)), "a cat instead of the dog"
+    found = learned(starter, picture, wish)
+    new, old = (learned(starter, word, role="candidate") for word in ("cat", "dog"))
+    monkeypatch.setattr("unite_search.encoders.starter.encoder.find_swap", lambda _: None)
+    expected = unit(learned(starter, picture, wish) + SWAP_SHARE * (new - old))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_without_a_picture_or_in_a_candidate_a_swap_is_a_text_like_any_other(
+    starter: StarterEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, wish = Image(np.full((40, 40, 3), (30, 140, 40), np.uint8)), "a cat instead of the dog"
+    asked = learned(starter, wish), learned(starter, picture, wish, role="candidate")
+    monkeypatch.setattr("unite_search.encoders.starter.encoder.find_swap", lambda _: None)
+    np.testing.assert_array_equal(asked[0], learned(starter, wish))
+    np.testing.assert_array_equal(asked[1], learned(starter, picture, wish, role="candidate"))
