@@ -159,6 +159,7 @@ def test_the_drawn_library_answers_its_questions(tmp_path: Path, capfd: pytest.C
     assert first["Image and text: this car, but blue"][0] == "car_blue"
     assert first["Image and text: this boat at night"][0] == "boat_white_night"
     assert first["Image and text: this fish, mirrored"][0] == "goldfish_mirrored"
+    assert first["Video and text: this clip, but at night"][0] == "car_drives_red_night"
     assert "fruit_salad" in first["Text: how do I make a fruit salad?"][:3]
     assert first["Text in videos: the sun sets behind the sea"][0] in {"sun_sets", FILM}
     assert "car_red" in first["Text: a red car"][:4]

@@ -84,6 +84,8 @@ def recoloured(red: float, green: float, blue: float) -> Edit:
     return apply
 
 
+night = scaled(0.3, 0.35, 0.45)
+
 EDITS: dict[str, Edit] = {
     "red": recoloured(0.85, 0.1, 0.1),
     "orange": recoloured(0.95, 0.55, 0.1),
@@ -93,7 +95,7 @@ EDITS: dict[str, Edit] = {
     "purple": recoloured(0.55, 0.15, 0.75),
     "pink": recoloured(0.95, 0.45, 0.7),
     "grey": grey,
-    "night": scaled(0.3, 0.35, 0.45),
+    "night": night,
     "dark": scaled(0.55, 0.55, 0.55),
     "bright": scaled(1.5, 1.5, 1.5),
     "flip": flip,

@@ -27,7 +27,7 @@ from unite_search.errors import EncoderUnavailableError
 from unite_search.modality import Modality
 
 WEIGHTS = Path(__file__).with_name("weights")
-CODE_VERSION = 4
+CODE_VERSION = 5
 """Raise it whenever the code changes a vector."""
 SWAP_SHARE = 0.5
 """How far a swap moves what the head says; chosen on triplets mined from train photos that the head had not seen."""

@@ -12,9 +12,10 @@ The head learned from photos and captions of everyday scenes; the class mix know
 and layout follow from an edit by arithmetic: neither has to be learned, and neither can be forgotten.
 
 Candidates always weigh alike. Queries weigh by what they ask for: a picture alone asks for its subject, a picture with
-an edit for the same picture in other colours, a picture with other words for a mix of both subjects. A text alone that
-names colours as an edit does ("at night", "in black and white") asks for them too: for what the edit makes of greys. A
-text that is nearly the name of an ImageNet class trusts the class mix more than the head.
+an edit for the same picture in other colours (at night also in another light, for then the sky is no longer its bright
+part), a picture with other words for a mix of both subjects. A text alone that names colours as an edit does ("at
+night", "in black and white") asks for them too: for what the edit makes of greys. A text that is nearly the name of an
+ImageNet class trusts the class mix more than the head.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from unite_search.encoders.base import Role
 from unite_search.encoders.starter.conse import unit
 from unite_search.encoders.starter.descriptor import COLOUR_DIM, LAYOUT_DIM, THUMBNAIL_SIDE, colour_block, layout_block
-from unite_search.encoders.starter.edits import Edit, flip
+from unite_search.encoders.starter.edits import Edit, flip, night
 from unite_search.encoders.starter.head import DIM as LEARNED_DIM
 from unite_search.encoders.starter.swaps import Swap
 
@@ -53,6 +54,7 @@ NAME_QUERY = Weights(1.0, 2.0, 0.0, 0.0, 0.0)
 CANDIDATE = Weights(1.0, 0.6, 0.4, 0.5, 0.5)
 PICTURE_QUERY = Weights(1.0, 0.1, 0.4, 0.1, 0.1)
 EDIT_QUERY = Weights(0.4, 0.3, 0.3, 0.8, 0.8)
+NIGHT_QUERY = EDIT_QUERY._replace(layout=0.2)
 MIXED_QUERY = Weights(1.0, 0.2, 0.2, 0.05, 0.05)
 COLOUR_WORDS_QUERY = Weights(1.0, 0.35, 0.0, 0.7, 0.0)
 LEAST_NAMENESS, FULL_NAMENESS = 0.65, 0.85
@@ -118,14 +120,14 @@ def fuse(parts: Parts, role: Role) -> Floats:
         _mean([_mean(colour_block(frames)) for frames in thumbs]),
         _mean([_mean(layout_block(frames)) for frames in thumbs]),
     )
-    return _joined(_weights(role, has_edits=bool(edits), has_words=bool(said)), blocks)
+    return _joined(_weights(role, edits, has_words=bool(said)), blocks)
 
 
-def _weights(role: Role, *, has_edits: bool, has_words: bool) -> Weights:
+def _weights(role: Role, edits: Sequence[Edit], *, has_words: bool) -> Weights:
     if role == "candidate":
         return CANDIDATE
-    if has_edits:
-        return EDIT_QUERY
+    if edits:
+        return NIGHT_QUERY if night in edits else EDIT_QUERY
     return MIXED_QUERY if has_words else PICTURE_QUERY
 
 
