@@ -89,7 +89,7 @@ def main() -> None:
     given = parser.parse_args()
     photos = captioned(SourceConfig(kind="mined", path=given.manifest, split=given.split))
     record = {
-        "command": f"python -m train.mined_recall --split {given.split}",
+        "command": " ".join(["python -m train.mined_recall", *sys.argv[1:]]),
         "commit": commit(),
         "results": measure(photos, load_encoder(given.encoder)),
         "seeds": {folder.name: measure(photos, StarterEncoder(folder))["recall"] for folder in given.seeds},
