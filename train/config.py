@@ -75,6 +75,8 @@ class ModelConfig:
         dtype: of frozen weights and activations; bfloat16 is slow on CPUs without it.
         gradient_checkpointing: recompute activations instead of keeping them.
         sharded: keep a piece of the language model's weights in each process of torchrun, see `train.sharding`.
+        vision_cache_mb: room for what the frozen vision tower made of photos and clips; where a batch fits into it,
+            GradCache's second pass does without the tower.
         views: edits of `train.edits`; the starter's head meets each photo as it is or after one of them, at random.
     """
 
@@ -86,6 +88,7 @@ class ModelConfig:
     dtype: str = "float32"
     gradient_checkpointing: bool = False
     sharded: bool = False
+    vision_cache_mb: int = 4096
     views: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -23,11 +23,12 @@ from train.config import ModelConfig
 from train.data import Pair, Side
 from train.distributed import process_rank
 from train.sharding import refuse_one_process, shard, whole
+from train.sight import Key, Sighted, SightMemory, look
 from unite_search.content import Clip, Content, Image, Part
 from unite_search.encoders.base import Role
 from unite_search.encoders.options import EncoderOptions
 from unite_search.encoders.unite.checkpoint import Checkpoint, find_checkpoint
-from unite_search.encoders.unite.collate import Batch, collate
+from unite_search.encoders.unite.collate import Prepared, collate
 from unite_search.encoders.unite.encoder import UniteEncoder
 from unite_search.encoders.unite.inputs import Draft
 from unite_search.encoders.unite.model import UniteModel
@@ -39,6 +40,7 @@ LANGUAGE_LINEARS = r"language_model\.layers\.\d+\.(self_attn|mlp)\.(q|k|v|o|gate
 PLACEHOLDERS = re.compile(r"(<\|IMAGE\|>|<\|VIDEO\|>)")
 ADAPTER_NAME = "default"
 MEDIA_KEPT = 256
+MEGABYTE = 1_000_000
 
 
 class UniteTrainee:
@@ -63,7 +65,8 @@ class UniteTrainee:
         if config.gradient_checkpointing:
             self.module.enable_input_require_grads()
             self.module.gradient_checkpointing_enable({"use_reentrant": False})
-        self._embedder = Embedder(self.module.get_base_model())
+        self._embedder = Embedder(self.module.get_base_model(), self._encoder.inputs.pad_id)
+        self._memory = SightMemory(config.vision_cache_mb * MEGABYTE)
         if config.sharded:
             shard(self._embedder, model.backbone.language_model.layers, unsharded=model.backbone.visual)
 
@@ -74,14 +77,21 @@ class UniteTrainee:
 
     def embed(self, sides: Sequence[Side], role: Role) -> torch.Tensor:
         """See `Trainee`."""
-        return self.embed_drafts([self._encoder.inputs.draft(self._content(side), role) for side in sides])
+        rows: torch.Tensor = self._embedder(self._memory.recall([(role, side) for side in sides], self._look))
+        return rows
 
     def embed_drafts(self, drafts: Sequence[Draft]) -> torch.Tensor:
         """(N, D) unit rows of tokenized items."""
-        inputs = self._encoder.inputs
-        batch = collate([inputs.prepare(draft) for draft in drafts], pad_id=inputs.pad_id)
-        rows: torch.Tensor = self._embedder(batch)
+        rows: torch.Tensor = self._embedder(self._look_at(drafts))
         return rows
+
+    def _look(self, keys: Sequence[Key]) -> list[Sighted]:
+        return self._look_at([self._encoder.inputs.draft(self._content(side), role) for role, side in keys])
+
+    def _look_at(self, drafts: Sequence[Draft]) -> list[Sighted]:
+        inputs = self._encoder.inputs
+        tower = self._embedder.backbone.visual
+        return look([inputs.prepare(draft) for draft in drafts], tower, pad_id=inputs.pad_id)
 
     def export(self, folder: Path) -> None:
         """Write a PEFT adapter in safetensors, which `--encoder DIR` loads."""
@@ -103,31 +113,30 @@ class UniteTrainee:
 
 
 class Embedder(torch.nn.Module):
-    """A backbone from a batch to unit rows, with a graph.
+    """A backbone from items to unit rows, with a graph.
 
     Args:
         backbone: Qwen2-VL.
+        pad_id: what shorter items are filled up with.
     """
 
-    def __init__(self, backbone: Any) -> None:
+    def __init__(self, backbone: Any, pad_id: int) -> None:
         super().__init__()
         self.backbone = backbone
+        self._pad_id = pad_id
 
-    def forward(self, batch: Batch) -> torch.Tensor:
+    def forward(self, items: Sequence[Sighted]) -> torch.Tensor:
         """(B, D) of the last layer at the last token; positions are 0..T-1 on all axes, as in the official code."""
-        backbone = self.backbone
-        embedding = backbone.get_input_embeddings()
+        batch = collate([Prepared(item.token_ids) for item in items], pad_id=self._pad_id)
+        embedding = self.backbone.get_input_embeddings()
         token_ids = batch.token_ids.to(embedding.weight.device)
         embeddings = embedding(token_ids)  # (B, T, D)
-        for vision in batch.visions:
-            patches, grids = vision.patches.to(embeddings), vision.grids.to(embeddings.device)
-            with torch.no_grad():
-                output = backbone.visual(patches, grid_thw=grids)
-            features = getattr(output, "pooler_output", output)[vision.kept.to(embeddings.device)]
-            embeddings = embeddings.masked_scatter((token_ids == vision.pad_id)[..., None], features.to(embeddings))
+        for pad_id in {pad_id for item in items for pad_id in item.features}:
+            features = torch.cat([item.features[pad_id] for item in items if pad_id in item.features])
+            embeddings = embeddings.masked_scatter((token_ids == pad_id)[..., None], features.to(embeddings))
         mask = batch.attention_mask.to(token_ids.device)
         positions = torch.arange(token_ids.shape[1], device=token_ids.device).expand(3, *token_ids.shape)
-        hidden = backbone.language_model(
+        hidden = self.backbone.language_model(
             inputs_embeds=embeddings, attention_mask=mask, position_ids=positions, use_cache=False
         ).last_hidden_state
         return functional.normalize(hidden[:, -1].float(), dim=-1)
