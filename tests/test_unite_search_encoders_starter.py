@@ -26,7 +26,7 @@ def encoder() -> StarterEncoder:
     return StarterEncoder()
 
 
-def drawn(seed: int, height: int = 224, width: int = 224) -> Image:
+def drawn(seed: int, height: int = VISION_SIDE, width: int = VISION_SIDE) -> Image:
     """Coloured boxes on a coloured ground."""
     rng = np.random.default_rng(seed)
     pixels = np.empty((height, width, 3), np.uint8)
@@ -38,7 +38,7 @@ def drawn(seed: int, height: int = 224, width: int = 224) -> Image:
 
 def thing(shape: int, colour: NDArray[np.uint8] | tuple[int, ...]) -> Image:
     """A coloured square or bar on a pale ground."""
-    pixels = np.full((224, 224, 3), (235, 230, 225), np.uint8)
+    pixels = np.full((VISION_SIDE, VISION_SIDE, 3), (235, 230, 225), np.uint8)
     pixels[(slice(60, 160), slice(60, 160)) if shape else (slice(100, 140), slice(20, 200))] = colour
     return Image(pixels)
 
@@ -57,7 +57,7 @@ def mixed_contents() -> list[Content]:
         Content((TEXTS[2],)),
         Content((drawn(6), clip(drawn(7), drawn(8)), "make it red")),
         Content((TEXTS[3], "at night")),
-        Content((clip(drawn(9, 224, 398)), "with a dog")),
+        Content((clip(drawn(9, 252, 448)), "with a dog")),
         Content((drawn(10), "a cat instead of the dog")),
     ]
 
@@ -99,7 +99,7 @@ def test_odd_texts_give_unit_rows(encoder: StarterEncoder, parts: tuple[str]) ->
     assert np.linalg.norm(encoder.encode([Content(parts)], role="query")) == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 3000, 3), (224, 224, 3), (500, 3, 3)])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 3000, 3), (VISION_SIDE, VISION_SIDE, 3), (500, 3, 3)])
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_plain_and_thin_images_give_unit_rows(encoder: StarterEncoder, shape: tuple[int, ...], value: int) -> None:
     row = encoder.encode([Content((Image(np.full(shape, value, np.uint8)),))], role="candidate")

@@ -14,7 +14,7 @@ from benchmarks.edits import Edit as PixelEdit
 from unite_search.encoders.starter import conse, descriptor, edits, phrases
 from unite_search.encoders.starter.encoder import WEIGHTS
 from unite_search.encoders.starter.tokens import PAD_ID, batches, load_tokenizer
-from unite_search.encoders.starter.towers import TextTower
+from unite_search.encoders.starter.towers import VISION_SIDE, TextTower
 
 Floats = NDArray[np.float32]
 seeds = st.integers(0, 2**32 - 1)
@@ -26,10 +26,12 @@ def text_tower() -> TextTower:
 
 
 def picture(seed: int) -> NDArray[np.uint8]:
-    """A (1, 224, 224, 3) picture of soft shapes, as pale as photos are, different left and right."""
+    """A (1, 252, 252, 3) picture of soft shapes, as pale as photos are, different left and right."""
     rng = np.random.default_rng(seed)
     small = (rng.integers(30, 200, (5, 6, 1)) + rng.integers(-30, 30, (5, 6, 3))).astype(np.uint8)
-    return np.asarray(PillowImage.fromarray(small).resize((224, 224), PillowImage.Resampling.BICUBIC))[None]
+    return np.asarray(PillowImage.fromarray(small).resize((VISION_SIDE, VISION_SIDE), PillowImage.Resampling.BICUBIC))[
+        None
+    ]
 
 
 def colour_distance(one: Floats, other: Floats) -> float:
@@ -50,7 +52,9 @@ def test_thumbnail_and_layout_of_the_mirror_image_are_mirrored(seed: int) -> Non
 @given(seeds)
 def test_thumbnail_is_pillows_box_reduction(seed: int) -> None:
     pixels = picture(seed)
-    expected = np.asarray(PillowImage.fromarray(pixels[0]).reduce(8), np.float32) / 255
+    expected = (
+        np.asarray(PillowImage.fromarray(pixels[0]).reduce(VISION_SIDE // descriptor.THUMBNAIL_SIDE), np.float32) / 255
+    )
     np.testing.assert_allclose(descriptor.thumbnails(pixels)[0], expected, atol=1 / 255)
 
 

@@ -91,7 +91,7 @@ def appearance_projection(vision: Vision) -> NDArray[np.float32]:
 
 
 def golden_pixels() -> NDArray[np.uint8]:
-    """One (1, 224, 224, 3) uint8 picture by arithmetic; tests/test_unite_search_encoders_starter.py draws the same."""
+    """One (1, 252, 252, 3) uint8 picture by arithmetic; tests/test_unite_search_encoders_starter.py draws the same."""
     row, column, channel = np.indices((VISION_SIDE, VISION_SIDE, 3))
     drawn = (row * 3 + column * (channel + 1) + row * column // 64) % 256
     return np.asarray(drawn[None], np.uint8)

@@ -30,7 +30,7 @@ class Vision(torch.nn.Module):
         self.backbone = backbone
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Map (N, 224, 224, 3) uint8 to (N, 1000) logits and (N, 1280) features."""
+        """Map (N, 252, 252, 3) uint8 to (N, 1000) logits and (N, 1280) features."""
         normal = (pixels.float() - PIXEL_MEAN) / PIXEL_SPREAD
         features = self.backbone.extract_features(normal.permute(0, 3, 1, 2)).mean((2, 3))
         return self.backbone._fc(features), features

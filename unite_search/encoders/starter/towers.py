@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from unite_search.encoders.starter.tokens import batches, load_tokenizer
 
-VISION_SIDE = 224
+VISION_SIDE = 252
 TEXT_DIM = 384
 IMAGES_A_BATCH = 4
 TEXTS_A_BATCH = 8
@@ -49,7 +49,7 @@ class VisionTower:
         """Look at pictures.
 
         Args:
-            pixels: (N, 224, 224, 3) uint8 RGB, N at least 1.
+            pixels: (N, 252, 252, 3) uint8 RGB, N at least 1.
         """
         starts = range(0, len(pixels), IMAGES_A_BATCH)
         session = self._session
