@@ -250,12 +250,21 @@ def test_remove_by_path_id_and_filter(collection: Collection, media: Path) -> No
     assert collection.verify() == []
 
 
-def test_another_encoder_is_refused_and_named(collection: Collection, media: Path) -> None:
-    class Other(ToyEncoder):
+def test_another_version_of_an_encoder_is_refused_and_said_to_be_one(collection: Collection, media: Path) -> None:
+    class Later(ToyEncoder):
         fingerprint = "toy-2"
 
     collection.index([media])
-    with pytest.raises(EncoderMismatchError, match=r"toy \(toy-1\)"):
+    with pytest.raises(EncoderMismatchError, match=r"toy \(toy-1\), this is toy \(toy-2\); that is another version"):
+        Collection.open(collection.directory, encoder=Later()).search(Query.of("red"))
+
+
+def test_another_encoder_is_refused_and_named(collection: Collection, media: Path) -> None:
+    class Other(ToyEncoder):
+        name = "other"
+
+    collection.index([media])
+    with pytest.raises(EncoderMismatchError, match=r"toy \(toy-1\), this is other; use the encoder"):
         Collection.open(collection.directory, encoder=Other()).search(Query.of("red"))
 
 

@@ -10,6 +10,9 @@ from unite_search.encoders.registry import is_folder, load_encoder
 from unite_search.errors import EncoderMismatchError
 from unite_search.store import Store
 
+OTHER_ENCODER = "use the encoder and options that built it, or index into another collection"
+OTHER_VERSION = "that is another version: index the folders again, into another collection"
+
 
 class EncoderChoice:
     """An encoder, loaded when first needed.
@@ -31,7 +34,7 @@ class EncoderChoice:
         if given is not None and not is_folder(given):
             name = given if isinstance(given, str) else given.name
             if name != store.manifest.encoder:
-                raise self._mismatch(name)
+                raise self._mismatch(name, OTHER_ENCODER)
 
     @property
     def encoder(self) -> Encoder:
@@ -46,16 +49,17 @@ class EncoderChoice:
             options = self._options.over(EncoderOptions(**made_by.encoder_options))
             encoder = load_encoder(given, options) if isinstance(given, str) else given
             if encoder.fingerprint != made_by.fingerprint:
-                raise self._mismatch(_described(encoder.name, encoder.fingerprint, stored_options(encoder)))
+                is_other_version = (encoder.name, stored_options(encoder)) == (made_by.encoder, made_by.encoder_options)
+                given = _described(encoder.name, encoder.fingerprint, stored_options(encoder))
+                raise self._mismatch(given, OTHER_VERSION if is_other_version else OTHER_ENCODER)
             self._loaded = encoder
         return self._loaded
 
-    def _mismatch(self, given: str) -> EncoderMismatchError:
+    def _mismatch(self, given: str, advice: str) -> EncoderMismatchError:
         by = self._store.manifest
         built_by = _described(by.encoder, by.fingerprint, by.encoder_options)
         return EncoderMismatchError(
-            f"{self._store.directory} was built by encoder {built_by}, this is {given}; "
-            "use the encoder and options that built it, or index into another collection"
+            f"{self._store.directory} was built by encoder {built_by}, this is {given}; {advice}"
         )
 
 
