@@ -54,6 +54,7 @@ def layout_block(thumbs: Floats) -> Floats:
 def _block_means(pixels: NDArray[np.uint8] | Floats, side: int) -> Floats:
     count, height, width, channels = pixels.shape
     tall, wide = height // side, width // side
-    rows = np.ones(tall, np.float32) @ pixels.reshape(count, side, tall, width * channels).astype(np.float32)
+    total = np.uint32 if pixels.dtype == np.uint8 else np.float32
+    rows = pixels.reshape(count, side, tall, width * channels).sum(axis=2, dtype=total)
     cells = rows.reshape(count, side, side, wide, channels).sum(axis=3)
     return np.asarray(cells / np.float32(tall * wide), np.float32)
