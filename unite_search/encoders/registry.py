@@ -21,7 +21,7 @@ ENCODERS: dict[str, str] = {
     **dict.fromkeys(ALIASES, UNITE),
 }
 DEFAULT_ENCODER = "starter"
-UNITE_PACKAGES = ("torch", "transformers", "huggingface_hub", "safetensors", "threadpoolctl")
+UNITE_PACKAGES = ("torch", "transformers", "huggingface_hub", "safetensors")
 
 
 def load_encoder(name: str, options: EncoderOptions | None = None) -> Encoder:

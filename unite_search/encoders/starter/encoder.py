@@ -21,8 +21,9 @@ from unite_search.encoders.starter.edits import EditBook
 from unite_search.encoders.starter.fusion import DIM, Parts, Picture, Words, fuse
 from unite_search.encoders.starter.head import DIM as LEARNED_DIM
 from unite_search.encoders.starter.head import FEATURE_DIM, TEXT_DIM, Ensemble
+from unite_search.encoders.starter.one_thread import one_thread
 from unite_search.encoders.starter.swaps import find_swap
-from unite_search.encoders.starter.towers import VISION_SIDE, TextTower, VisionTower
+from unite_search.encoders.starter.towers import VISION_SIDE, TextTower, VisionTower, side_by_side
 from unite_search.errors import EncoderUnavailableError
 from unite_search.modality import Modality
 
@@ -69,13 +70,14 @@ class StarterEncoder:
         """See `Encoder`. An instruction is ignored: the towers do not follow any."""
         texts = [_texts(content, role) for content in contents]
         pictures = [_pictures(content) for content in contents]
-        words = _dealt(self._read([text for group in texts for text in group]), map(len, texts))
-        seen = _dealt(self._look([frames for group in pictures for frames in group]), map(len, pictures))
-        parts = list(zip(seen, words, strict=True))
-        learned = self._learned(parts)
-        if role == "query":
-            self._swap(learned, parts)
-        rows = [fuse(Parts(*part, row), role) for part, row in zip(parts, learned, strict=True)]
+        with one_thread():
+            words = _dealt(self._read([text for group in texts for text in group]), map(len, texts))
+            seen = _dealt(self._look([frames for group in pictures for frames in group]), map(len, pictures))
+            parts = list(zip(seen, words, strict=True))
+            learned = self._learned(parts)
+            if role == "query":
+                self._swap(learned, parts)
+            rows = [fuse(Parts(*part, row), role) for part, row in zip(parts, learned, strict=True)]
         return np.stack(rows) if rows else np.empty((0, DIM), np.float32)
 
     def _read(self, texts: Sequence[str]) -> list[Words]:
@@ -120,7 +122,7 @@ class StarterEncoder:
         """Look at M pictures, each (F, H, W, 3) uint8, all their frames in common batches."""
         if not pictures:
             return []
-        frames = np.concatenate([squashed(picture) for picture in pictures])
+        frames = np.concatenate(list(side_by_side(squashed, pictures)))
         seen = self._vision(frames)
         ends = np.cumsum([len(picture) for picture in pictures])[:-1]
         mixes = self._conse.pictures(seen.logits)

@@ -72,8 +72,8 @@ class Head:
         parts = np.zeros((len(pictures), 2, WIDTH), np.float32)
         parts[present[:, 0], 0] = self._seen(pictures[present[:, 0]])
         parts[present[:, 1], 1] = self._linear("text", texts[present[:, 1]] * np.float32(TEXT_DIM**0.5))
-        final = parts.sum(axis=1, keepdims=True)
-        final = (final + self._attention(np.concatenate([parts, final], axis=1), present))[:, 0]  # (N, W)
+        final = parts.sum(axis=1)  # (N, W)
+        final = final + self._attention(np.concatenate([parts, final[:, None]], axis=1), present)
         hidden = np.maximum(self._linear("hidden", self._norm("hidden_norm", final)), 0)
         final = final + self._linear("returned", hidden)
         return unit(final @ self._weights["out.weight"].T)
@@ -84,16 +84,17 @@ class Head:
         return self._linear("picture", np.concatenate([features, mixes], axis=1))
 
     def _attention(self, tokens: Floats, present: NDArray[np.bool_]) -> Floats:
-        """The final of (N, 3, W) tokens attends to those that are present; (N, 1, W)."""
+        """The final of (N, 3, W) tokens attends to those that are present; (N, W)."""
         count = len(tokens)
-        projected = self._linear("attention", self._norm("attention_norm", tokens))
+        flat = self._norm("attention_norm", tokens).reshape(count * 3, WIDTH)
+        projected = self._linear("attention", flat)  # at once: numpy would multiply each three tokens by themselves
         split = projected.reshape(count, 3, 3, HEADS, WIDTH // HEADS)  # tokens, then query key value
         queries, keys, values = split[:, -1, 0], split[:, :, 1], split[:, :, 2]
         scores = np.einsum("nhd,nthd->nht", queries, keys) / (WIDTH // HEADS) ** 0.5  # (N, heads, 3)
         scores[:, :, :2][~np.broadcast_to(present[:, None], (count, HEADS, 2))] = -np.inf
         shares = np.exp(scores - scores.max(axis=2, keepdims=True))
         shares /= shares.sum(axis=2, keepdims=True)
-        mixed = np.einsum("nht,nthd->nhd", shares, values).reshape(count, 1, WIDTH)
+        mixed = np.einsum("nht,nthd->nhd", shares, values).reshape(count, WIDTH)
         return self._linear("attended", mixed.astype(np.float32))
 
     def _linear(self, name: str, rows: Floats) -> Floats:

@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 
 class VisionTower:
-    """EfficientNet-Lite2, trained on ImageNet. `is_open` tells whether the network has been needed yet."""
+    """EfficientNet-Lite2 in integers, trained on ImageNet. `is_open` tells whether the network has been needed yet."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -53,7 +53,7 @@ class VisionTower:
         """
         starts = range(0, len(pixels), IMAGES_A_BATCH)
         session = self._session
-        parts = _side_by_side(
+        parts = side_by_side(
             lambda start: session.run(None, {"pixels": pixels[start : start + IMAGES_A_BATCH]}), starts
         )
         return Seen(*(np.concatenate(outputs) for outputs in zip(*parts, strict=True)))
@@ -79,7 +79,7 @@ class TextTower:
         embeddings = np.empty((len(texts), TEXT_DIM), dtype=np.float32)
         padded = list(batches(self._tokenizer, texts, TEXTS_A_BATCH))
         session = self._session
-        rows = _side_by_side(lambda batch: session.run(None, {"ids": batch[1]})[0], padded)
+        rows = side_by_side(lambda batch: session.run(None, {"ids": batch[1]})[0], padded)
         for (positions, _), found in zip(padded, rows, strict=True):
             embeddings[positions] = found
         return embeddings
@@ -106,7 +106,7 @@ def open_session(path: Path, optimisation: ort.GraphOptimizationLevel) -> ort.In
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def _side_by_side(run: Callable[[Batch], Result], given: Sequence[Batch]) -> Iterable[Result]:
+def side_by_side(run: Callable[[Batch], Result], given: Sequence[Batch]) -> Iterable[Result]:
     """Run batches on as many threads as there are cores, results in order; a single one stays on this thread."""
     if len(given) < 2:
         return map(run, given)
