@@ -191,10 +191,16 @@ def golden_pixels() -> NDArray[np.uint8]:
     return np.asarray(drawn_pixels[None], np.uint8)
 
 
-def test_vision_graph_gives_the_logits_that_torch_gave() -> None:
+def test_vision_graph_in_integers_says_nearly_what_torch_said() -> None:
     golden = json.loads((WEIGHTS / "golden.json").read_text())
-    logits = VisionTower(WEIGHTS / "vision.onnx")(golden_pixels()).logits[0]
-    np.testing.assert_allclose(logits[golden["classes"]], golden["logits"], atol=1e-3)
+    logits = VisionTower(WEIGHTS / "vision.onnx")(golden_pixels()).logits[0, golden["classes"]]
+    assert np.corrcoef(logits, golden["torch"])[0, 1] > 0.98
+
+
+def test_vision_graph_says_the_same_on_every_processor() -> None:
+    golden = json.loads((WEIGHTS / "golden.json").read_text())
+    logits = VisionTower(WEIGHTS / "vision.onnx")(golden_pixels()).logits[0, golden["classes"]]
+    np.testing.assert_allclose(logits, golden["integers"], atol=0.1)
 
 
 def test_real_photos_are_found_by_their_captions(encoder: StarterEncoder, shared_data: Path) -> None:
