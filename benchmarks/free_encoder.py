@@ -19,6 +19,7 @@ class FreeEncoder:
     fingerprint = "free-1"
     modalities = Modality.TEXT | Modality.IMAGE
     media = MediaSpec(image_side=256)
+    concurrency = 1
 
     def __init__(self, dim: int = 512) -> None:
         self.dim = dim

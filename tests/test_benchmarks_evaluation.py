@@ -67,6 +67,7 @@ class StandInEncoder:
     dim = 512
     modalities = Modality.TEXT | Modality.IMAGE
     media = MediaSpec()
+    concurrency = 1
 
     def __init__(self, answers: dict[tuple[int, str], set[int]]) -> None:
         self._answers = answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Condition
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from unite_search import ingest
 from unite_search.collection import Collection
 from unite_search.content import Content
 from unite_search.encoders.base import Role
+from unite_search.query import Query, SearchOptions
 from unite_search.report import IndexOptions, Progress
 
 PICTURES = 40
@@ -52,7 +54,42 @@ def test_what_was_embedded_before_an_interrupt_is_not_embedded_again(
         assert collection.verify() == []
     embedded = log.read_text().split()
     assert len(set(embedded)) == PICTURES
-    assert len(embedded) - PICTURES <= 4 * (ingest.BATCHES_IN_FLIGHT + 1)
+    assert len(embedded) - PICTURES <= 4 * (ToyEncoder.concurrency + ingest.BATCHES_WAITING + 1)
+
+
+class WatchedEncoder(ToyEncoder):
+    """Knows how many calls of `encode` there were at once, at most; a call lasts until another comes, or a while."""
+
+    def __init__(self, concurrency: int) -> None:
+        self.concurrency = concurrency
+        self.most = self._now = 0
+        self._changed = Condition()
+
+    def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
+        with self._changed:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self.most > 1, 0.2)
+            self._now -= 1
+        return super().encode(contents, role=role)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_the_encoder_is_called_by_as_many_threads_as_it_allows(
+    tmp_path: Path, pictures: Path, concurrency: int
+) -> None:
+    """And each picture still gets its own vector: asked with nearly the same, it is the first answer."""
+    encoder = WatchedEncoder(concurrency)
+    with Collection.open(tmp_path / "db", encoder=encoder, create=True) as collection:
+        assert collection.index([pictures], IndexOptions(batch_size=4)).added == PICTURES
+        assert encoder.most == concurrency
+        for path in pictures.iterdir():
+            pixels = np.array(Image.open(path))
+            pixels[0, 0] ^= 1
+            Image.fromarray(pixels).save(tmp_path / "nearly.png")
+            first = collection.search(Query.of(image=tmp_path / "nearly.png"), SearchOptions(top_k=1)).hits[0]
+            assert Path(first.uri) == path
 
 
 def test_a_failing_encoder_keeps_what_came_before_and_is_not_hidden(tmp_path: Path, pictures: Path) -> None:

@@ -29,6 +29,7 @@ class ToyEncoder:
     fingerprint = "toy-1"
     dim = GRID * GRID * 3 + 8
     modalities = Modality.TEXT | Modality.IMAGE | Modality.VIDEO
+    concurrency = 1
     media = MediaSpec(image_side=32, frame_side=32, sampler=UniformFrames(4))
 
     def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:

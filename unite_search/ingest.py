@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 FILES_AHEAD = 100_000
 """Files that the scan may be ahead, so that their number is known early; about 50 MB."""
-BATCHES_IN_FLIGHT = 2
+BATCHES_WAITING = 1
+"""Batches that are ready while the encoder is busy."""
 COMMIT_ITEMS = 4096
 """Items that may wait for a commit."""
 COMMIT_EVERY_S = 1.0, 10.0
@@ -87,7 +88,7 @@ class Ingest:
         """
         with (
             Ahead(self._counted(scan(roots, exclude=exclude)), limit=FILES_AHEAD) as found,
-            ThreadPoolExecutor(1, "encode") as executor,
+            ThreadPoolExecutor(self._encoder.concurrency, "encode") as executor,
             ReadPool(self._options, workers=workers) as pool,
         ):
             try:
@@ -95,7 +96,7 @@ class Ingest:
                     self._handle(file, event)
                     if len(self._batch) >= batch_size or not self._encoding:
                         self._encode(executor)
-                    self._collect(leave=BATCHES_IN_FLIGHT)
+                    self._collect(leave=self._encoder.concurrency + BATCHES_WAITING)
                     self._commit_when_due()
                     self._show()
                 self._encode(executor)

@@ -69,6 +69,7 @@ class Encoder(Protocol):
         dim: D, the length of a vector.
         modalities: the union of what it can embed.
         media: how it wants images and videos decoded.
+        concurrency: how many threads may call `encode` at once, and are best to; indexing does.
     """
 
     @property
@@ -81,6 +82,8 @@ class Encoder(Protocol):
     def modalities(self) -> Modality: ...  # noqa: D102
     @property
     def media(self) -> MediaSpec: ...  # noqa: D102
+    @property
+    def concurrency(self) -> int: ...  # noqa: D102
 
     def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
         """Embed contents.

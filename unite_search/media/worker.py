@@ -1,13 +1,14 @@
 """What a decode process does: hash a file, ask whether it is wanted, read it, send what it gives.
 
-The parent sends files, and an answer for each hash; see `workers` for the other end.
+The parent sends files, and an answer for each hash; see `workers` for the other end. What an image gives is sent at
+once, what a clip or a text gives as it comes.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -66,8 +67,8 @@ class _Inbox:
             self._files.append(received)
         return received
 
-    def send(self, message: Message) -> None:
-        self._connection.send_bytes(pickle.dumps(message, PICKLE_PROTOCOL))
+    def send(self, *messages: Message) -> None:
+        self._connection.send_bytes(pickle.dumps(messages, PICKLE_PROTOCOL))
 
 
 def _handle(file: MediaFile, options: ReadOptions, inbox: _Inbox) -> None:
@@ -79,24 +80,35 @@ def _handle(file: MediaFile, options: ReadOptions, inbox: _Inbox) -> None:
         return
     inbox.send(Hashed(digest))
     if inbox.answer():
-        reason = _read(file, options, inbox.send)
-        inbox.send(Skipped(path=file.path, reason=reason) if reason else Finished(digest))
+        messages = _read(file, options, digest)
+        for group in _joined(messages) if file.kind == "image" else ([message] for message in messages):
+            inbox.send(*group)
 
 
-def _read(file: MediaFile, options: ReadOptions, send: Callable[[Message], None]) -> str | None:
-    """Send facts and drafts; the reason why it went no further, None when it did."""
-    events = read_file(file, options)
-    while True:
-        try:
-            event = next(events, None)
-        except UnreadableFileError as error:
-            return str(error)
-        except MemoryError:
-            return "needs too much memory"
-        except OSError as error:
-            return reason_of(error)
-        except Exception as error:  # noqa: BLE001 - a decoder may raise anything; it is reported and costs one file
-            return f"{type(error).__name__}: {short(str(error))}"
-        if event is None:
-            return None
-        send(event)
+def _joined(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    """Each draft with what comes before and after it."""
+    group: list[Message] = []
+    for message in messages:
+        if isinstance(message, Draft) and any(isinstance(held, Draft) for held in group):
+            yield group
+            group = []
+        group.append(message)
+    yield group
+
+
+def _read(file: MediaFile, options: ReadOptions, digest: str) -> Iterator[Message]:
+    """Facts and drafts, then `Finished`, or `Skipped` where it went no further."""
+    try:
+        yield from read_file(file, options)
+    except UnreadableFileError as error:
+        reason = str(error)
+    except MemoryError:
+        reason = "needs too much memory"
+    except OSError as error:
+        reason = reason_of(error)
+    except Exception as error:  # noqa: BLE001 - a decoder may raise anything; it is reported and costs one file
+        reason = f"{type(error).__name__}: {short(str(error))}"
+    else:
+        yield Finished(digest)
+        return
+    yield Skipped(path=file.path, reason=reason)

@@ -147,24 +147,26 @@ class ReadPool:
         _send(worker, file)
 
     def _receive(self, worker: _Worker, wants: Wants) -> Iterator[tuple[MediaFile, Event]]:
-        """Take one message of a worker that has one, or the news of its death."""
+        """Take what a worker has sent at once, or the news of its death."""
         file = worker.files[0]
         try:
-            message = pickle.loads(worker.connection.recv_bytes())
+            messages = pickle.loads(worker.connection.recv_bytes())
         except (EOFError, OSError):
             yield self._give_up(worker, f"the decoder crashed ({self._end_of(worker)})")
             return
         worker.silent_since = self._clock.now()
         worker.has_spoken = True
-        if isinstance(message, Hashed):
-            is_wanted = wants(file, message.content_hash)
-            _send(worker, is_wanted)
-            if is_wanted:
-                return
-            message = Unwanted()
-        if isinstance(message, (Finished, Skipped, Unwanted)):
-            worker.files.popleft()
-        yield file, message
+        for message in messages:
+            if isinstance(message, Hashed):
+                is_wanted = wants(file, message.content_hash)
+                _send(worker, is_wanted)
+                if not is_wanted:
+                    worker.files.popleft()
+                    yield file, Unwanted()
+                continue
+            if isinstance(message, (Finished, Skipped)):
+                worker.files.popleft()
+            yield file, message
 
     def _give_up(self, worker: _Worker, reason: str) -> tuple[MediaFile, Event]:
         """End a worker with the file it was at; its other files go back."""

@@ -8,8 +8,6 @@ captions of train photos.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,19 +17,20 @@ TEMPERATURE = 3.0
 TOP_CLASSES = 100
 
 
-@dataclass(frozen=True, slots=True)
 class Conse:
     """The space; `classes` is (C, D) float32, the text embedding of each class of the classifier."""
 
-    classes: Floats
+    def __init__(self, classes: Floats) -> None:
+        self.classes = classes
+        self._centre = classes.mean(axis=0)
 
     def pictures(self, logits: Floats) -> Floats:
         """Place pictures: (N, C) logits to (N, D) unit rows."""
-        return unit(class_probabilities(logits) @ self.classes - self.classes.mean(axis=0))
+        return unit(class_probabilities(logits) @ self.classes - self._centre)
 
     def texts(self, embeddings: Floats) -> Floats:
         """Place texts: (N, D) text embeddings to (N, D) unit rows."""
-        return unit(embeddings - self.classes.mean(axis=0))
+        return unit(embeddings - self._centre)
 
 
 def class_probabilities(logits: Floats) -> Floats:

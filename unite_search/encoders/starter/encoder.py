@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,7 @@ from unite_search.encoders.starter.head import DIM as LEARNED_DIM
 from unite_search.encoders.starter.head import FEATURE_DIM, TEXT_DIM, Ensemble
 from unite_search.encoders.starter.one_thread import one_thread
 from unite_search.encoders.starter.swaps import find_swap
-from unite_search.encoders.starter.towers import VISION_SIDE, TextTower, VisionTower, side_by_side
+from unite_search.encoders.starter.towers import IMAGES_A_BATCH, VISION_SIDE, TextTower, VisionTower, side_by_side
 from unite_search.errors import EncoderUnavailableError
 from unite_search.modality import Modality
 
@@ -41,6 +41,8 @@ Part = TypeVar("Part")
 class StarterEncoder:
     """The built-in encoder. Networks are opened when first needed, so that a text query never opens the vision tower.
 
+    Several threads may encode at once; two that are first may open a network twice, and one of them is dropped.
+
     Args:
         weights: folder that `train/export_starter.py` wrote.
 
@@ -51,14 +53,13 @@ class StarterEncoder:
     name = "starter"
     dim = DIM
     modalities = Modality.TEXT | Modality.IMAGE | Modality.VIDEO
+    concurrency = 2
     media = MediaSpec(image_side=VISION_SIDE, frame_side=VISION_SIDE, sampler=UniformFrames(FRAMES))
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
         if not (weights / "weights.json").exists():
             raise EncoderUnavailableError(f"no weights of the starter encoder in {weights}; reinstall unite-search")
         self._folder = weights
-        self._vision = VisionTower(weights / "vision.onnx")
-        self._text = TextTower(weights / "text.onnx", weights / "tokenizer.json")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -123,13 +124,31 @@ class StarterEncoder:
         if not pictures:
             return []
         frames = np.concatenate(list(side_by_side(squashed, pictures)))
-        seen = self._vision(frames)
+        batches = [frames[start : start + IMAGES_A_BATCH] for start in range(0, len(frames), IMAGES_A_BATCH)]
+        blocks = [np.concatenate(parts) for parts in zip(*side_by_side(self._see(), batches), strict=True)]
         ends = np.cumsum([len(picture) for picture in pictures])[:-1]
-        mixes = self._conse.pictures(seen.logits)
-        features = np.concatenate([seen.features, mixes], axis=1)
-        blocks = (mixes, unit(seen.features @ self._appearance), thumbnails(frames), features)
         split = zip(*(np.split(block, ends) for block in blocks), strict=True)
         return [Picture(mix, look, thumbs, features.mean(axis=0)) for mix, look, thumbs, features in split]
+
+    def _see(self) -> Callable[[NDArray[np.uint8]], tuple[Floats, ...]]:
+        """What is computed of each frame alone; all that it needs is opened here, before several threads ask for it."""
+        look, conse, appearance = self._vision, self._conse, self._appearance
+
+        def see(frames: NDArray[np.uint8]) -> tuple[Floats, ...]:
+            seen = look(frames)
+            mixes = conse.pictures(seen.logits)
+            features = np.concatenate([seen.features, mixes], axis=1)
+            return mixes, unit(seen.features @ appearance), thumbnails(frames), features
+
+        return see
+
+    @cached_property
+    def _vision(self) -> VisionTower:
+        return VisionTower(self._folder / "vision.onnx")
+
+    @cached_property
+    def _text(self) -> TextTower:
+        return TextTower(self._folder / "text.onnx", self._folder / "tokenizer.json")
 
     @cached_property
     def _conse(self) -> Conse:

@@ -48,6 +48,7 @@ class UniteEncoder:
     """
 
     modalities = Modality.TEXT | Modality.IMAGE | Modality.VIDEO
+    concurrency = 1
 
     def __init__(self, name: str, options: EncoderOptions | None = None) -> None:
         """Find the model on this disk.
