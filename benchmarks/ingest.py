@@ -23,7 +23,7 @@ from unite_search.media.read import read_file
 from unite_search.media.scan import scan
 from unite_search.media.types import Draft, MediaFile, ReadOptions
 
-REPEATS = 3
+REPEATS = 5
 PHOTOS = 3000
 SAMPLE = 400
 ENCODE_BATCH = 32
