@@ -5,33 +5,32 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unite_search.activity import told
-from unite_search.encoder_choice import EncoderChoice
+from indexers.spec import IndexConfig
 from unite_search.encoders.base import Encoder
 from unite_search.encoders.options import EncoderOptions
 from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
 from unite_search.errors import UniteSearchError, UnknownItemError
-from unite_search.export import ExportReport, Source, export_partitions
-from unite_search.imports import import_vectors
-from unite_search.ingest import Ingest
+from unite_search.ingest.pipeline import Ingest
+from unite_search.ingest.progress import Meter, progress_file
 from unite_search.item import ITEM_COLUMNS, Item
-from unite_search.manifest import FILE_NAME, IdCounter, Manifest
 from unite_search.media.types import ReadOptions
 from unite_search.media.uri import absolute
-from unite_search.places import collection_directory
-from unite_search.progress import Meter
 from unite_search.query import Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
 from unite_search.search import QueryVector, encode_query, find
-from unite_search.selection import any_of
-from unite_search.status import read_status
-from unite_search.store import Store
+from unite_search.storage.export import ExportReport, Source, export_partitions
+from unite_search.storage.imports import import_vectors
+from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter
+from unite_search.storage.paths import collection_directory
+from unite_search.storage.selection import any_of
+from unite_search.storage.store import Store
 
 AnyPath = str | PathLike[str]
 
@@ -46,10 +45,16 @@ class Collection:
     """
 
     def __init__(
-        self, directory: Path, encoder: str | Encoder | None = None, options: EncoderOptions | None = None
+        self,
+        directory: Path,
+        encoder: str | Encoder | None = None,
+        options: EncoderOptions | None = None,
+        index: IndexConfig | None = None,
     ) -> None:
-        self._store = Store(directory)
-        self._choice = EncoderChoice(self._store, encoder, options)
+        self._store = Store(directory, index)
+        self._given = encoder
+        self._options = options or EncoderOptions()
+        self._store.metadata.refuse_other_name(directory, encoder)
 
     @classmethod
     def open(
@@ -58,6 +63,7 @@ class Collection:
         *,
         encoder: str | Encoder | None = None,
         options: EncoderOptions | None = None,
+        index: IndexConfig | None = None,
         create: bool = False,
     ) -> Collection:
         """Open a collection.
@@ -66,6 +72,8 @@ class Collection:
             directory: its folder; None for the default collection.
             encoder: name, folder or object; None for the one that made the collection, or the default for a new one.
             options: of an encoder given by name; a collection remembers those that change vectors.
+            index: kind, recall and memory of the vector indexes; the collection remembers them with its next change.
+                None for what it remembers. `rebuild` converts the indexes that exist.
             create: make the collection when it is not there.
 
         Raises:
@@ -76,8 +84,8 @@ class Collection:
         if create and not (folder / FILE_NAME).exists():
             chosen = DEFAULT_ENCODER if encoder is None else encoder
             encoder = load_encoder(chosen, options) if isinstance(chosen, str) else chosen
-            Store.create(folder, Manifest.of(encoder))
-        return cls(folder, encoder, options)
+            Store.create(folder, CollectionMetadata.of(encoder, index))
+        return cls(folder, encoder, options, index)
 
     def __enter__(self) -> Collection:
         return self
@@ -107,16 +115,16 @@ class Collection:
     @property
     def encoder_name(self) -> str:
         """Name of the encoder that made the vectors."""
-        return self._store.manifest.encoder
+        return self._store.metadata.encoder
 
-    @property
+    @cached_property
     def encoder(self) -> Encoder:
         """The encoder, loaded when first needed.
 
         Raises:
             EncoderMismatchError: the installed encoder of that name makes other vectors.
         """
-        return self._choice.encoder
+        return self._store.metadata.load_encoder(self.directory, self._given, self._options)
 
     def refresh(self) -> bool:
         """See what others have written; returns whether there was anything. Other threads may search meanwhile."""
@@ -138,7 +146,7 @@ class Collection:
             UniteSearchError: a path does not exist.
         """
         options = options or IndexOptions()
-        roots = [absolute(Path(path).expanduser()) for path in paths or self._store.manifest.roots]
+        roots = [absolute(Path(path).expanduser()) for path in paths or self._store.metadata.roots]
         if not roots:
             raise UniteSearchError("nothing to index: name a folder or a file")
         started = time.monotonic()
@@ -148,7 +156,7 @@ class Collection:
             unused = IdCounter(self.directory, used_below=0)
             report = self._ingest(reading, meter, unused).dry_run(roots, exclude=[self.directory])
         else:
-            with self._store.writing() as ids, told(self.directory, progress) as tell:
+            with self._store.writing() as ids, progress_file(self.directory, progress) as tell:
                 meter = Meter(tell)
                 self._store.remember(roots, reading)
                 report = self._ingest(reading, meter, ids).run(
@@ -250,7 +258,7 @@ class Collection:
         Raises:
             UniteSearchError: the folder is not empty.
         """
-        made_by = self._store.manifest
+        made_by = self._store.metadata
         source = Source(encoder=made_by.encoder, fingerprint=made_by.fingerprint, dim=made_by.dim)
         return export_partitions(self._store.catalog, source, Path(directory).expanduser())
 
@@ -271,8 +279,7 @@ class Collection:
 
     def status(self) -> Status:
         """What the collection holds."""
-        with self._store.reading() as (catalog, _):
-            return read_status(self.directory, self._store.manifest, catalog)
+        return self._store.status()
 
     def _answer(self, vector: QueryVector, options: SearchOptions, *, encode_s: float) -> SearchResult:
         started = time.perf_counter()
@@ -289,7 +296,7 @@ class Collection:
         return row
 
     def _read_options(self, options: IndexOptions) -> ReadOptions:
-        before = self._store.manifest
+        before = self._store.metadata
         return ReadOptions(
             media=self.encoder.media,
             segments=before.segments if options.segments is None else options.segments,

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from indexers.atomic import write_text
 from unite_search.display import one_line, printable, time_range
 from unite_search.errors import UnreadableFileError
-from unite_search.files import write_atomically
 from unite_search.media.preview import contact_strip, image_thumbnail
 from unite_search.media.uri import uri_to_path
 from unite_search.query import Hit, Query, SearchResult
@@ -61,7 +61,7 @@ def write_gallery(
     """
     style = files("unite_search").joinpath("gallery.css").read_text(encoding="utf-8")
     body = "\n".join(_section(Section(*section)) for section in sections)
-    write_atomically(
+    write_text(
         path,
         f"""<!doctype html>
 <html lang="en">

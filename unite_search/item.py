@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from unite_search.modality import Modality
+from unite_search.modality import ModalityName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +17,8 @@ class Item:
     Attributes:
         id: in the collection; never given twice.
         parent: id shared by all items of one file.
-        modality: what it is made of.
-        kind: what a person would call it: video, image or text.
+        modality: what a person would call it: text, image or video.
+        partition: everything it is made of, such as `text+image`.
         uri: absolute path of the file.
         content_hash: of the file's bytes.
         size_bytes: of the file.
@@ -35,8 +35,8 @@ class Item:
 
     id: int
     parent: int
-    modality: Modality
-    kind: str
+    modality: ModalityName
+    partition: str
     uri: str
     content_hash: str
     size_bytes: int
@@ -53,9 +53,7 @@ class Item:
     @classmethod
     def of(cls, row: dict[str, Any]) -> Item:
         """Read a row of the catalog that has `ITEM_COLUMNS`."""
-        return cls(
-            **{**row, "modality": Modality(row["modality"]), "metadata": json.loads(row["metadata"] or "{}")},
-        )
+        return cls(**{**row, "metadata": json.loads(row["metadata"] or "{}")})
 
 
 ITEM_COLUMNS = tuple(column.name for column in fields(Item))

@@ -9,6 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from unite_search.modality import Modality, ModalityName
+
 PathArgument = str | PathLike[str]
 
 
@@ -72,7 +74,7 @@ class SearchOptions:
     Attributes:
         top_k: hits to return.
         offset: hits to pass over first, for paging.
-        partitions: modality names as in `modality.matching_partitions`; empty means all.
+        modalities: `text`, `image`, `video`, or exact partitions such as `text+image`; empty means all.
         where: SQL expression over the catalog's columns.
         group: one hit for each file, its best segment first.
         include_self: keep hits whose file is one of the query's files.
@@ -80,7 +82,7 @@ class SearchOptions:
 
     top_k: int = 10
     offset: int = 0
-    partitions: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
     where: str | None = None
     group: bool = True
     include_self: bool = False
@@ -133,9 +135,9 @@ class Hit:
     segments: tuple[Hit, ...] = ()
 
     @property
-    def modality(self) -> str:
-        """What a person would call it: video, image or text."""
-        return next(word for word in ("video", "image", "text") if word in self.partition.split("+"))
+    def modality(self) -> ModalityName:
+        """What a person would call it: text, image or video."""
+        return Modality.from_partition(self.partition).main
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

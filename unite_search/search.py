@@ -10,12 +10,12 @@ import numpy as np
 
 from indexers.merge import HEAD, RankedList, merge
 from indexers.partitioned import PartitionedIndex
-from unite_search.catalog import Catalog
 from unite_search.content import Content, Part
 from unite_search.encoders.base import Encoder
 from unite_search.media.load import load_clip, load_image
 from unite_search.modality import matching_partitions
 from unite_search.query import Hit, Query, SearchOptions
+from unite_search.storage.catalog import Catalog
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +99,7 @@ def find(
 
     Raises:
         FilterError: `options.where` cannot be evaluated.
-        ValueError: `options.partitions` names an unknown modality.
+        ValueError: `options.modalities` names an unknown modality.
     """
     scope = _scope(catalog, partitions, query, options)
     wanted = options.offset + options.top_k
@@ -116,8 +116,8 @@ def find(
 
 def _scope(catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, options: SearchOptions) -> _Scope:
     names = partitions.names()
-    if options.partitions:
-        names = matching_partitions(options.partitions, names)
+    if options.modalities:
+        names = matching_partitions(options.modalities, names)
     allowed = None if options.where is None else catalog.ids_where(options.where)
     own = np.empty(0, np.int64) if options.include_self else catalog.ids_of_hashes(query.content_hashes)
     sizes = {name: _competing(partitions, name, allowed) - _competing(partitions, name, own) for name in names}
