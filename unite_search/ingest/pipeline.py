@@ -1,7 +1,7 @@
-"""Indexing as a stream: scan, read in workers, encode in batches, commit. Memory is bounded by what is in flight.
+"""The indexing pipeline: scan, decode in workers, encode in batches, commit. Only what is in flight is in memory.
 
-A file is committed whole: all its items in one commit, or none. What is already known is settled by `ledger`;
-this module only moves data from stage to stage. Partitions are not touched here, see `collection`.
+A file is committed whole: all its items in one commit, or none. `ledger` decides what must be read; this module moves
+data from stage to stage. The vector indexes are updated afterwards, by `storage.store`.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILES_AHEAD = 100_000
-"""Files that the scan may be ahead, so that their number is known early; about 50 MB."""
+"""How many files the scan may be ahead, so that the total is known early; about 50 MB."""
 BATCHES_WAITING = 1
-"""Batches that are ready while the encoder is busy."""
+"""Batches that wait while the encoder is busy."""
 COMMIT_ITEMS = 4096
-"""Items that may wait for a commit."""
+"""Commit when so many items are pending."""
 COMMIT_EVERY_S = 1.0, 10.0
-"""Least and most time between two commits; between them, a share of the run so far."""
+"""Minimum and maximum seconds between two commits; in between, `COMMIT_SHARE` of the run so far."""
 COMMIT_SHARE = 1 / 60
 
 
 @dataclass(slots=True, eq=False)
 class _OpenFile:
-    """A file between its first event and its commit; what is kept of a draft has no pixels."""
+    """A file between its first event and its commit. Its embedded items hold no pixels."""
 
     file: MediaFile
     facts: Facts
@@ -82,9 +82,9 @@ class Ingest:
         self._started_at = self._committed_at = time.monotonic()
 
     def run(self, roots: Sequence[Path], *, exclude: Sequence[Path], workers: int, batch_size: int) -> IndexReport:
-        """Bring the catalog in step with the roots.
+        """Index the roots.
 
-        On an interrupt the files that are complete are committed before it is raised again.
+        On an interrupt, complete files are committed before the exception is raised again.
         """
         with (
             Prefetch(self._counted(scan(roots, exclude=exclude)), limit=FILES_AHEAD) as found,
@@ -92,7 +92,7 @@ class Ingest:
             ReadPool(self._options, workers=workers) as pool,
         ):
             try:
-                for file, event in pool.run(self._to_read(found), self._ledger.wants):
+                for file, event in pool.run(self._to_read(found), self._ledger.must_read):
                     self._handle(file, event)
                     if len(self._batch) >= batch_size or not self._encoding:
                         self._encode(executor)
@@ -107,7 +107,7 @@ class Ingest:
         return self.report
 
     def dry_run(self, roots: Sequence[Path], *, exclude: Sequence[Path]) -> IndexReport:
-        """Say what a run would do, as far as names, sizes and times tell; nothing is read or written."""
+        """Report what a run would do, judging by names, sizes and times; nothing is read or written."""
         self.report.dry_run = True
         for file in self._to_read(self._counted(scan(roots, exclude=exclude))):
             self._ledger.count_pending(file)
@@ -124,7 +124,7 @@ class Ingest:
         for one in found:
             if isinstance(one, Skipped):
                 self._ledger.skip(one)
-            elif self._ledger.meet(one) and not self._ledger.is_unchanged(one):
+            elif self._ledger.found(one) and not self._ledger.is_unchanged(one):
                 yield one
                 continue
             self._meter.finished()
@@ -158,7 +158,7 @@ class Ingest:
             self._encoding.append((batch, executor.submit(self._encoder.encode, contents, role="candidate")))
 
     def _collect(self, *, leave: int) -> None:
-        """Take finished batches, in order; wait while more than `leave` are under way."""
+        """Take finished batches, in order; wait while more than `leave` are being encoded."""
         while self._encoding and (len(self._encoding) > leave or self._encoding[0][1].done()):
             batch, future = self._encoding.popleft()
             self.report.embedded += len(batch)
@@ -169,11 +169,11 @@ class Ingest:
                     self._record(entry)
 
     def _is_open(self, entry: _OpenFile) -> bool:
-        """Whether the file is still wanted; a worker may have given it up after its first drafts."""
+        """Return whether the file is still being read; a worker may have failed after its first drafts."""
         return self._open.get(entry.file.path) is entry
 
     def _record(self, entry: _OpenFile) -> None:
-        """Hand a complete file over for the next commit."""
+        """Add a complete file to the next commit."""
         del self._open[entry.file.path]
         if entry.items and entry.content_hash is not None:
             self._ledger.add(entry.file, entry.content_hash, entry.facts, entry.items)

@@ -1,4 +1,4 @@
-"""Running an iterator ahead of its consumer, in a thread, up to a bound."""
+"""Prefetching: run an iterator in a thread, ahead of its consumer, with a bounded queue."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ LOOK_EVERY_S = 0.2
 
 
 class Prefetch(Generic[Item]):
-    """A context manager that gives an iterator; at its end the thread stops, wherever it is.
+    """A context manager that returns the prefetched iterator and stops the thread at its end.
 
-    What the source raises is raised where its items are taken.
+    An exception of the source is raised in the consumer, after the items before it.
     """
 
     def __init__(self, source: Iterator[Item], *, limit: int) -> None:
         self._source = source
         self._waiting: queue.Queue[Item | _End] = queue.Queue(limit)
         self._is_stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ahead", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
 
     def __enter__(self) -> Iterator[Item]:
         self._thread.start()
@@ -49,7 +49,7 @@ class Prefetch(Generic[Item]):
         self._put(_End(error))
 
     def _put(self, item: Item | _End) -> bool:
-        """Wait for room; false when nobody takes items any more."""
+        """Wait for space in the queue; return False once the consumer has stopped."""
         while not self._is_stopped.is_set():
             try:
                 self._waiting.put(item, timeout=LOOK_EVERY_S)
@@ -60,7 +60,7 @@ class Prefetch(Generic[Item]):
 
 
 class _End:
-    """After the last item, with what the source raised."""
+    """Marks the end of the items, with the exception of the source, if any."""
 
     def __init__(self, error: Exception | None) -> None:
         self.error = error

@@ -1,4 +1,4 @@
-"""Where collections live. A name leads to a folder of the user's data directory; `--db` puts one anywhere."""
+"""Where collections are stored: by name in the user's data directory, or in any folder by `--db`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def collections_home() -> Path:
-    """The folder that holds the named collections: `$UNITE_SEARCH_HOME`, or the platform's data folder."""
+    """Return the folder of the named collections: below `$UNITE_SEARCH_HOME`, or in the platform's data folder."""
     given = os.environ.get(HOME_VARIABLE)
     if given:
         return Path(given).expanduser().absolute() / "collections"
@@ -25,10 +25,10 @@ def collections_home() -> Path:
 
 
 def collection_directory(name: str | None = None, db: Path | None = None) -> Path:
-    """Find the folder of a collection: `db` as it is, else by name, else by `$UNITE_SEARCH_COLLECTION`.
+    """Return the folder of a collection: `db` itself, else by `name`, else by `$UNITE_SEARCH_COLLECTION`.
 
     Raises:
-        UniteSearchError: the name could not be a folder name.
+        UniteSearchError: the name is not valid as a folder name.
     """
     if db is not None:
         return db.expanduser().absolute()
@@ -39,7 +39,7 @@ def collection_directory(name: str | None = None, db: Path | None = None) -> Pat
 
 
 def list_collections() -> list[Path]:
-    """The folders of all named collections, sorted."""
+    """Return the folders of all named collections, sorted."""
     home = collections_home()
     if not home.is_dir():
         return []

@@ -1,4 +1,4 @@
-"""Rows of the catalog as ingest makes them: from an embedded item of a file, or from the same item in another file."""
+"""Rows of the catalog: from an embedded item of a file, or from the same item of a byte-identical file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedItem:
-    """A draft after encoding: its vector instead of its pixels."""
+    """A draft after encoding, with its vector instead of its pixels."""
 
     modalities: Modality
     embedding: NDArray[np.float32]
@@ -31,12 +31,12 @@ class EmbeddedItem:
 
     @classmethod
     def of(cls, draft: Draft, embedding: NDArray[np.float32]) -> EmbeddedItem:
-        """Keep what a row needs."""
+        """Keep what a row needs of a draft."""
         return cls(draft.content.modalities, embedding, draft.start_s, draft.end_s, draft.text)
 
 
 def placed(row: Row, file: MediaFile) -> Row:
-    """The row of an item as it stands in another file with the same bytes."""
+    """Return the row of an item for another file with the same bytes."""
     modified = datetime.fromtimestamp(file.mtime_ns / 1e9, timezone.utc).replace(tzinfo=None)
     return {
         **row,
@@ -50,7 +50,7 @@ def placed(row: Row, file: MediaFile) -> Row:
 
 
 def new_row(file: MediaFile, content_hash: str, recipe: str, facts: Facts, item: EmbeddedItem) -> Row:
-    """The row of a new item, without its ids."""
+    """Return the row of a new item, without its ids."""
     row = {
         "modality": item.modalities.main,
         "partition": item.modalities.partition,

@@ -1,4 +1,4 @@
-"""The columns of the catalog: what is known of an item, under the names that filters use."""
+"""The columns of the catalog, under the names that filters use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 
 def schema(dim: int) -> pa.Schema:
-    """The columns of the table for vectors of length `dim`; embeddings are stored as float16."""
+    """Return the schema of the table for vectors of length `dim`; embeddings are stored as float16."""
     required = [
         ("id", pa.int64()),
         ("parent", pa.int64()),

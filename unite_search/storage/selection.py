@@ -1,4 +1,4 @@
-"""Naming items by path, id or condition, as SQL over the catalog's columns."""
+"""Selecting items by path, id or condition, as SQL over the catalog's columns."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from unite_search.media.uri import absolute, path_to_uri, prefixes_below
 
 
 def any_of(paths: Sequence[str | PathLike[str]], ids: Sequence[int], where: str | None) -> str:
-    """SQL for items that are below a path, have one of the ids, or fulfil the condition.
+    """Return SQL that matches items below a path, with one of the ids, or for which the condition holds.
 
     Raises:
-        ValueError: nothing is named.
+        ValueError: nothing is selected.
     """
     conditions = [_below(absolute(Path(path).expanduser())) for path in paths]
     conditions += [f"id IN ({', '.join(str(int(id_)) for id_ in ids)})"] if ids else []
@@ -24,7 +24,7 @@ def any_of(paths: Sequence[str | PathLike[str]], ids: Sequence[int], where: str 
 
 
 def _below(path: Path) -> str:
-    """SQL for a file, or everything below a folder."""
+    """Return SQL that matches a file, or everything below a folder."""
     starts = (f"starts_with(uri, '{_quoted(prefix)}')" for prefix in prefixes_below(path))
     return f"(uri = '{_quoted(path_to_uri(path))}' OR {' OR '.join(starts)})"
 

@@ -1,6 +1,6 @@
-"""Bringing the Faiss partitions in step with the catalog: they are a cache, the catalog is the record.
+"""Synchronising the Faiss partitions, which are a cache, with the catalog, which is the record.
 
-Ids are never reused and the vector of an id never changes, so comparing sets of ids is enough.
+Ids are never reused and the vector of an id never changes, so comparing sets of ids is sufficient.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NO_IDS = np.empty(0, np.int64)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """Some (n,) ids of a partition that are to go, or to come with their (n, D) embeddings."""
+    """(n,) ids to remove from a partition, or to add to it with their (n, D) embeddings."""
 
     name: str
     ids: NDArray[np.int64]
@@ -30,12 +30,12 @@ class Step:
 
 
 def sync(partitions: PartitionedIndex, catalog: Catalog) -> int:
-    """Add the items that the partitions lack and drop those that are gone; returns how many of both."""
+    """Add missing items to the partitions and remove deleted ones; return the number of changes."""
     return apply(partitions, steps(partitions, catalog))
 
 
 def steps(partitions: PartitionedIndex, catalog: Catalog) -> Iterator[Step]:
-    """What `sync` has to do, read from the catalog as the steps are taken."""
+    """Yield the steps of `sync`; embeddings are read from the catalog as the steps are taken."""
     wanted = catalog.ids_by_partition()
     for name in partitions.names():
         gone = np.setdiff1d(partitions.ids(name), wanted.get(name, NO_IDS))
@@ -48,7 +48,7 @@ def steps(partitions: PartitionedIndex, catalog: Catalog) -> Iterator[Step]:
 
 
 def apply(partitions: PartitionedIndex, todo: Iterable[Step]) -> int:
-    """Take steps; returns how many ids went or came."""
+    """Apply steps; return the number of ids added or removed."""
     changed = 0
     for step in todo:
         changed += len(step.ids)

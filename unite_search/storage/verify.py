@@ -1,4 +1,4 @@
-"""Checking a collection: the catalog against itself, and the partitions against the catalog."""
+"""Verification: the catalog is checked for consistency, and the partitions are compared with the catalog."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNIT_TOLERANCE = 2e-3
 
 
 def find_problems(catalog: Catalog, partitions: PartitionedIndex) -> list[str]:
-    """Read everything; one line for each thing that is wrong."""
+    """Read everything; return one line for each problem."""
     return [*_catalog_problems(catalog), *_partition_problems(catalog, partitions)]
 
 
