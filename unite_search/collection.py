@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 
 from indexers.spec import IndexConfig
-from unite_search.encoders.base import Encoder
-from unite_search.encoders.options import EncoderOptions
-from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
+from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, EncoderOptions, load_encoder
 from unite_search.errors import UniteSearchError, UnknownItemError
 from unite_search.ingest.pipeline import Ingest
 from unite_search.ingest.progress import Meter, progress_file
@@ -25,11 +23,10 @@ from unite_search.media.uri import absolute
 from unite_search.query import Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
 from unite_search.search import QueryVector, encode_query, find
+from unite_search.storage.catalog import any_of
 from unite_search.storage.export import ExportReport, Source, export_partitions
 from unite_search.storage.imports import import_vectors
-from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter
-from unite_search.storage.paths import collection_directory
-from unite_search.storage.selection import any_of
+from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter, collection_directory
 from unite_search.storage.store import Store
 
 AnyPath = str | PathLike[str]
