@@ -137,3 +137,8 @@ class Reversed:
 
     def encode(self, contents: Any, *, role: Any) -> Any:
         return self.encoder.encode(contents, role=role)[:: self.step]
+
+
+def test_results_go_to_the_folder_of_the_documentation() -> None:
+    root = Path(__file__).resolve().parents[1]
+    assert root / "docs" / "results" == check.RESULTS

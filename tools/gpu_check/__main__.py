@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import RESULTS, write_result
+from benchmarks.common.results import RESULTS, write_result
 from tools.gpu_check.hardware import describe_gpus
 
 PARTS: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from tools.gpu_check.checkpoint import page_words, write_checkpoint
 from tools.gpu_check.hardware import watched
-from unite_search import Clip, Content, Image, load_encoder
-from unite_search.encoders.options import EncoderOptions
+from unite_search import Clip, Content, EncoderOptions, Image, load_encoder
 
 DEFAULT_BATCH = 32
 """What `unite-search index` gives the encoder at once unless `--batch-size` says otherwise."""
