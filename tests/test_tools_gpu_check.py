@@ -126,6 +126,25 @@ def test_vectors_of_another_model_do_not_pass_for_those_of_this_one(
     assert not encoder._compare(tmp_path / "tiny", "cpu", "float32", contents)["passed"]
 
 
+def test_speed_counts_whole_batches_and_tokens_without_padding(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from tools.gpu_check import encoder
+    from tools.gpu_check.checkpoint import write_checkpoint
+    from unite_search import Content, load_encoder
+
+    write_checkpoint(tmp_path / "tiny", "tiny", device="cpu", dtype="float32")
+    loaded: Any = load_encoder(str(tmp_path / "tiny"))
+    contents = [Content(("one",)), Content(("a sentence of several words",))]
+    measured = encoder._run(loaded, encoder.Workload("texts", contents, 4, 0.05), "cpu")
+    tokens = [len(loaded.inputs.draft(content, "candidate")) for content in contents]
+    assert tokens[0] < tokens[1]
+    assert measured["items"] % 4 == 0
+    assert measured["items_per_s"] == pytest.approx(measured["items"] / measured["seconds"], rel=0.2)
+    assert measured["tokens_per_item"] == sum(tokens) / 2
+    assert 0 < measured["time_in_model_percent"] <= 100
+
+
 class Reversed:
     """An encoder that gives the vectors of the contents in reverse, every second time one is made."""
 

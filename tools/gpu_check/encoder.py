@@ -159,21 +159,20 @@ def _run(encoder: Any, workload: Workload, device: str) -> dict[str, Any]:
     encoder.encode(next(batches), role="candidate")
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    before = encoder.work.items, encoder.work.tokens
-    with watched() as busy, _time_in_model(encoder) as model_s:
+    items = 0
+    with watched() as busy, _forward_passes(encoder) as passes:
         started = time.perf_counter()
         while (passed_s := time.perf_counter() - started) < workload.seconds:
-            encoder.encode(next(batches), role="candidate")
-    items, tokens = encoder.work.items - before[0], encoder.work.tokens - before[1]
+            items += len(encoder.encode(next(batches), role="candidate"))
     return {
         "name": workload.name,
         "batch_size": workload.batch_size,
         "items": items,
         "seconds": round(passed_s, 2),
         "items_per_s": round(items / passed_s, 2),
-        "tokens_per_item": round(tokens / items, 1),
+        "tokens_per_item": round(sum(tokens for _, tokens in passes) / items, 1),
         "gpu_busy_percent": busy.mean,
-        "time_in_model_percent": round(100 * sum(model_s) / passed_s, 1),
+        "time_in_model_percent": round(100 * sum(seconds for seconds, _ in passes) / passed_s, 1),
         "peak_memory_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2) if device == "cuda" else None,
     }
 
@@ -186,18 +185,18 @@ def _batches(workload: Workload) -> Iterator[Sequence[Content]]:
 
 
 @contextmanager
-def _time_in_model(encoder: Any) -> Iterator[list[float]]:
-    """Collect the seconds of each forward pass, copies to and from the GPU included."""
-    embed, times = encoder.model.embed, []
+def _forward_passes(encoder: Any) -> Iterator[list[tuple[float, int]]]:
+    """Collect the seconds of each forward pass, copies to and from the GPU included, and its tokens without padding."""
+    embed, passes = encoder.model.embed, []
 
     def timed(batch: Any) -> Any:
         started = time.perf_counter()
         rows = embed(batch)
-        times.append(time.perf_counter() - started)
+        passes.append((time.perf_counter() - started, int(batch.attention_mask.sum())))
         return rows
 
     encoder.model.embed = timed
     try:
-        yield times
+        yield passes
     finally:
         del encoder.model.embed
