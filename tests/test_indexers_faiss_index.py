@@ -82,7 +82,7 @@ def test_an_index_moves_to_the_next_kind_as_it_grows_and_back(monkeypatch: pytes
     assert index.ids.tolist() == list(range(1400, 1500))
 
 
-def test_folding_trains_only_where_the_kind_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compaction_trains_only_where_the_kind_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     index = FaissIndex(DIM, IndexConfig(spec="IVF16,int8"))
     index.add(np.arange(1000), rows_for(list(range(1000))))
     index.compact()
