@@ -1,6 +1,6 @@
 """Measure the structure of the tree: sizes, imports, cycles, and the files that a search and an index run enter.
 
-    python tools/structure.py [--root TREE] [--json FILE]
+    python -m tools.structure [--root TREE] [--json FILE]
 
 - *Files at the root* of a package are its Python files outside any folder, `__init__.py` included.
 - A *small module with one importer* has at most 69 lines and is imported by exactly one other module of the four
