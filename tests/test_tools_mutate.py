@@ -55,6 +55,7 @@ def changed(source: str) -> set[str]:
         ("f'{a < 1}'", {"pass"}),
         ('"""A docstring with 1 < 2."""', set()),
         ("if TYPE_CHECKING:\n    x = 1", set()),
+        ("@dataclass(frozen=True)\nclass A:\n    x: int = 1", {"x: int = 2", "x: int = 0"}),
         ("while a:\n    break", {RAISE, "continue"}),
         ("def f(a='b', *, c: int = 1): return a", {f"def f(a={text!r}, *, c: int = 1): return a" for text in ["b?"]}
          | {"def f(a='b', *, c: int = 2): return a", "def f(a='b', *, c: int = 0): return a"}

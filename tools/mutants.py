@@ -2,7 +2,7 @@
 
 A comparison, number, operator, text default or slice bound is changed, `and` and `or` are swapped, a `not` is removed,
 a returned value becomes None, a statement is deleted, a block becomes a raise, `break` and `continue` are swapped.
-Nothing inside an annotation, a docstring, an f-string or `if TYPE_CHECKING` is changed.
+Nothing inside an annotation, a docstring, an f-string, `if TYPE_CHECKING` or the brackets of `@dataclass` is changed.
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ class _Finder:
 
     def _visited(self, node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:
         """All nodes that may change, each with the name of the function or class that holds it."""
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        if isinstance(node, ast.If) and _is_name(node.test, "TYPE_CHECKING"):
+            return
+        if isinstance(node, ast.Call) and _is_name(node.func, "dataclass"):
             return
         yield function, node
         if isinstance(node, SCOPES):
@@ -226,6 +228,10 @@ class _Finder:
     def _offset(self, line: int, column: int) -> int:
         """Position in the text of a column that counts UTF-8 bytes."""
         return self._line_starts[line - 1] + len(self._lines[line - 1].encode()[:column].decode())
+
+
+def _is_name(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def _is_text(node: Any) -> bool:
