@@ -223,14 +223,21 @@ def test_partitions_are_merged_as_the_formula_says(
     assert [hit.cosine for hit in result.hits] == pytest.approx([cosine for _, cosine, *_ in expected], abs=1e-5)
 
 
-def test_what_is_left_out_of_one_partition_does_not_mix_up_the_other(mixed: Known) -> None:
-    """Seventy own images: the list of texts comes back longer than was asked for, and must be cut with its scores."""
-    own = frozenset(mixed.collection.item(id_).content_hash for id_ in range(70))
-    for top_k in (2, 25, 30):
-        expected = by_formula(mixed, range(70, 150))[:top_k]
-        hits = answer(mixed.collection, top_k=top_k, own=own).hits
-        assert [hit.id for hit in hits] == [id_ for _, _, id_, _ in expected]
-        assert [hit.cosine for hit in hits] == pytest.approx([cosine for _, cosine, *_ in expected], abs=1e-5)
+def test_what_is_left_out_of_one_partition_does_not_mix_up_the_other(tmp_path: Path) -> None:
+    """Thirty own texts: 230 images come back where 200 were wanted, and ids must be cut together with their scores."""
+    images = rows_with_cosines(np.linspace(-0.5, 0.5, 300), seed=6)
+    texts = rows_with_cosines(np.linspace(0.3, 0.8, 40), seed=7)
+    names = [f"{number:03}" for number in range(340)]
+    cosines = np.concatenate([cosines_of(images), cosines_of(texts)])
+    with collection_of(tmp_path, image=(images, names[:300]), text=(texts, names[300:])) as collection:
+        own = frozenset(collection.item(id_).content_hash for id_ in range(300, 330))
+        result = answer(collection, top_k=50, own=own)
+    assert result.searched == {"image": 300, "text": 10}
+    assert [hit.cosine for hit in result.hits] == pytest.approx([cosines[hit.id] for hit in result.hits], abs=1e-5)
+    for partition, competing in {"image": range(300), "text": range(330, 340)}.items():
+        found = [hit.id for hit in result.hits if hit.partition == partition]
+        assert found == sorted(competing, key=lambda id_: -cosines[id_])[: len(found)]
+        assert found
 
 
 def test_a_hit_carries_the_row_of_its_item(mixed: Known) -> None:
