@@ -220,7 +220,7 @@ def _traced(root: Path, folder: Path, *arguments: str) -> set[str]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(TRACE_FOLDER), str(root)]),
-        "CALL_TRACE_ROOT": str(root),
+        "CALL_TRACE_FOLDERS": os.pathsep.join(str(root / package) + os.sep for package in PACKAGES),
         "CALL_TRACE_FILE": str(record),
     }
     command = [sys.executable, "-c", RUN_COMMAND, *arguments, "--db", str(folder / "collection")]
@@ -229,7 +229,7 @@ def _traced(root: Path, folder: Path, *arguments: str) -> set[str]:
     )
     if run.returncode:
         raise RuntimeError(f"unite-search {arguments[0]} exited with {run.returncode}:\n{run.stderr}")
-    return {Path(line).as_posix() for line in record.read_text(encoding="utf-8").splitlines()}
+    return {Path(line).relative_to(root).as_posix() for line in record.read_text(encoding="utf-8").splitlines()}
 
 
 def _sorted_out(files: set[str]) -> dict[str, Any]:
