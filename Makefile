@@ -57,7 +57,7 @@ benchmark: $(VENV)/installed
 	touch $@
 
 starter: .venv-train/installed
-	.venv-train/bin/python -m train.make_starter
+	.venv-train/bin/python -m train.starter.make
 	.venv-train/bin/python -m benchmarks starter-seeds --data ../shared/data
 
 clean:

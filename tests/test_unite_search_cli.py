@@ -24,8 +24,8 @@ from unite_search.cli.app import app
 from unite_search.cli.errors import run
 from unite_search.collection import Collection
 from unite_search.encoders.registry import ENCODERS
-from unite_search.places import COLLECTION_VARIABLE, HOME_VARIABLE
 from unite_search.report import IndexOptions
+from unite_search.storage.paths import COLLECTION_VARIABLE, HOME_VARIABLE
 
 COMMANDS = sorted(command.name for command in app.registered_commands if command.name)
 MAIN = """
@@ -442,7 +442,7 @@ def test_query_words_text_and_image_become_one_composed_query(cli: Cli, shared: 
         "videos": [],
         "exclude": ["d"],
         "instruction": "e",
-        "partitions": ["image", "text"],
+        "modalities": ["image", "text"],
         "where": "width = 40",
         "top_k": 2,
         "offset": 1,

@@ -1,12 +1,13 @@
-"""The contract between an encoder and everything around it."""
+"""The contract between an encoder and everything around it; docs/guides/own-encoder.md shows how to write one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from unite_search.content import Content
+from unite_search.content import Content, MediaSpec
+from unite_search.encoders.options import EncoderOptions
 from unite_search.modality import Modality
 
 if TYPE_CHECKING:
@@ -16,52 +17,25 @@ if TYPE_CHECKING:
 Role = Literal["query", "candidate"]
 
 
-class FrameSampler(Protocol):
-    """Chooses the frames of one window of a video; must be picklable, for it runs in decode workers."""
-
-    def __call__(self, times_s: NDArray[np.float64], start_s: float, end_s: float) -> NDArray[np.int64]:
-        """Return the sorted indices of the wanted frames.
-
-        Args:
-            times_s: (N,) presentation time of every frame of the file, ascending.
-            start_s: first second of the window.
-            end_s: end of the window, exclusive.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class UniformFrames:
-    """`count` frames at the middles of equal parts of the window; fewer where the window has fewer."""
-
-    count: int = 8
-
-    def __call__(self, times_s: NDArray[np.float64], start_s: float, end_s: float) -> NDArray[np.int64]:
-        """See `FrameSampler`."""
-        import numpy as np
-
-        middles = start_s + (np.arange(self.count) + 0.5) / self.count * (end_s - start_s)
-        shown = np.searchsorted(times_s, middles, side="right") - 1
-        return np.unique(np.clip(shown, 0, len(times_s) - 1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaSpec:
-    """What an encoder wants decoders to hand it, so that no pixel travels that it would throw away.
+@dataclass(slots=True)
+class Workload:
+    """What an encoder has done since it was loaded.
 
     Attributes:
-        image_side: shorter side that images may be reduced to, never enlarged; None keeps every pixel.
-        frame_side: the same for video frames.
-        sampler: which frames of a window.
+        items: contents embedded.
+        tokens: their tokens.
+        padded_tokens: tokens computed, padding included.
     """
 
-    image_side: int | None = None
-    frame_side: int | None = None
-    sampler: FrameSampler = field(default_factory=UniformFrames)
+    items: int = 0
+    tokens: int = 0
+    padded_tokens: int = 0
 
 
 class Encoder(Protocol):
     """Embeds contents of any modality into one space.
+
+    Any class with these attributes is an encoder; `EncoderDefaults` has those that most do not care about.
 
     Attributes:
         name: what a user types, such as `starter` or `unite-2b`.
@@ -69,7 +43,9 @@ class Encoder(Protocol):
         dim: D, the length of a vector.
         modalities: the union of what it can embed.
         media: how it wants images and videos decoded.
-        concurrency: how many threads may call `encode` at once, and are best to; indexing does.
+        options: the choices that it was loaded with; `EncoderOptions()` for an encoder without any.
+        concurrency: how many threads may call `encode` at once; indexing uses as many.
+        workload: tokens computed so far; None for an encoder that does not count them.
     """
 
     @property
@@ -83,7 +59,11 @@ class Encoder(Protocol):
     @property
     def media(self) -> MediaSpec: ...  # noqa: D102
     @property
+    def options(self) -> EncoderOptions: ...  # noqa: D102
+    @property
     def concurrency(self) -> int: ...  # noqa: D102
+    @property
+    def workload(self) -> Workload | None: ...  # noqa: D102
 
     def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
         """Embed contents.
@@ -96,3 +76,11 @@ class Encoder(Protocol):
             (N, D) float32, rows of unit length, in the order given.
         """
         ...
+
+
+class EncoderDefaults:
+    """The attributes of an encoder without options, which one thread calls at a time and which counts no tokens."""
+
+    options = EncoderOptions()
+    concurrency = 1
+    workload: Workload | None = None

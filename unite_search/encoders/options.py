@@ -51,9 +51,3 @@ def embedding_options(*, dtype: str | None = None, **others: Any) -> EncoderOpti
         ValueError: it is no precision.
     """
     return EncoderOptions(dtype=cast("DType | None", dtype), **others)
-
-
-def stored_options(encoder: object) -> dict[str, Any]:
-    """What a collection keeps of an encoder's options; nothing of an encoder without any."""
-    options = getattr(encoder, "options", None)
-    return options.stored() if isinstance(options, EncoderOptions) else {}
