@@ -16,8 +16,8 @@ from PIL import Image as Picture
 
 from indexers.partitioned import PartitionedIndex
 from unite_search.collection import Collection
-from unite_search.content import Clip, Content, Image
-from unite_search.encoders.base import MediaSpec, Role
+from unite_search.content import Clip, Content, Image, MediaSpec
+from unite_search.encoders.base import Role
 from unite_search.query import Query, SearchOptions, SearchResult
 from unite_search.search import FIRST_FETCH, NEGATIVE_WEIGHT, QueryVector, combine, encode_query
 
@@ -76,7 +76,7 @@ def collection_of(folder: Path, **partitions: tuple[NDArray[np.float32], Sequenc
 def answer(
     collection: Collection, *, among: tuple[str, ...] = (), own: frozenset[str] = frozenset(), **options: Any
 ) -> SearchResult:
-    return collection.search_vector(QueryVector(ASKED, own), SearchOptions(partitions=among, **options))
+    return collection.search_vector(QueryVector(ASKED, own), SearchOptions(modalities=among, **options))
 
 
 @pytest.fixture(scope="module")

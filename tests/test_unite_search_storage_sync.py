@@ -10,22 +10,20 @@ import pytest
 from numpy.typing import NDArray
 
 from indexers.partitioned import PartitionedIndex
-from unite_search.sync import Step, apply, steps, sync
+from unite_search.storage.sync import Step, apply, steps, sync
 
 DIM = 4
-TEXT, IMAGE, CAPTIONED = 1, 2, 3
-NAMES = {TEXT: "text", IMAGE: "image", CAPTIONED: "text+image"}
 
 
 class MemoryCatalog:
-    """Ids with modality codes; the vector of an id is made from its number."""
+    """Ids by partition; the vector of an id is made from its number."""
 
-    def __init__(self, **codes: list[int]) -> None:
-        self.code_of = {id_: code for code, name in NAMES.items() for id_ in codes.get(name.replace("+", "_"), [])}
+    def __init__(self, **ids: list[int]) -> None:
+        self.ids = {name.replace("_", "+"): some for name, some in ids.items()}
         self.asked: list[list[int]] = []
 
-    def ids_and_modalities(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-        return np.array([*self.code_of], np.int64), np.array([*self.code_of.values()], np.int8)
+    def ids_by_partition(self) -> dict[str, NDArray[np.int64]]:
+        return {name: np.array(ids, np.int64) for name, ids in self.ids.items()}
 
     def embeddings(self, ids: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Three rows a batch."""
@@ -44,8 +42,7 @@ def partitions(tmp_path: Path) -> PartitionedIndex:
 
 
 def is_in_step(partitions: PartitionedIndex, catalog: MemoryCatalog) -> bool:
-    expected = {name: sorted(id_ for id_, c in catalog.code_of.items() if c == code) for code, name in NAMES.items()}
-    expected = {name: ids for name, ids in expected.items() if ids}
+    expected = catalog.ids
     found = {name: sorted(partitions.ids(name).tolist()) for name in partitions.names()}
     rows = {name: partitions.reconstruct(name, np.array(ids)) for name, ids in expected.items() if name in found}
     return found == expected and all(

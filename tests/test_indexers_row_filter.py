@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from indexers import filters
+from indexers import row_filter
 from indexers.faiss_index import FaissIndex
-from indexers.filters import Chosen as RowFilter
-from indexers.rows import Rows
-from indexers.spec import IndexOptions
+from indexers.flat import FlatVectors
+from indexers.row_filter import RowFilter
+from indexers.spec import IndexConfig
 
 DIM, COUNT = 16, 5000
 TOP = 10
@@ -36,7 +36,7 @@ def best_by_brute_force(queries: NDArray[np.float32], allowed: NDArray[np.int64]
 
 def test_tuned_constants() -> None:
     """Where `python -m benchmarks speed filters` saw one way become quicker than the other, see docs/indexers.md."""
-    assert (filters.GATHER_SHARE, filters.GATHER_ROWS, filters.WIDEN_SHARE) == (0.02, 2000, 0.5)
+    assert (row_filter.GATHER_SHARE, row_filter.GATHER_ROWS, row_filter.WIDEN_SHARE) == (0.02, 2000, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_tuned_constants() -> None:
     ],
 )
 def test_a_set_is_gathered_up_to_2000_rows_or_a_fiftieth(count: int, total: int, expected: bool) -> None:
-    assert filters.are_few(count, total) is expected
+    assert row_filter.are_few(count, total) is expected
     assert RowFilter(total, count).is_for_gathering is expected
 
 
@@ -90,7 +90,7 @@ def test_what_was_given_is_not_computed_again() -> None:
     "count", [count for count in COUNTS.values() if count], ids=[name for name in COUNTS if COUNTS[name]]
 )
 def test_every_way_of_searching_rows_finds_the_best_allowed_ones(dtype: str, count: int) -> None:
-    rows = Rows.empty(DIM, dtype)
+    rows = FlatVectors.empty(DIM, dtype)
     rows.add(ROWS)
     allowed = allowed_positions(count)
     k = min(TOP, count)
@@ -107,8 +107,8 @@ def test_every_way_of_searching_rows_finds_the_best_allowed_ones(dtype: str, cou
 @pytest.mark.parametrize("count", COUNTS.values(), ids=COUNTS)
 def test_an_index_answers_from_what_is_allowed(spec: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With low bounds, so that 5,000 rows meet all three ways; ids are not positions; some rows were removed."""
-    monkeypatch.setattr(filters, "GATHER_ROWS", 50)
-    index = FaissIndex(DIM, IndexOptions(spec=spec))
+    monkeypatch.setattr(row_filter, "GATHER_ROWS", 50)
+    index = FaissIndex(DIM, IndexConfig(spec=spec))
     ids = np.arange(COUNT) + 100
     index.add(ids, ROWS)
     index.fold()

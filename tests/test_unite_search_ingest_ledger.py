@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unite_search.catalog import Change, FileState
-from unite_search.encoders.base import MediaSpec
-from unite_search.ledger import Ledger
+from unite_search.content import MediaSpec
+from unite_search.ingest.ledger import Ledger
 from unite_search.media.types import Facts, MediaFile, ReadOptions, Skipped
 from unite_search.modality import Modality
 from unite_search.report import IndexReport
-from unite_search.rows import EmbeddedItem
+from unite_search.storage.catalog import Change, FileState
+from unite_search.storage.rows import EmbeddedItem
 
 STATE = ("size_bytes", "mtime_ns", "content_hash", "recipe", "parent")
 
@@ -80,14 +80,14 @@ class Run:
     def file(self, name: str, *, mtime_ns: int = 1, sidecar_state: str = "") -> MediaFile:
         path = self.folder / name
         size = path.stat().st_size if path.exists() else 0
-        return MediaFile(path=path, kind="text", size_bytes=size, mtime_ns=mtime_ns, sidecar_state=sidecar_state)
+        return MediaFile(path=path, modality="text", size_bytes=size, mtime_ns=mtime_ns, sidecar_state=sidecar_state)
 
     def read(self, name: str, **given: Any) -> bool:
         """Meet, ask and add a file, as ingest does; returns whether it was decoded."""
         file = self.file(name, **given)
-        self.ledger.meet(file)
+        self.ledger.found(file)
         content = file.path.read_text()
-        if self.ledger.is_unchanged(file) or not self.ledger.wants(file, content):
+        if self.ledger.is_unchanged(file) or not self.ledger.must_read(file, content):
             return False
         self.add(file, content)
         return True
@@ -151,7 +151,7 @@ def test_nothing_to_do_is_no_commit(tmp_path: Path, catalog: MemoryCatalog) -> N
 
 def test_a_file_is_met_once(tmp_path: Path, catalog: MemoryCatalog) -> None:
     run = Run(catalog, tmp_path)
-    assert [run.ledger.meet(run.file(name)) for name in ("a", "b", "a")] == [True, True, False]
+    assert [run.ledger.found(run.file(name)) for name in ("a", "b", "a")] == [True, True, False]
 
 
 @pytest.mark.parametrize("change", ["nothing", "size", "time", "recipe"])
@@ -270,7 +270,7 @@ def test_a_copy_of_a_file_that_is_being_read_waits_for_it(tmp_path: Path, catalo
     write(tmp_path, a="xy", b="xy", c="xy")
     run = Run(catalog, tmp_path)
     first = run.file("a")
-    assert run.ledger.wants(first, "xy")
+    assert run.ledger.must_read(first, "xy")
     assert not run.read("b")
     run.ledger.commit()
     assert (catalog.commits, run.report.added) == (0, 0)
@@ -302,7 +302,7 @@ def test_a_file_that_cannot_be_read_is_reported_with_those_that_wait_for_it(
     write(tmp_path, a="bad", b="bad", c="bad", d="good")
     run = Run(catalog, tmp_path)
     first = run.file("a")
-    assert run.ledger.wants(first, "bad")
+    assert run.ledger.must_read(first, "bad")
     assert not run.read("b")
     run.ledger.skip(Skipped(path=first.path, reason="no picture"))
     assert run.report.skipped == [
@@ -321,8 +321,8 @@ def test_what_is_being_read_elsewhere_goes_on_when_another_file_is_skipped(
     write(tmp_path, a="x", b="x", bad="z")
     run = Run(catalog, tmp_path)
     first = run.file("a")
-    assert run.ledger.wants(first, "x")
-    assert run.ledger.wants(run.file("bad"), "z")
+    assert run.ledger.must_read(first, "x")
+    assert run.ledger.must_read(run.file("bad"), "z")
     run.ledger.skip(Skipped(path=tmp_path / "bad", reason="broken"))
     assert not run.read("b"), "its bytes are still being read"
     run.add(first, "x")
