@@ -121,4 +121,8 @@ def test_nothing_merges_to_nothing_of_the_right_types() -> None:
     for lists in ([], [ranked("image", np.empty(0), np.empty(0), 0, 0)]):
         merged = merge(lists, 5)
         assert (merged.ids.tolist(), merged.names, merged.scores.tolist(), merged.cosines.tolist()) == ([], (), [], [])
-        assert (merged.ids.dtype, merged.scores.dtype, merged.cosines.dtype) == (np.int64, np.float64, np.float32)
+        assert [str(part.dtype) for part in (merged.ids, merged.scores, merged.cosines)] == [
+            "int64",
+            "float64",
+            "float32",
+        ]

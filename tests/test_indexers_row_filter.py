@@ -18,7 +18,8 @@ TOP = 10
 
 def unit(count: int, seed: int) -> NDArray[np.float32]:
     rows = np.random.default_rng(seed).normal(size=(count, DIM))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows.astype(np.float16).astype(np.float32)
 
 
 ROWS, ASKED = unit(COUNT, 1), unit(12, 2)

@@ -162,7 +162,8 @@ def test_a_file_is_unchanged_while_size_time_and_recipe_are(
     run = Run(catalog, tmp_path)
     if change == "size":
         (tmp_path / "a").write_text("xy")
-    given = {"time": {"mtime_ns": 2}, "recipe": {"sidecar_state": "s"}}.get(change, {})
+    changes: dict[str, dict[str, Any]] = {"time": {"mtime_ns": 2}, "recipe": {"sidecar_state": "s"}}
+    given = changes.get(change, {})
     assert run.ledger.is_unchanged(run.file("a", **given)) is (change == "nothing")
     assert not run.ledger.is_unchanged(run.file("b"))
     assert run.report.unchanged == (change == "nothing")

@@ -58,7 +58,7 @@ class Known:
     @property
     def ranked(self) -> list[int]:
         """All ids, best first."""
-        return np.argsort(-self.cosines).tolist()
+        return [int(id_) for id_ in np.argsort(-self.cosines)]
 
 
 def collection_of(folder: Path, **partitions: tuple[NDArray[np.float32], Sequence[str]]) -> Collection:
