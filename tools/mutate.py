@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -138,7 +138,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def outcomes(root: Path, mutants: Sequence[Mutant], tests: dict[str, list[str]]) -> list[str]:
-    """What becomes of each mutant, in their order.
+    """What becomes of each mutant, in their order. The quickest tests run first.
 
     Raises:
         RuntimeError: the tests fail without any mutant.
@@ -148,13 +148,17 @@ def outcomes(root: Path, mutants: Sequence[Mutant], tests: dict[str, list[str]])
         free: SimpleQueue[Workplace] = SimpleQueue()
         for number in range(AT_ONCE):
             free.put(Workplace(root, Path(folder) / str(number)))
-        timeouts = {file: _timeout(free, tests[file]) for file in sorted({one.file for one in mutants})}
+        durations = {
+            test: _duration(free, test) for test in sorted({name for names in tests.values() for name in names})
+        }
+        quickest = {file: sorted(names, key=durations.__getitem__) for file, names in tests.items()}
+        timeouts = {file: _timeout_s(durations[name] for name in names) for file, names in tests.items()}
 
         def tried(mutant: Mutant) -> str:
             place = free.get()
             try:
                 changed = mutant.applied(sources[mutant.file])
-                result = place.outcome(mutant.file, changed, tests[mutant.file], timeouts[mutant.file])
+                result = place.outcome(mutant.file, changed, quickest[mutant.file], timeouts[mutant.file])
             finally:
                 free.put(place)
             sys.stderr.write({"killed": ".", "timeout": "t", "survived": "S"}[result])
@@ -165,14 +169,19 @@ def outcomes(root: Path, mutants: Sequence[Mutant], tests: dict[str, list[str]])
             return list(threads.map(tried, mutants))
 
 
-def _timeout(free: SimpleQueue[Workplace], tests: Sequence[str]) -> float:
+def _duration(free: SimpleQueue[Workplace], test: str) -> float:
+    """Seconds that a test file takes without any mutant."""
     place = free.get()
     started = time.monotonic()
-    result = place.run(tests, LONGEST_CLEAN_RUN_S)
+    result = place.run([test], LONGEST_CLEAN_RUN_S)
     free.put(place)
     if result != "survived":
-        raise RuntimeError(f"without any mutant the tests end with {result!r}: {' '.join(tests)}")
-    return max(SHORTEST_TIMEOUT_S, TIMEOUT_CLEAN_RUNS * (time.monotonic() - started))
+        raise RuntimeError(f"without any mutant {test} ends with {result!r}")
+    return time.monotonic() - started
+
+
+def _timeout_s(durations: Iterable[float]) -> float:
+    return max(SHORTEST_TIMEOUT_S, TIMEOUT_CLEAN_RUNS * sum(durations))
 
 
 def chosen_mutants(root: Path, arguments: argparse.Namespace) -> list[Mutant]:
