@@ -87,10 +87,13 @@ class Run:
         file = self.file(name, **given)
         self.ledger.found(file)
         content = file.path.read_text()
-        if self.ledger.is_unchanged(file) or not self.ledger.must_read(file, content):
+        if self.ledger.is_unchanged(file):
             return False
-        self.add(file, content)
-        return True
+        is_wanted = self.ledger.must_read(file, content)
+        assert isinstance(is_wanted, bool), "a decode worker waits for a bool"
+        if is_wanted:
+            self.add(file, content)
+        return is_wanted
 
     def add(self, file: MediaFile, content: str) -> None:
         self.ledger.add(file, content, Facts(), items_of(content))
@@ -297,6 +300,22 @@ def test_the_content_of_a_replaced_file_is_no_longer_known(tmp_path: Path, catal
     assert catalog.texts() == {"a": ["y", "y"], "b": ["x"]}
 
 
+def test_bytes_that_were_written_and_lost_again_in_one_run_are_read_again(
+    tmp_path: Path, catalog: MemoryCatalog
+) -> None:
+    """`c` was read and written, but replacing `b` forgets who holds these bytes: `d` must not wait for `c`."""
+    indexed(catalog, tmp_path, a="x", b="x")
+    write(tmp_path, a="yy", b="zzz", c="x", d="x")
+    run = Run(catalog, tmp_path)
+    assert run.read("a")
+    assert run.read("c")
+    run.ledger.commit()
+    assert run.read("b")
+    run.read("d")
+    run.ledger.commit()
+    assert catalog.texts() == {"a": ["y", "y"], "b": ["z", "z", "z"], "c": ["x"], "d": ["x"]}
+
+
 def test_a_file_that_cannot_be_read_is_reported_with_those_that_wait_for_it(
     tmp_path: Path, catalog: MemoryCatalog
 ) -> None:
@@ -379,6 +398,16 @@ def test_what_lies_below_a_folder_that_cannot_be_read_stays(tmp_path: Path, cata
     run.ledger.drop_missing([tmp_path])
     run.ledger.commit()
     assert sorted(catalog.texts()) == ["a", "b"]
+
+
+def test_a_root_with_nothing_but_an_unreadable_file_is_not_empty(tmp_path: Path, catalog: MemoryCatalog) -> None:
+    indexed(catalog, tmp_path, a="x", b="y")
+    run = Run(catalog, tmp_path)
+    run.ledger.skip(Skipped(path=tmp_path / "a", reason="broken"))
+    run.ledger.drop_missing([tmp_path])
+    run.ledger.commit()
+    assert (run.report.removed, run.report.warnings) == (1, [])
+    assert sorted(catalog.texts()) == ["a"]
 
 
 def test_a_dry_run_counts_new_and_changed_files(tmp_path: Path, catalog: MemoryCatalog) -> None:
