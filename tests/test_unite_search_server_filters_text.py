@@ -58,6 +58,9 @@ def refusal(text: str) -> str:
         ("name in ('2024-01-01', '2025')", "(name IN ('2024-01-01', '2025'))"),
         ("name between '2024' and '2025'", "(name BETWEEN '2024' AND '2025')"),
         ("lower(name) > '2024'", "(lower(name) > '2024')"),
+        ("'2024' < '2025'", "('2024' < '2025')"),
+        ("-1 < '2024'", "(-1 < '2024')"),
+        ("true = '2024'", "(true = '2024')"),
     ],
 )
 def test_what_a_filter_becomes(text: str, expected: str) -> None:
@@ -144,6 +147,7 @@ def test_a_filter_may_be_nested_20_deep_and_side_by_side_as_often_as_one_likes()
     deep = f"{'(' * 19}id = 1{')' * 19}"
     assert checked_filter(deep) == "(id = 1)"
     assert refusal(f"({deep})") == "filter: nested more than 20 deep"
+    assert refusal(f"(id = 1) or (id = 2) or ({deep})") == "filter: nested more than 20 deep"
     wide = " or ".join(["(id = 1)"] * 40)
     assert checked_filter(wide) == f"({' OR '.join(['(id = 1)'] * 40)})"
     assert checked_filter(f"{deep} and {deep}") == "((id = 1) AND (id = 1))"
