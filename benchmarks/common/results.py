@@ -1,4 +1,4 @@
-"""Writing a result: numbers, and beside them the command, the commit and the machine that made them."""
+"""Write a result: numbers, with the command, the commit and the machine that produced them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 PACKAGES = (
     "numpy",
     "onnxruntime",
@@ -21,6 +21,7 @@ PACKAGES = (
     "decord2",
     "pillow",
     "faiss-cpu",
+    "faiss-gpu",
     "torch",
     "transformers",
     "hnswlib",
@@ -29,13 +30,21 @@ PACKAGES = (
 )
 
 
-def write_result(name: str, results: dict[str, Any], folder: Path = RESULTS) -> Path:
-    """Store one benchmark's results as `<folder>/<name>.json`."""
+def write_result(name: str, results: dict[str, Any], folder: Path = RESULTS, *, command: str | None = None) -> Path:
+    """Store the results of one benchmark as `<folder>/<name>.json`; return the path.
+
+    Args:
+        name: name of the file, without `.json`.
+        results: the measured numbers.
+        folder: folder of the file; created if it does not exist.
+        command: the command that produced the results; None for that of this process.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    versions = {(installed.metadata["Name"] or "").lower(): installed.version for installed in distributions()}
+    found = list(distributions())[::-1]  # Where a package is installed twice, the first one is imported.
+    versions = {(installed.metadata["Name"] or "").lower(): installed.version for installed in found}
     content = {
-        "command": _command(),
+        "command": command or _command(),
         "date": _now(),
         "commit": _commit(),
         "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()},
@@ -48,7 +57,7 @@ def write_result(name: str, results: dict[str, Any], folder: Path = RESULTS) -> 
 
 
 def merge_result(name: str, key: str, results: dict[str, Any], folder: Path = RESULTS) -> Path:
-    """Store results under a key of `<folder>/<name>.json`, each key with the commit and command of its own run."""
+    """Store results under one key of `<folder>/<name>.json`, with commit and command of this run; return the path."""
     path = folder / f"{name}.json"
     kept = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {}
     origin = {"commit": _commit(), "date": _now(), "command": _command()}
@@ -64,11 +73,12 @@ def _now() -> str:
 
 
 def _commit() -> str:
+    """Return the commit of the checkout, or the environment variable GIT_COMMIT where there is no Git history."""
     command = ["git", "-C", str(RESULTS.parents[1]), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("GIT_COMMIT", "unknown")
 
 
 def _cpu() -> str:

@@ -6,17 +6,18 @@ data from stage to stage. The vector indexes are updated afterwards, by `storage
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from unite_search.encoders.base import Encoder
 from unite_search.ingest.ledger import Ledger
-from unite_search.ingest.prefetch import Prefetch
 from unite_search.ingest.progress import Meter
 from unite_search.media.decode_pool import Finished, ReadPool, Unwanted
 from unite_search.media.scan import Found, scan
@@ -39,6 +40,10 @@ COMMIT_ITEMS = 4096
 COMMIT_EVERY_S = 1.0, 10.0
 """Minimum and maximum seconds between two commits; in between, `COMMIT_SHARE` of the run so far."""
 COMMIT_SHARE = 1 / 60
+LOOK_EVERY_S = 0.2
+"""How often a prefetching thread that waits for space looks whether its consumer has stopped."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -195,3 +200,59 @@ class Ingest:
 
     def _show(self) -> None:
         self._meter.show(items=self.report.items, skipped=len(self.report.skipped))
+
+
+class Prefetch(Generic[T]):
+    """Runs an iterator in a thread, ahead of its consumer, with a bounded queue.
+
+    A context manager that returns the prefetched iterator and stops the thread at its end.
+
+    An exception of the source is raised in the consumer, after the items before it.
+    """
+
+    def __init__(self, source: Iterator[T], *, limit: int) -> None:
+        self._source = source
+        self._waiting: queue.Queue[T | _End] = queue.Queue(limit)
+        self._is_stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
+
+    def __enter__(self) -> Iterator[T]:
+        self._thread.start()
+        return self._taken()
+
+    def __exit__(self, *_: object) -> None:
+        self._is_stopped.set()
+        self._thread.join()
+
+    def _taken(self) -> Iterator[T]:
+        while not isinstance(item := self._waiting.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+
+    def _run(self) -> None:
+        error: Exception | None = None
+        try:
+            for item in self._source:
+                if not self._put(item):
+                    return
+        except Exception as caught:  # noqa: BLE001 - it is raised again in the consumer's thread
+            error = caught
+        self._put(_End(error))
+
+    def _put(self, item: T | _End) -> bool:
+        """Wait for space in the queue; return False once the consumer has stopped."""
+        while not self._is_stopped.is_set():
+            try:
+                self._waiting.put(item, timeout=LOOK_EVERY_S)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+
+class _End:
+    """Marks the end of the items, with the exception of the source, if any."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from unite_search.errors import FilterError, UniteSearchError
+from unite_search.media.uri import absolute, path_to_uri, prefixes_below
 from unite_search.modality import Modality
-from unite_search.storage.schema import schema, to_table
+from unite_search.storage.rows import schema, to_table
 
 TABLE = "items.lance"
 KEEP_OLD_VERSIONS = timedelta(hours=1)
@@ -245,6 +247,30 @@ def upgrade(directory: Path) -> None:
 def _with_partition(batch: pa.RecordBatch) -> pa.RecordBatch:
     names = [Modality(code).partition for code in batch.column("modality").to_pylist()]
     return pa.RecordBatch.from_arrays([pa.array(names, pa.utf8())], names=["partition"])
+
+
+def any_of(paths: Sequence[str | PathLike[str]], ids: Sequence[int], where: str | None) -> str:
+    """Return SQL that matches items below a path, with one of the ids, or for which the condition holds.
+
+    Raises:
+        ValueError: nothing is selected.
+    """
+    conditions = [_below(absolute(Path(path).expanduser())) for path in paths]
+    conditions += [f"id IN ({', '.join(str(int(id_)) for id_ in ids)})"] if ids else []
+    conditions += [f"({where})"] if where else []
+    if not conditions:
+        raise ValueError("no items named: give paths, ids or a filter")
+    return " OR ".join(conditions)
+
+
+def _below(path: Path) -> str:
+    """Return SQL that matches a file, or everything below a folder."""
+    starts = (f"starts_with(uri, '{_quoted(prefix)}')" for prefix in prefixes_below(path))
+    return f"(uri = '{_quoted(path_to_uri(path))}' OR {' OR '.join(starts)})"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
 
 
 def _between(ids: NDArray[np.int64]) -> str:

@@ -6,21 +6,22 @@ a write stores them after the last commit to the catalog. Threads may read while
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Condition
 
 from indexers.partitioned import PartitionedIndex
 from indexers.spec import IndexConfig
+from unite_search.errors import CollectionLockedError
 from unite_search.media.types import ReadOptions
 from unite_search.report import Status
 from unite_search.storage.catalog import Catalog, upgrade
-from unite_search.storage.locks import ReaderWriterLock, write_lock
 from unite_search.storage.metadata import FILE_NAME, FORMAT_VERSION, CollectionMetadata, IdCounter
-from unite_search.storage.sync import apply, steps, sync
-from unite_search.storage.verify import find_problems
+from unite_search.storage.sync import apply, find_problems, steps, sync
 
 
 class Store:
@@ -210,3 +211,72 @@ class Store:
             fingerprint=self.metadata.fingerprint,
             config=self._index or self.metadata.index,
         )
+
+
+class ReaderWriterLock:
+    """A lock between threads: any number of readers, or one writer; a waiting writer goes before new readers.
+
+    It is not reentrant: a reader that asks for the write side, or reads again while a writer waits, waits for itself.
+    """
+
+    def __init__(self) -> None:
+        self._condition = Condition()
+        self._readers = 0
+        self._is_writing = False
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold the read side."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._is_writing)
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._readers -= 1
+                self._condition.notify_all()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the write side, once the present readers have left."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._is_writing)
+            self._is_writing = True
+            self._condition.wait_for(lambda: not self._readers)
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._is_writing = False
+                self._condition.notify_all()
+
+
+@contextmanager
+def write_lock(directory: Path) -> Iterator[None]:
+    """Hold the collection's write lock, which the operating system releases when the process dies.
+
+    Raises:
+        CollectionLockedError: another process holds it; the message names its process id.
+    """
+    from filelock import FileLock, Timeout
+
+    owner = directory / "write.pid"
+    lock = FileLock(directory / "write.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CollectionLockedError(f"{directory} is being written by process {_pid(owner)}; try again later") from None
+    try:
+        owner.write_text(str(os.getpid()), encoding="ascii")
+        yield
+        owner.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _pid(owner: Path) -> str:
+    try:
+        return owner.read_text(encoding="ascii") or "unknown"
+    except OSError:
+        return "unknown"
