@@ -112,7 +112,7 @@ def test_an_index_answers_from_what_is_allowed(spec: str, count: int, monkeypatc
     index = FaissIndex(DIM, IndexConfig(spec=spec))
     ids = np.arange(COUNT) + 100
     index.add(ids, ROWS)
-    index.fold()
+    index.compact()
     removed = np.arange(0, COUNT, 50)
     index.remove(removed + 100)
     living = np.setdiff1d(allowed_positions(count), removed)

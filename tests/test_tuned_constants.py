@@ -31,8 +31,8 @@ TUNED = {
     "WIDEN_MARGIN": 16,
     "WIDENING": 1.25,
     # Kinds of index: times of one query in docs/results/speed-*.json.
-    "EXACT_NUMBERS": 38_400_000,  # 100,000 rows of 384: a float32 scan takes 8 ms
-    "SCAN_NUMBERS": 96_000_000,  # 250,000 rows of 384: an int8 scan takes 6 ms
+    "MOST_EXACT_VALUES": 38_400_000,  # 100,000 rows of 384: a float32 scan takes 8 ms
+    "MOST_SCANNED_VALUES": 96_000_000,  # 250,000 rows of 384: an int8 scan takes 6 ms
     "FEWEST_ROWS_IN_CELLS": 20_000,
     "FEWEST_ROWS_TO_TRAIN": 256,
     "ROWS_PER_CELL": 4,
@@ -53,11 +53,11 @@ TUNED = {
     # Batches on BLAS: docs/results/speed-search.json.
     "BATCH_FROM_QUERIES": 8,
     "PIECES_PER_THREAD": 2,
-    "BLOCK_NUMBERS": 4_194_304,
+    "BLOCK_VALUES": 4_194_304,
     "MOST_RESULTS": 1000,
     # Changes: docs/results/speed-changes.json.
     "SMALL_ROWS": 20_000,
-    "FOLD_SHARE": 0.25,
+    "COMPACT_SHARE": 0.25,
     # Commits of an index run: "every second at first, then a sixtieth of the time so far, at most ten seconds".
     "COMMIT_EVERY_S": (1.0, 10.0),
     "COMMIT_SHARE": 1 / 60,

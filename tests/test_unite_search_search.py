@@ -176,7 +176,7 @@ def test_the_files_of_the_query_are_left_out_unless_wanted(
 
 
 def by_formula(known: Known, competing: Sequence[int]) -> list[tuple[float, float, int, str]]:
-    """(score, cosine, id, partition), best first, as `indexers.merge` describes it, for partitions known whole.
+    """(score, cosine, id, partition), best first, as `indexers.calibration` describes it, for partitions known whole.
 
     0.5 is the temperature, 8 the number of imagined items, 2 the logarithm of their mean exponential.
     """

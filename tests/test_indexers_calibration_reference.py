@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from indexers import merge as module
-from indexers.merge import RankedList, calibrate, merge
+from indexers import calibration as module
+from indexers.calibration import RankedList, calibrate, merge
 
 
 def ranked(name: str, scores: NDArray[np.float64], sample: NDArray[np.float64], size: int, start: int) -> RankedList:
