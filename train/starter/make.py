@@ -23,7 +23,7 @@ from train.starter.trainee import CACHE, HEAD, StarterTrainee
 from unite_search.encoders.starter.encoder import WEIGHTS
 
 BUILD = Path("build")
-CONFIGS = Path(__file__).with_name("configs")
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 STAGES = (1, 2)
 
 log = logging.getLogger("train.starter.make")

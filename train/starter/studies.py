@@ -29,7 +29,7 @@ from train.starter.trainee import StarterTrainee
 from train.trainee import Trainee
 from unite_search.encoders.base import Role
 
-CONFIGS = Path(__file__).with_name("configs")
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 FOLDER = Path("build") / "studies"
 MANIFEST = "../shared/data/captioned/manifest.jsonl"
 ADAPT_STEPS, TUNE_STEPS = 150, 100
