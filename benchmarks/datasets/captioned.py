@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.datasets.annotations import find_file, read_json, read_json_lines, read_json_rows, read_table
 from benchmarks.datasets.base import Dataset, DatasetError, Entry, Media, Question
 
-Captioned = tuple[str, Media, Sequence[str]]
+CaptionedMedia = tuple[str, Media, Sequence[str]]
 """Id, photo or clip, and its captions."""
 
 
@@ -72,7 +72,7 @@ def _karpathy(folder: Path, name: str) -> Dataset:
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         raise DatasetError(f"{path} has no list `images`")
-    photos: list[Captioned] = []
+    photos: list[CaptionedMedia] = []
     for number, row in enumerate(content["images"]):
         if missing := [column for column in ("filename", "split", "sentences") if column not in row]:
             raise DatasetError(f"{path}, image {number + 1} has no {', '.join(missing)}")
@@ -89,7 +89,7 @@ def _raw(sentence: Any, path: Path, number: int) -> str:
     return str(sentence["raw"])
 
 
-def _listed(folder: Path, name: str) -> list[Captioned]:
+def _listed(folder: Path, name: str) -> list[CaptionedMedia]:
     rows = read_json_rows(find_file(folder, name, f"annotations/{name}"), ("video", "caption"))
     captions = [[row["caption"]] if isinstance(row["caption"], str) else row["caption"] for row in rows]
     return [(row["video"], _clip(folder, row["video"]), own) for row, own in zip(rows, captions, strict=True)]
@@ -101,7 +101,7 @@ def _clip(folder: Path, name: str) -> Media:
     return Media(inside if inside.is_file() else folder / file_name, "video")
 
 
-def _dataset(name: str, things: Iterable[Captioned]) -> Dataset:
+def _dataset(name: str, things: Iterable[CaptionedMedia]) -> Dataset:
     rows = list(things)
     questions = tuple(
         Question(id=f"{key}-{number}", text=caption, relevant={key: 1.0})

@@ -25,7 +25,7 @@ PROBED = 100
 """Pictures that are looked for, to find out in which place they are."""
 PLACEHOLDER = re.compile(r"<\|image_\d+\|>\s*")
 
-Pair = tuple[str, str]
+Candidate = tuple[str, str]
 """Text and picture of a candidate; either may be empty."""
 
 
@@ -57,7 +57,7 @@ def _parts(place: Path) -> list[Path]:
 def _task(folder: Path, task: str, parts: Sequence[Path]) -> tuple[list[Question], list[Entry]]:
     rows = list(read_parquet_rows(parts, COLUMNS))
     place = _place(folder, rows)
-    names: dict[Pair, str] = {}
+    names: dict[Candidate, str] = {}
     questions = []
     for number, row in enumerate(rows):
         candidates = [names.setdefault(pair, f"{task}/{len(names)}") for pair in _candidates(row, parts[0], number)]
@@ -78,7 +78,7 @@ def _task(folder: Path, task: str, parts: Sequence[Path]) -> tuple[list[Question
     return questions, gallery
 
 
-def _candidates(row: Row, path: Path, number: int) -> Iterator[Pair]:
+def _candidates(row: Row, path: Path, number: int) -> Iterator[Candidate]:
     texts, pictures = _listed(row["tgt_text"]), _listed(row["tgt_img_path"])
     if not texts or len(texts) != len(pictures):
         raise DatasetError(f"{path}, row {number + 1}: {len(texts)} tgt_text and {len(pictures)} tgt_img_path")

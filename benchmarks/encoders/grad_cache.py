@@ -44,7 +44,7 @@ stage = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
+class TrainingRun:
     """What one run is: its kind of source, rows of a batch, rows in memory at a time, steps."""
 
     kind: str
@@ -66,11 +66,11 @@ def run(data: Path, checkpoint: Path) -> dict[str, Any]:
 def _compared(kind: str, manifest: Path, checkpoint: Path) -> dict[str, Any]:
     rows = min(LARGE[kind], 16 * SMALL)
     runs = {
-        "start": Run(kind=kind, batch=SMALL, chunk=CHUNK, steps=0),
-        "large": Run(kind=kind, batch=LARGE[kind], chunk=CHUNK, steps=1),
-        "small": Run(kind=kind, batch=SMALL, chunk=CHUNK, steps=rows // SMALL),
-        "plain": Run(kind=kind, batch=SMALL, chunk=SMALL, steps=rows // SMALL),
-        "plain, one chunk": Run(kind=kind, batch=CHUNK, chunk=CHUNK, steps=rows // CHUNK),
+        "start": TrainingRun(kind=kind, batch=SMALL, chunk=CHUNK, steps=0),
+        "large": TrainingRun(kind=kind, batch=LARGE[kind], chunk=CHUNK, steps=1),
+        "small": TrainingRun(kind=kind, batch=SMALL, chunk=CHUNK, steps=rows // SMALL),
+        "plain": TrainingRun(kind=kind, batch=SMALL, chunk=SMALL, steps=rows // SMALL),
+        "plain, one chunk": TrainingRun(kind=kind, batch=CHUNK, chunk=CHUNK, steps=rows // CHUNK),
     }
     with tempfile.TemporaryDirectory() as folder:
         found = {name: _measured(wanted, manifest, checkpoint, Path(folder) / name) for name, wanted in runs.items()}
@@ -84,7 +84,7 @@ def _compared(kind: str, manifest: Path, checkpoint: Path) -> dict[str, Any]:
     }
 
 
-def _measured(wanted: Run, manifest: Path, checkpoint: Path, folder: Path) -> dict[str, Any]:
+def _measured(wanted: TrainingRun, manifest: Path, checkpoint: Path, folder: Path) -> dict[str, Any]:
     folder.mkdir()
     config, out = folder / "run.toml", folder / "out"
     settings = {"out": out, "manifest": manifest, "checkpoint": checkpoint, **asdict(wanted)}

@@ -45,7 +45,7 @@ def run(data: Path, checkpoint: Path) -> dict[str, Any]:
     """Measure padding, then speed."""
     encoder = UniteEncoder(str(checkpoint))
     kinds = _read_mix(data, encoder)
-    lengths = [len(encoder.inputs.draft(content, "candidate")) for content in _shuffled(kinds)]
+    lengths = [len(encoder.inputs.tokenize(content, "candidate")) for content in _shuffled(kinds)]
     contents = _shuffled(_read_mix(data, UniteEncoder(str(checkpoint), FEWER)))
     with tempfile.TemporaryDirectory() as folder:
         models = {"tiny": checkpoint, "30 million parameters": _make_larger(checkpoint, Path(folder))}
@@ -116,10 +116,10 @@ def _speeds(encoder: UniteEncoder, contents: Sequence[Content]) -> dict[str, Any
 
 def _prepared(encoder: UniteEncoder, contents: Sequence[Content]) -> list[Batch]:
     """The batches of `encode`."""
-    drafts = [encoder.inputs.draft(content, "candidate") for content in contents]
-    plan = plan_batches([len(draft) for draft in drafts], encoder.tokens_per_batch)
+    items = [encoder.inputs.tokenize(content, "candidate") for content in contents]
+    plan = plan_batches([len(item) for item in items], encoder.tokens_per_batch)
     prepare, pad_id = encoder.inputs.prepare, encoder.inputs.pad_id
-    return [collate([prepare(drafts[at]) for at in batch], pad_id=pad_id) for batch in plan]
+    return [collate([prepare(items[at]) for at in batch], pad_id=pad_id) for batch in plan]
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 import ir_measures
 from ir_measures import Measure, Success, nDCG
 
-from benchmarks.quality.evaluation import Run
+from benchmarks.quality.evaluation import EvaluationRun
 from benchmarks.quality.evaluation import run as run_evaluation
 from benchmarks.quality.protocol import PLAIN
 from benchmarks.quality.trec import QRELS_FILE, RUN_FILE
@@ -39,7 +39,9 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         for name, folder in FOLDERS.items():
             out = Path(temporary) / folder
-            given = Run(dataset="manifest", data=data / folder, protocol=PLAIN, out=out, cache=Path(temporary))
+            given = EvaluationRun(
+                dataset="manifest", data=data / folder, protocol=PLAIN, out=out, cache=Path(temporary)
+            )
             results = run_evaluation(given, encoder)
             found[name] = (results or {}) | {"rescored": rescore(out)}
     return found

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.datasets.registry import DATASETS, describe
 from benchmarks.quality import compare
-from benchmarks.quality.evaluation import Run, run, table
+from benchmarks.quality.evaluation import EvaluationRun, run, table
 from benchmarks.quality.protocol import presets
 from unite_search.cli.progress import shown_count
 from unite_search.encoders.options import EncoderOptions
@@ -25,7 +25,7 @@ LOCAL_RANK_VARIABLE = "LOCAL_RANK"
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run one command; what a person can mend ends the program with one line."""
+    """Run one command; an error that the user can correct ends the program with one line."""
     given = _parser().parse_args(arguments)
     try:
         lines = given.run(given)
@@ -71,7 +71,7 @@ def _evaluate(given: argparse.Namespace) -> list[str]:
         protocol = replace(protocol, instruction=given.instruction)
     encoder = load_encoder(given.encoder, EncoderOptions(max_pixels=given.max_pixels, device=_device()))
     out = given.out or OUT / f"{given.name}-{protocol.name}-{Path(given.encoder).name}"
-    what = Run(
+    what = EvaluationRun(
         dataset=given.name,
         data=given.data.resolve(),
         protocol=protocol,

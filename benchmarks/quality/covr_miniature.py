@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.evaluation import Run, measure
+from benchmarks.quality.evaluation import EvaluationRun, measure
 from benchmarks.quality.protocol import presets
 from unite_search.encoders.base import Encoder
 
@@ -34,7 +34,7 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
         lay_out(data / "videos", folder / "set")
         for name, protocol in presets(SET).items():
             for suffix, rule in (("", protocol), (" include-self", replace(protocol, self_match="included"))):
-                given = Run(
+                given = EvaluationRun(
                     dataset=SET, data=folder / "set", protocol=rule, out=folder / f"{name}{suffix}", cache=folder
                 )
                 measured = measure(given, encoder)

@@ -26,14 +26,14 @@ from unite_search.media.decode_pool import ReadPool, Unwanted
 from unite_search.media.types import Draft, MediaFile, ReadOptions, Skipped
 
 Vector = NDArray[np.float32]
-Count = Callable[[int, int], None]
+CountCallback = Callable[[int, int], None]
 """Told how many embeddings are settled, of how many that were not there before."""
 
 BATCH = 32
 
 
 @dataclass(slots=True, eq=False)
-class Embedded:
+class EmbeddingResult:
     """What came out: embeddings by job id, and reasons by path of the files that are missing or unreadable."""
 
     vectors: dict[str, Vector] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Embedder:
     """Runs jobs with one encoder and one cache."""
 
     def __init__(
-        self, encoder: Encoder, cache: EmbeddingCache, *, count: Count | None = None, workers: int | None = None
+        self, encoder: Encoder, cache: EmbeddingCache, *, count: CountCallback | None = None, workers: int | None = None
     ) -> None:
         self._encoder = encoder
         self._cache = cache
@@ -53,9 +53,9 @@ class Embedder:
         self._done = self._wanted = 0
         self._batches: dict[Role, list[tuple[str, list[Content], NDArray[np.float64]]]] = {"query": [], "candidate": []}
 
-    def run(self, jobs: Sequence[Job]) -> Embedded:
+    def run(self, jobs: Sequence[Job]) -> EmbeddingResult:
         """Embed all jobs that can be."""
-        embedded = Embedded()
+        embedded = EmbeddingResult()
         hashes = self._known_hashes(jobs, embedded.failures)
         feasible = [job for job in jobs if job.media is None or job.media.path not in embedded.failures]
         waiting = self._not_cached(feasible, hashes)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.datasets.base import Dataset, Entry, Media, Question
-from benchmarks.quality.embedding import Embedded, Embedder, Vector
+from benchmarks.quality.embedding import Embedder, EmbeddingResult, Vector
 from benchmarks.quality.jobs import jobs_of
 from benchmarks.quality.metrics import Judged, Ranking, rank
 from benchmarks.quality.protocol import Protocol
@@ -125,7 +125,7 @@ def _rows(names: Sequence[str], row_of: Mapping[str, int]) -> NDArray[np.int64]:
     return np.array([row_of[name] for name in names if name in row_of], np.int64)
 
 
-def _coverage(dataset: Dataset, embedded: Embedded, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _coverage(dataset: Dataset, embedded: EmbeddingResult, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     files = list(dataset.files())
     return {
         "queries": len(dataset.questions),
@@ -139,5 +139,5 @@ def _coverage(dataset: Dataset, embedded: Embedded, outcomes: Sequence[Outcome])
     }
 
 
-def _is_there(media: Media, embedded: Embedded) -> bool:
+def _is_there(media: Media, embedded: EmbeddingResult) -> bool:
     return media.path not in embedded.failures

@@ -13,7 +13,7 @@ from benchmarks.common.results import write_result
 from benchmarks.datasets.base import Dataset
 from benchmarks.datasets.cirr import DEPTHS, submission
 from benchmarks.datasets.registry import load_dataset
-from benchmarks.quality.embedding import Count, Embedder
+from benchmarks.quality.embedding import CountCallback, Embedder
 from benchmarks.quality.embedding_cache import EmbeddingCache
 from benchmarks.quality.evaluate import Evaluation, Outcome, embed_share, evaluate
 from benchmarks.quality.pages import write_page
@@ -28,7 +28,7 @@ CACHE_FILE = "embeddings.sqlite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class EvaluationRun:
     """One evaluation.
 
     Attributes:
@@ -57,7 +57,7 @@ class Measured:
     scored: Sequence[Scored]
 
 
-def run(given: Run, encoder: Encoder, count: Count | None = None) -> dict[str, Any] | None:
+def run(given: EvaluationRun, encoder: Encoder, count: CountCallback | None = None) -> dict[str, Any] | None:
     """Evaluate and write everything.
 
     Returns:
@@ -73,7 +73,7 @@ def run(given: Run, encoder: Encoder, count: Count | None = None) -> dict[str, A
     return measured.results
 
 
-def measure(given: Run, encoder: Encoder, count: Count | None = None) -> Measured | None:
+def measure(given: EvaluationRun, encoder: Encoder, count: CountCallback | None = None) -> Measured | None:
     """Evaluate and write nothing but embeddings; returns and raises as `run`."""
     dataset = _limited(load_dataset(given.dataset, given.data), given.limit)
     with EmbeddingCache(given.cache / CACHE_FILE) as cache:
@@ -138,7 +138,7 @@ def _limited(dataset: Dataset, limit: int | None) -> Dataset:
     return dataset if limit is None else replace(dataset, questions=dataset.questions[:limit])
 
 
-def _write(given: Run, measured: Measured) -> None:
+def _write(given: EvaluationRun, measured: Measured) -> None:
     outcomes, results = measured.evaluation.outcomes, measured.results
     given.out.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(_line(outcome, values)) + "\n" for outcome, values in measured.scored)
