@@ -22,11 +22,11 @@ from benchmarks.quality import compare, covr_miniature
 from benchmarks.quality.captions import AGAIN, rescore
 from benchmarks.quality.embedding import Embedder
 from benchmarks.quality.embedding_cache import EmbeddingCache
-from benchmarks.quality.evaluate import evaluate, rank_all
 from benchmarks.quality.evaluation import EvaluationRun, run, table
 from benchmarks.quality.jobs import jobs_of
 from benchmarks.quality.metrics import Judged, rank
 from benchmarks.quality.protocol import PLAIN, Protocol, presets
+from benchmarks.quality.ranking import evaluate, rank_all
 from benchmarks.quality.scoring import score, summarise
 from unite_search.content import Content, Image, MediaSpec
 from unite_search.encoders.base import EncoderDefaults, Role

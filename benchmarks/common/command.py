@@ -16,7 +16,7 @@ SAMPLE_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandResult:
+class Run:
     """One finished command: its parsed JSON (None without), wall and CPU seconds with all its children."""
 
     output: Any
@@ -25,8 +25,8 @@ class CommandResult:
     peak_bytes: int
 
 
-def run_program(*arguments: str, with_memory: bool = False) -> CommandResult:
-    """CommandResult `unite-search` with some arguments; what it says on stderr is passed on.
+def run_program(*arguments: str, with_memory: bool = False) -> Run:
+    """Run `unite-search` with some arguments; what it says on stderr is passed on.
 
     Args:
         arguments: of the command line; with `--json` among them the output is parsed.
@@ -49,7 +49,7 @@ def run_program(*arguments: str, with_memory: bool = False) -> CommandResult:
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     is_json = "--json" in arguments
-    return CommandResult(output=json.loads(content) if is_json else None, wall_s=wall, cpu_s=cpu, peak_bytes=peak)
+    return Run(output=json.loads(content) if is_json else None, wall_s=wall, cpu_s=cpu, peak_bytes=peak)
 
 
 def _tree_bytes(pid: int) -> int:

@@ -1,4 +1,4 @@
-"""Ten minutes of queries while another process indexes: errors, latency, memory, and how soon new items are found."""
+"""Query a server for ten minutes while another process indexes; measures errors, latency, memory and update delay."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FOUND_WITHIN_S = 30.0
 
 @dataclass(slots=True)
 class _Observations:
-    """What the clients and the observer noted."""
+    """The measurements of the clients and of the memory observer."""
 
     latencies_ms: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class _Observations:
 
 
 def run(encoder: Encoder) -> dict[str, Any]:
-    """Serve, ask from several threads, and index new pictures again and again."""
+    """Run a server, query it from several threads, and keep indexing new pictures."""
     seen = _Observations()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -60,7 +60,7 @@ def run(encoder: Encoder) -> dict[str, Any]:
 
 
 def _index_for(seconds: float, address: str, folder: Path, database: Path, seen: _Observations) -> int:
-    """Add pictures and index them until the time is over; after each run, wait until the server finds the newest."""
+    """Add pictures and index them until the time is over; after each run, wait until the server finds the last one."""
     until, runs = time.monotonic() + seconds, 0
     random = np.random.default_rng(1)
     while time.monotonic() < until:
