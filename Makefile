@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-unite check docs benchmark starter clean
+.PHONY: help demo test test-unite check docs benchmark starter gpu-check clean
 
 help:
 	@echo "make demo            draw a small library, index it, search it, write a gallery"
@@ -14,6 +14,7 @@ help:
 	@echo "make docs            write the pages that are made from code and results"
 	@echo "make benchmark       write docs/results/*.json (needs ../shared/data)"
 	@echo "make starter         train the starter's head and write its weights (needs ../shared/data)"
+	@echo "make gpu-check       check tests, encoder and search on an NVIDIA GPU and write docs/results/gpu.json"
 	@echo "make clean           remove the virtual environment and what tools left behind"
 
 $(VENV)/installed: pyproject.toml
@@ -60,5 +61,13 @@ starter: .venv-train/installed
 	.venv-train/bin/python -m train.starter.make
 	.venv-train/bin/python -m benchmarks starter-seeds --data ../shared/data
 
+.venv-gpu/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-gpu
+	.venv-gpu/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[gpu]" pytest hypothesis
+	touch $@
+
+gpu-check: .venv-gpu/installed
+	.venv-gpu/bin/python -m tools.gpu_check
+
 clean:
-	rm -rf $(VENV) .venv-unite .venv-train demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-unite .venv-train .venv-gpu demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

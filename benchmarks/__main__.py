@@ -20,9 +20,7 @@ from benchmarks.common.results import RESULTS, write_result
 from benchmarks.indexers import speed
 from benchmarks.quality import command_line
 from benchmarks.system.peers import VARIABLES as PEERS
-from unite_search.encoders.base import Encoder
-from unite_search.encoders.options import EncoderOptions
-from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
+from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, EncoderOptions, load_encoder
 
 NEEDS_TORCH = {"parity", "unite-batching", "grad-cache"}
 NEEDS_TRAINING = {"starter-seeds"}

@@ -118,7 +118,7 @@ def test_before_and_after_a_run(
 
 def cosines_of_export(run: Path, texts: list[str], photos: list[str]) -> dict[str, float]:
     """What the encoder that a run wrote says of all texts and photos."""
-    from unite_search.encoders.options import EncoderOptions
+    from unite_search.encoders.base import EncoderOptions
     from unite_search.encoders.unite.encoder import UniteEncoder
     from unite_search.media.load import load_image
 

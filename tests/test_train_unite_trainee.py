@@ -22,7 +22,7 @@ from train.losses import LossOptions, info_nce, mamcl  # noqa: E402
 from train.unite.merge_adapter import write_merged  # noqa: E402
 from train.unite.trainee import UniteTrainee  # noqa: E402
 from unite_search.content import Content, Image  # noqa: E402
-from unite_search.encoders.options import EncoderOptions  # noqa: E402
+from unite_search.encoders.base import EncoderOptions  # noqa: E402
 from unite_search.encoders.unite.checkpoint import find_checkpoint  # noqa: E402
 from unite_search.encoders.unite.encoder import UniteEncoder  # noqa: E402
 from unite_search.media.load import load_image  # noqa: E402

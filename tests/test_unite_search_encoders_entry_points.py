@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from unite_search import Collection, EncoderUnavailableError, UniteSearchError, load_encoder
-from unite_search.encoders.registry import encoder_names
+from unite_search.encoders.base import encoder_names
 
 MODULE = """
 from toy import ToyEncoder

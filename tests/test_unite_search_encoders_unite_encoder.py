@@ -14,7 +14,7 @@ torch: Any = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from unite_search.content import Clip, Content, Image  # noqa: E402
-from unite_search.encoders.options import EncoderOptions  # noqa: E402
+from unite_search.encoders.base import EncoderOptions  # noqa: E402
 from unite_search.encoders.unite.encoder import UniteEncoder  # noqa: E402
 from unite_search.encoders.unite.execution import run_within_memory  # noqa: E402
 from unite_search.encoders.unite.inputs import InputBuilder  # noqa: E402

@@ -13,7 +13,7 @@ from indexers.errors import UnknownSpecError
 from unite_search import Collection, IndexConfig
 from unite_search.cli.app import app
 from unite_search.cli.errors import run
-from unite_search.encoders.registry import ENCODERS
+from unite_search.encoders.base import ENCODERS
 from unite_search.storage.metadata import CollectionMetadata
 
 ROWS = 600

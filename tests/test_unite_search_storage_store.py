@@ -16,8 +16,7 @@ from toy import ToyEncoder
 from unite_search.collection import Collection
 from unite_search.query import Query, SearchOptions
 from unite_search.storage import catalog as catalog_module
-from unite_search.storage.locks import ReaderWriterLock
-from unite_search.storage.store import Store
+from unite_search.storage.store import ReaderWriterLock, Store
 
 
 def add_pictures(folder: Path, run: int, count: int = 3) -> None:

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from indexers.spec import IndexConfig
     from unite_search.collection import Collection
     from unite_search.content import Clip, Content, FrameSampler, Image, MediaSpec, Part, UniformFrames
-    from unite_search.encoders.base import Encoder, EncoderDefaults, Role, Workload
-    from unite_search.encoders.options import EncoderOptions
-    from unite_search.encoders.registry import load_encoder
+    from unite_search.encoders.base import Encoder, EncoderDefaults, EncoderOptions, Role, Workload, load_encoder
     from unite_search.errors import (
         CollectionLockedError,
         CollectionNotFoundError,
@@ -92,9 +90,14 @@ _HOMES = {
     "indexers.spec": ("IndexConfig",),
     "unite_search.collection": ("Collection",),
     "unite_search.content": ("Clip", "Content", "FrameSampler", "Image", "MediaSpec", "Part", "UniformFrames"),
-    "unite_search.encoders.base": ("Encoder", "EncoderDefaults", "Role", "Workload"),
-    "unite_search.encoders.options": ("EncoderOptions",),
-    "unite_search.encoders.registry": ("load_encoder",),
+    "unite_search.encoders.base": (
+        "Encoder",
+        "EncoderDefaults",
+        "EncoderOptions",
+        "Role",
+        "Workload",
+        "load_encoder",
+    ),
     "unite_search.errors": (
         "CollectionLockedError",
         "CollectionNotFoundError",

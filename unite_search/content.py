@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """One decoded picture: `pixels` is (H, W, 3) uint8 RGB, upright."""
+    """A decoded image: `pixels` is (H, W, 3) uint8 RGB, upright."""
 
     pixels: NDArray[np.uint8]
 
@@ -40,7 +40,7 @@ def part_modality(part: Part) -> Modality:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """One thing to embed: its parts in order, and for a query the instruction that goes before them."""
+    """What is embedded as one vector: parts in order and, for a query, the instruction that precedes them."""
 
     parts: tuple[Part, ...]
     instruction: str | None = None
@@ -51,17 +51,17 @@ class Content:
 
     @property
     def modalities(self) -> Modality:
-        """The set of everything in it."""
+        """The modalities of all parts together."""
         return reduce(Modality.__or__, map(part_modality, self.parts))
 
     @property
     def text(self) -> str:
-        """Its text parts, joined by spaces."""
+        """The text parts, joined by spaces."""
         return " ".join(part for part in self.parts if isinstance(part, str))
 
 
 class FrameSampler(Protocol):
-    """Chooses the frames of one window of a video; must be picklable, for it runs in decode workers."""
+    """Chooses the frames of one window of a video. It must be picklable, because it runs in decode workers."""
 
     def __call__(self, times_s: NDArray[np.float64], start_s: float, end_s: float) -> NDArray[np.int64]:
         """Return the sorted indices of the wanted frames.
@@ -76,7 +76,7 @@ class FrameSampler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UniformFrames:
-    """`count` frames at the middles of equal parts of the window; fewer where the window has fewer."""
+    """Samples `count` frames, at the middles of equal parts of the window; fewer if the window has fewer."""
 
     count: int = 8
 
@@ -91,12 +91,12 @@ class UniformFrames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaSpec:
-    """What an encoder wants decoders to hand it, so that no pixel travels that it would throw away.
+    """How an encoder wants media decoded, so that no pixels are passed on that it would discard.
 
     Attributes:
         image_side: shorter side that images may be reduced to, never enlarged; None keeps every pixel.
         frame_side: the same for video frames.
-        sampler: which frames of a window.
+        sampler: chooses the frames of a window.
     """
 
     image_side: int | None = None

@@ -21,6 +21,7 @@ PACKAGES = (
     "decord2",
     "pillow",
     "faiss-cpu",
+    "faiss-gpu",
     "torch",
     "transformers",
     "hnswlib",
@@ -29,13 +30,14 @@ PACKAGES = (
 )
 
 
-def write_result(name: str, results: dict[str, Any], folder: Path = RESULTS) -> Path:
-    """Store one benchmark's results as `<folder>/<name>.json`."""
+def write_result(name: str, results: dict[str, Any], folder: Path = RESULTS, *, command: str | None = None) -> Path:
+    """Store one benchmark's results as `<folder>/<name>.json`; `command` is what made them, if not a benchmark."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    versions = {(installed.metadata["Name"] or "").lower(): installed.version for installed in distributions()}
+    found = list(distributions())[::-1]  # Where a package is installed twice, the first one is imported.
+    versions = {(installed.metadata["Name"] or "").lower(): installed.version for installed in found}
     content = {
-        "command": _command(),
+        "command": command or _command(),
         "date": _now(),
         "commit": _commit(),
         "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()},
@@ -64,11 +66,12 @@ def _now() -> str:
 
 
 def _commit() -> str:
+    """The commit of the checkout; in a copy without its history, what GIT_COMMIT says."""
     command = ["git", "-C", str(RESULTS.parents[1]), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("GIT_COMMIT", "unknown")
 
 
 def _cpu() -> str:

@@ -26,7 +26,7 @@ from transformers import Qwen2VLConfig, Qwen2VLModel
 
 from benchmarks.common.photos import read_clips, read_photos
 from unite_search.content import Clip, Content
-from unite_search.encoders.options import EncoderOptions
+from unite_search.encoders.base import EncoderOptions
 from unite_search.encoders.unite.batches import padded_tokens, plan_batches
 from unite_search.encoders.unite.collate import Batch, collate
 from unite_search.encoders.unite.encoder import UniteEncoder

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.encoders.golden import ADAPTER, CHECKPOINTS, Golden, expanded, official_prompt
 from indexers.unit import unit_rows
-from unite_search.encoders.options import DType
+from unite_search.encoders.base import DType
 from unite_search.encoders.unite.checkpoint import find_checkpoint
 from unite_search.encoders.unite.collate import PaddingSide, Prepared, collate
 from unite_search.encoders.unite.model import UniteModel

@@ -15,8 +15,7 @@ from benchmarks.quality import compare
 from benchmarks.quality.evaluation import EvaluationRun, run, table
 from benchmarks.quality.protocol import presets
 from unite_search.cli.progress import shown_count
-from unite_search.encoders.options import EncoderOptions
-from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
+from unite_search.encoders.base import DEFAULT_ENCODER, EncoderOptions, load_encoder
 from unite_search.errors import UniteSearchError
 
 COMMANDS = (*DATASETS, "datasets", "compare")

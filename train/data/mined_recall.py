@@ -24,8 +24,7 @@ from train.data.mine import DEV_SENTENCES, Triplet, mine
 from train.data.sources import captioned
 from train.record import commit
 from unite_search.content import Content, Image
-from unite_search.encoders.base import Encoder
-from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
+from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, load_encoder
 from unite_search.encoders.starter.encoder import StarterEncoder
 from unite_search.media.load import load_image
 

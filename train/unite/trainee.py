@@ -25,8 +25,7 @@ from train.distributed import process_rank
 from train.sharding import full_tensors, require_several_processes, shard
 from train.unite.vision_cache import Key, LanguageInput, VisionCache, run_vision_tower
 from unite_search.content import Clip, Content, Image, Part
-from unite_search.encoders.base import Role
-from unite_search.encoders.options import EncoderOptions
+from unite_search.encoders.base import EncoderOptions, Role
 from unite_search.encoders.unite.checkpoint import Checkpoint, find_checkpoint
 from unite_search.encoders.unite.collate import Prepared, collate
 from unite_search.encoders.unite.encoder import UniteEncoder

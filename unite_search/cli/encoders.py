@@ -15,7 +15,7 @@ from unite_search.cli.output import literal, new_table, print_json, print_lines,
 from unite_search.errors import UniteSearchError
 
 if TYPE_CHECKING:
-    from unite_search.encoders.options import EncoderOptions
+    from unite_search.encoders.base import EncoderOptions
     from unite_search.encoders.unite.selfcheck import Finding
 
 encoders = typer.Typer(help="List the encoders, fetch one, check one.", invoke_without_command=True)
@@ -29,7 +29,7 @@ def list_encoders(ctx: typer.Context, as_json: o.AsJson = False) -> None:
 
     Example: unite-search encoders
     """
-    from unite_search.encoders.registry import encoder_names
+    from unite_search.encoders.base import encoder_names
 
     if ctx.invoked_subcommand is not None:
         return
@@ -78,7 +78,7 @@ def check(
 
     Example: unite-search encoders check unite-2b
     """
-    from unite_search.encoders.options import embedding_options
+    from unite_search.encoders.base import embedding_options
 
     findings = []
     table = new_table("check", "model", "cases", "difference", "limit", "", right=("cases", "difference", "limit"))
@@ -102,7 +102,7 @@ def _findings(model: str, options: EncoderOptions, parity: Path | None) -> Itera
     Raises:
         UniteSearchError: the encoder is of another kind, or there is no golden data, or nothing here that reads it.
     """
-    from unite_search.encoders.registry import is_checkpoint, load_encoder
+    from unite_search.encoders.base import is_checkpoint, load_encoder
 
     if not is_checkpoint(model):
         raise UniteSearchError(f"encoder {model} has no checks; expected a UNITE model")
@@ -130,7 +130,7 @@ def _golden_checks(folder: Path, device: str) -> Iterator[Finding]:
 
 
 def _overview(name: str) -> dict[str, Any]:
-    from unite_search.encoders.registry import DEFAULT_ENCODER, is_checkpoint, load_encoder
+    from unite_search.encoders.base import DEFAULT_ENCODER, is_checkpoint, load_encoder
 
     row: dict[str, Any] = {"name": name, "is_default": name == DEFAULT_ENCODER, "size_gb": None}
     row.update(dim=None, modalities=[], available=True, error=None)

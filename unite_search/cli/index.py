@@ -17,7 +17,7 @@ from unite_search.cli.opening import chosen_directory, opened
 from unite_search.cli.output import messages, print_json, print_lines, say
 from unite_search.cli.progress import CostNote, shown_progress
 from unite_search.display import clock, counted, printable, shown_path
-from unite_search.encoders.options import embedding_options
+from unite_search.encoders.base import embedding_options
 from unite_search.report import IndexOptions
 
 if TYPE_CHECKING:

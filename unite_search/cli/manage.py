@@ -47,7 +47,7 @@ def collections(as_json: o.AsJson = False) -> None:
 
     Example: unite-search collections
     """
-    from unite_search.storage.paths import list_collections
+    from unite_search.storage.metadata import list_collections
 
     rows = [_overview(directory) for directory in list_collections()]
     if as_json:

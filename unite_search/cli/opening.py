@@ -14,7 +14,7 @@ from unite_search.cli.output import say
 if TYPE_CHECKING:
     from indexers.spec import IndexConfig
     from unite_search.collection import Collection
-    from unite_search.encoders.options import EncoderOptions
+    from unite_search.encoders.base import EncoderOptions
 
 
 def chosen_directory(name: str | None, db: Path | None) -> Path:
@@ -23,7 +23,7 @@ def chosen_directory(name: str | None, db: Path | None) -> Path:
     Raises:
         BadParameter: both are given.
     """
-    from unite_search.storage.paths import collection_directory
+    from unite_search.storage.metadata import collection_directory
 
     if name is not None and db is not None:
         raise typer.BadParameter("give --collection or --db, not both", param_hint="--db")

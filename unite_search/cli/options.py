@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from unite_search.encoders.options import DTYPES
+from unite_search.encoders.base import DTYPES
 from unite_search.encoders.unite.sizes import READ_MIN_PIXELS
 from unite_search.modality import Modality
 
@@ -107,7 +107,7 @@ def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | Non
 
 
 def _check_encoder(name: str | None) -> str | None:
-    from unite_search.encoders.registry import canonical_name
+    from unite_search.encoders.base import canonical_name
 
     try:
         return None if name is None else canonical_name(name)

@@ -10,7 +10,7 @@ import typer
 from unite_search.cli import options as o
 from unite_search.cli.hits import Answer, HitOutput, show_answer
 from unite_search.cli.opening import chosen_directory, opened
-from unite_search.encoders.options import EncoderOptions
+from unite_search.encoders.base import EncoderOptions
 from unite_search.query import Query, SearchOptions
 
 

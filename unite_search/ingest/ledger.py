@@ -1,7 +1,7 @@
-"""What is known, what was seen, what will be committed: the bookkeeping of one run of `index`.
+"""The bookkeeping of one run of `index`: what the catalog knows, what the scan found, and what will be committed.
 
-Decides for each file whether it is unchanged, touched, renamed, a duplicate, changed or new, and keeps the rows that
-the next commit will write. Knows nothing of decoding or encoding.
+The ledger decides for each file whether it is unchanged, touched, renamed, a duplicate, changed or new, and collects
+the rows of the next commit. It does not decode or encode.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from unite_search.storage.rows import EmbeddedItem, Row, new_row, placed
 
 @dataclass(frozen=True, slots=True)
 class _Identity:
-    """Files of one identity have the same items: the same bytes, described and cut in the same way."""
+    """Files with the same identity have the same items: equal bytes, equal sidecars, equal segment options."""
 
     content_hash: str
     recipe: str
 
 
 class Ledger:
-    """The bookkeeping of one run; the only writer of the catalog while it goes on."""
+    """The bookkeeping of one run, and the only writer of the catalog during that run."""
 
     def __init__(self, catalog: Catalog, ids: IdCounter, report: IndexReport, options: ReadOptions) -> None:
         self._catalog = catalog
@@ -49,18 +49,18 @@ class Ledger:
 
     @property
     def pending(self) -> int:
-        """Items and files that the next commit will write or drop."""
+        """The number of items and files that the next commit will write or delete."""
         written = sum(map(len, self._complete.values())) + len(self._moves) + len(self._known_copies)
         return written + len(self._dropped)
 
-    def meet(self, file: MediaFile) -> bool:
-        """Note that a file is there; false when it was met before, under a root inside another."""
+    def found(self, file: MediaFile) -> bool:
+        """Record that the scan found a file; return False if it was found before, under an overlapping root."""
         before = len(self._seen)
         self._seen.add(path_to_uri(file.path))
         return len(self._seen) > before
 
     def is_unchanged(self, file: MediaFile) -> bool:
-        """Whether size, time and recipe are those of the catalog, so that the file need not be read."""
+        """Return whether size, time and recipe equal those in the catalog, so that the file need not be read."""
         uri = path_to_uri(file.path)
         state = self._known.get(uri)
         same = state is not None and (state.size_bytes, state.mtime_ns, state.recipe) == (
@@ -72,14 +72,14 @@ class Ledger:
         return same
 
     def count_pending(self, file: MediaFile) -> None:
-        """Count a file that a dry run would read."""
+        """Count a file that a real run would read."""
         if path_to_uri(file.path) in self._known:
             self._report.changed += 1
         else:
             self._report.added += 1
 
-    def wants(self, file: MediaFile, content_hash: str) -> bool:
-        """Whether a file must be decoded, now that its bytes are known; settles it when not."""
+    def must_read(self, file: MediaFile, content_hash: str) -> bool:
+        """Return whether a file must be decoded, given its hash; if not, record it as a move, copy or duplicate."""
         uri = path_to_uri(file.path)
         identity = _Identity(content_hash, self._recipe_of(file))
         own = self._known.get(uri)
@@ -97,13 +97,13 @@ class Ledger:
         return False
 
     def add(self, file: MediaFile, content_hash: str, facts: Facts, items: Sequence[EmbeddedItem]) -> None:
-        """Take a file that was read and embedded."""
+        """Add a file that was decoded and embedded."""
         self._count_written(file)
         rows = [new_row(file, content_hash, self._recipe_of(file), facts, item) for item in items]
         self._complete[_Identity(content_hash, self._recipe_of(file))] = self._with_ids(rows)
 
     def skip(self, skipped: Skipped) -> None:
-        """Report a path that cannot be indexed, and the files that waited for it because their bytes are the same."""
+        """Report a path that cannot be indexed, together with the files of equal bytes that waited for it."""
         self._report.skipped.append(skipped)
         self._seen.add(path_to_uri(skipped.path))
         self._blocked.append(skipped.path)
@@ -115,7 +115,7 @@ class Ledger:
             ]
 
     def drop_missing(self, roots: Sequence[Path]) -> None:
-        """Plan the removal of files that a finished scan of the roots did not meet."""
+        """Plan the removal of known files that a finished scan of the roots did not find."""
         unknown = _below(self._blocked, self._known.keys() - self._seen)
         for root in roots:
             missing = _below([root], self._known.keys() - self._seen - unknown)
@@ -130,7 +130,7 @@ class Ledger:
     def commit(self) -> None:
         """Write everything that is pending in one commit.
 
-        Nothing is pending any more once the write has begun, so that an interrupt can never write it twice.
+        The pending state is cleared before the write begins, so that an interrupt cannot cause a second write.
         """
         rows = [row for group in self._complete.values() for row in group]
         for identity, group in self._complete.items():
@@ -146,7 +146,7 @@ class Ledger:
         self._remember(rows)
 
     def _settle_by_holder(self, identity: _Identity, file: MediaFile) -> None:
-        """A new path with known bytes: the file moved when the old path is gone, else it is a copy."""
+        """Handle a new path with known bytes: a move if the old path no longer exists, otherwise a copy."""
         holder = self._holder[identity]
         state = self._known[holder]
         if os.path.lexists(uri_to_path(holder)):
@@ -207,7 +207,7 @@ class Ledger:
 
 
 def _below(folders: Sequence[Path], uris: Set[str]) -> set[str]:
-    """Those uris that are one of the paths, or below one."""
+    """Return the uris that are one of the paths, or below one."""
     exact = {path_to_uri(folder) for folder in folders}
     prefixes = tuple(prefix for folder in folders for prefix in prefixes_below(folder))
     return {uri for uri in uris if uri in exact or uri.startswith(prefixes)}

@@ -1,22 +1,23 @@
-"""Indexing as a stream: scan, read in workers, encode in batches, commit. Memory is bounded by what is in flight.
+"""The indexing pipeline: scan, decode in workers, encode in batches, commit. Only what is in flight is in memory.
 
-A file is committed whole: all its items in one commit, or none. What is already known is settled by `ledger`;
-this module only moves data from stage to stage. Partitions are not touched here, see `collection`.
+A file is committed whole: all its items in one commit, or none. `ledger` decides what must be read; this module moves
+data from stage to stage. The vector indexes are updated afterwards, by `storage.store`.
 """
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from unite_search.encoders.base import Encoder
 from unite_search.ingest.ledger import Ledger
-from unite_search.ingest.prefetch import Prefetch
 from unite_search.ingest.progress import Meter
 from unite_search.media.decode_pool import Finished, ReadPool, Unwanted
 from unite_search.media.scan import Found, scan
@@ -31,19 +32,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILES_AHEAD = 100_000
-"""Files that the scan may be ahead, so that their number is known early; about 50 MB."""
+"""How many files the scan may be ahead, so that the total is known early; about 50 MB."""
 BATCHES_WAITING = 1
-"""Batches that are ready while the encoder is busy."""
+"""Batches that wait while the encoder is busy."""
 COMMIT_ITEMS = 4096
-"""Items that may wait for a commit."""
+"""Commit when so many items are pending."""
 COMMIT_EVERY_S = 1.0, 10.0
-"""Least and most time between two commits; between them, a share of the run so far."""
+"""Minimum and maximum seconds between two commits; in between, `COMMIT_SHARE` of the run so far."""
 COMMIT_SHARE = 1 / 60
+LOOK_EVERY_S = 0.2
+"""How often a prefetching thread that waits for space looks whether its consumer has stopped."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
 class _OpenFile:
-    """A file between its first event and its commit; what is kept of a draft has no pixels."""
+    """A file between its first event and its commit. Its embedded items hold no pixels."""
 
     file: MediaFile
     facts: Facts
@@ -82,9 +87,9 @@ class Ingest:
         self._started_at = self._committed_at = time.monotonic()
 
     def run(self, roots: Sequence[Path], *, exclude: Sequence[Path], workers: int, batch_size: int) -> IndexReport:
-        """Bring the catalog in step with the roots.
+        """Index the roots.
 
-        On an interrupt the files that are complete are committed before it is raised again.
+        On an interrupt, complete files are committed before the exception is raised again.
         """
         with (
             Prefetch(self._counted(scan(roots, exclude=exclude)), limit=FILES_AHEAD) as found,
@@ -92,7 +97,7 @@ class Ingest:
             ReadPool(self._options, workers=workers) as pool,
         ):
             try:
-                for file, event in pool.run(self._to_read(found), self._ledger.wants):
+                for file, event in pool.run(self._to_read(found), self._ledger.must_read):
                     self._handle(file, event)
                     if len(self._batch) >= batch_size or not self._encoding:
                         self._encode(executor)
@@ -107,7 +112,7 @@ class Ingest:
         return self.report
 
     def dry_run(self, roots: Sequence[Path], *, exclude: Sequence[Path]) -> IndexReport:
-        """Say what a run would do, as far as names, sizes and times tell; nothing is read or written."""
+        """Report what a run would do, judging by names, sizes and times; nothing is read or written."""
         self.report.dry_run = True
         for file in self._to_read(self._counted(scan(roots, exclude=exclude))):
             self._ledger.count_pending(file)
@@ -124,7 +129,7 @@ class Ingest:
         for one in found:
             if isinstance(one, Skipped):
                 self._ledger.skip(one)
-            elif self._ledger.meet(one) and not self._ledger.is_unchanged(one):
+            elif self._ledger.found(one) and not self._ledger.is_unchanged(one):
                 yield one
                 continue
             self._meter.finished()
@@ -158,7 +163,7 @@ class Ingest:
             self._encoding.append((batch, executor.submit(self._encoder.encode, contents, role="candidate")))
 
     def _collect(self, *, leave: int) -> None:
-        """Take finished batches, in order; wait while more than `leave` are under way."""
+        """Take finished batches, in order; wait while more than `leave` are being encoded."""
         while self._encoding and (len(self._encoding) > leave or self._encoding[0][1].done()):
             batch, future = self._encoding.popleft()
             self.report.embedded += len(batch)
@@ -169,11 +174,11 @@ class Ingest:
                     self._record(entry)
 
     def _is_open(self, entry: _OpenFile) -> bool:
-        """Whether the file is still wanted; a worker may have given it up after its first drafts."""
+        """Return whether the file is still being read; a worker may have failed after its first drafts."""
         return self._open.get(entry.file.path) is entry
 
     def _record(self, entry: _OpenFile) -> None:
-        """Hand a complete file over for the next commit."""
+        """Add a complete file to the next commit."""
         del self._open[entry.file.path]
         if entry.items and entry.content_hash is not None:
             self._ledger.add(entry.file, entry.content_hash, entry.facts, entry.items)
@@ -195,3 +200,59 @@ class Ingest:
 
     def _show(self) -> None:
         self._meter.show(items=self.report.items, skipped=len(self.report.skipped))
+
+
+class Prefetch(Generic[T]):
+    """Runs an iterator in a thread, ahead of its consumer, with a bounded queue.
+
+    A context manager that returns the prefetched iterator and stops the thread at its end.
+
+    An exception of the source is raised in the consumer, after the items before it.
+    """
+
+    def __init__(self, source: Iterator[T], *, limit: int) -> None:
+        self._source = source
+        self._waiting: queue.Queue[T | _End] = queue.Queue(limit)
+        self._is_stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
+
+    def __enter__(self) -> Iterator[T]:
+        self._thread.start()
+        return self._taken()
+
+    def __exit__(self, *_: object) -> None:
+        self._is_stopped.set()
+        self._thread.join()
+
+    def _taken(self) -> Iterator[T]:
+        while not isinstance(item := self._waiting.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+
+    def _run(self) -> None:
+        error: Exception | None = None
+        try:
+            for item in self._source:
+                if not self._put(item):
+                    return
+        except Exception as caught:  # noqa: BLE001 - it is raised again in the consumer's thread
+            error = caught
+        self._put(_End(error))
+
+    def _put(self, item: T | _End) -> bool:
+        """Wait for space in the queue; return False once the consumer has stopped."""
+        while not self._is_stopped.is_set():
+            try:
+                self._waiting.put(item, timeout=LOOK_EVERY_S)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+
+class _End:
+    """Marks the end of the items, with the exception of the source, if any."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error

@@ -21,7 +21,7 @@ OLD_AFTER_S = 60.0
 
 
 class Meter:
-    """Turns single events into a few `Progress` calls a second."""
+    """Counts events and calls the progress callback a few times per second."""
 
     def __init__(self, callback: ProgressCallback | None) -> None:
         self._callback = callback
@@ -40,7 +40,7 @@ class Meter:
         self._done += 1
 
     def scan_finished(self) -> None:
-        """The total will not grow any more."""
+        """Note that the total is final."""
         self._scan_finished = True
 
     def show(self, *, items: int, skipped: int, stage: Stage = "index") -> None:

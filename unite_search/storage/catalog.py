@@ -1,4 +1,4 @@
-"""The catalog: one row per item in a LanceDB table, and the only record of what is indexed.
+"""The catalog: a LanceDB table with one row per item, the only record of what is indexed.
 
 The table is `catalog/items.lance`; any LanceDB client opens it with `lancedb.connect(DIR / "catalog")`. It is read
 and written here through `pylance`, the same engine without LanceDB's import cost. Every change is one commit.
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from unite_search.errors import FilterError, UniteSearchError
+from unite_search.media.uri import absolute, path_to_uri, prefixes_below
 from unite_search.modality import Modality
-from unite_search.storage.schema import schema, to_table
+from unite_search.storage.rows import schema, to_table
 
 TABLE = "items.lance"
 KEEP_OLD_VERSIONS = timedelta(hours=1)
@@ -35,7 +37,7 @@ STATE_COLUMNS = ("uri", "size_bytes", "mtime_ns", "content_hash", "recipe", "par
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What the catalog knows of one file; enough to tell whether it must be read again."""
+    """What the catalog knows of one file: enough to decide whether the file must be read again."""
 
     size_bytes: int
     mtime_ns: int
@@ -46,7 +48,7 @@ class FileState:
 
 @dataclass(slots=True)
 class Change:
-    """Rows to write and files (by parent id) to drop, all in one commit. Rows with a known id replace it."""
+    """Rows to write and files (by parent id) to delete, in one commit. A row with a known id replaces the old one."""
 
     new: list[dict[str, Any]] = field(default_factory=list)
     updated: list[dict[str, Any]] = field(default_factory=list)
@@ -69,14 +71,14 @@ class Catalog:
 
     @classmethod
     def create(cls, directory: Path, *, dim: int) -> Catalog:
-        """Make an empty table."""
+        """Create an empty table."""
         directory.mkdir(parents=True, exist_ok=True)
         lance.write_dataset(schema(dim).empty_table(), str(directory / TABLE), mode="overwrite")
         return cls(directory, dim=dim)
 
     @property
     def version(self) -> int:
-        """Version that this handle reads."""
+        """The version that this handle reads."""
         return int(self._table.version)
 
     def refresh(self) -> None:
@@ -84,9 +86,9 @@ class Catalog:
         self._table.checkout_latest()
 
     def newest(self) -> Catalog:
-        """A handle on the newest version: this one, where it is.
+        """Return a handle on the newest version: this handle, if it is the newest.
 
-        Another one is opened anew, with caches of its own: those that handles share keep the pages of every version.
+        Otherwise a new handle is opened with caches of its own: shared caches would keep the pages of every version.
         """
         if self._table.latest_version == self.version:
             return self
@@ -95,11 +97,11 @@ class Catalog:
         return newer
 
     def count(self, where: str | None = None) -> int:
-        """Number of items."""
+        """Count the items, or those that match a SQL expression."""
         return int(self._table.count_rows(filter=where))
 
     def states(self) -> dict[str, FileState]:
-        """What is known of every file, by uri."""
+        """Return what is known of every file, by uri."""
         known: dict[str, FileState] = {}
         for batch in self._table.to_batches(columns=list(STATE_COLUMNS)):
             for uri, *state in zip(*(batch.column(name).to_pylist() for name in STATE_COLUMNS), strict=True):
@@ -107,12 +109,12 @@ class Catalog:
         return known
 
     def files(self) -> set[tuple[str, int]]:
-        """The distinct (uri, parent) pairs: one a file, as long as all is well."""
+        """Return the distinct (uri, parent) pairs: one per file in a sound catalog."""
         table = self._table.to_table(columns=["uri", "parent"])
         return set(zip(table["uri"].to_pylist(), table["parent"].to_pylist(), strict=True))
 
     def ids_where(self, where: str) -> NDArray[np.int64]:
-        """Sorted ids of the items that a SQL expression accepts.
+        """Return the sorted ids of the items that match a SQL expression.
 
         Raises:
             FilterError: the expression cannot be evaluated; the message says why and names the columns.
@@ -124,7 +126,7 @@ class Catalog:
         return np.sort(found["id"].to_numpy())
 
     def stream(self, columns: Sequence[str], where: str | None = None) -> Iterator[dict[str, Any]]:
-        """Some columns of the items that a SQL expression accepts, in table order, a batch in memory at a time.
+        """Stream some columns of the items that match a SQL expression, in table order, one batch in memory at a time.
 
         Raises:
             FilterError: the expression cannot be evaluated; the message says why and names the columns.
@@ -136,19 +138,19 @@ class Catalog:
             raise self._refusal(where, error) from error
 
     def ids_of_hashes(self, hashes: Iterable[str]) -> NDArray[np.int64]:
-        """Sorted ids of the items whose file has one of these content hashes."""
+        """Return the sorted ids of the items whose file has one of these content hashes."""
         wanted = ", ".join(f"'{content_hash}'" for content_hash in hashes)
         return self.ids_where(f"content_hash IN ({wanted})") if wanted else np.empty(0, np.int64)
 
     def ids_by_partition(self) -> dict[str, NDArray[np.int64]]:
-        """The ids of every partition that holds items, by its name, in table order."""
+        """Return the ids of every non-empty partition, by its name, in table order."""
         table = self._table.to_table(columns=["id", "partition"])
         ids, names = table["id"].to_numpy(), pc.dictionary_encode(table["partition"]).combine_chunks()
         codes = names.indices.to_numpy(zero_copy_only=False)
         return {name: ids[codes == code] for code, name in enumerate(names.dictionary.to_pylist())}
 
     def highest_id(self) -> int:
-        """The greatest id; -1 for an empty table."""
+        """Return the greatest id, or -1 for an empty table."""
         return int(max((ids.max() for ids in self.ids_by_partition().values()), default=-1))
 
     def embeddings(self, ids: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -163,16 +165,16 @@ class Catalog:
                 yield found[wanted], flat.reshape(-1, self._dim)[wanted].astype(np.float32)
 
     def table(self, ids: NDArray[np.int64]) -> pa.Table:
-        """Every column of the sorted `ids`, ordered by id."""
+        """Read every column of the sorted `ids`, ordered by id."""
         found = self._table.to_table(filter=_between(ids))
         return found.filter(np.isin(found["id"].to_numpy(), ids)).sort_by("id")
 
     def rows(self, ids: Iterable[int], columns: Sequence[str] | None = None) -> dict[int, dict[str, Any]]:
-        """Read items by id; ids that are not there are left out."""
+        """Read items by id; unknown ids are left out."""
         return {row["id"]: row for row in self._select("id", ids, columns)}
 
     def rows_of(self, parents: Iterable[int]) -> list[dict[str, Any]]:
-        """All items of some files, with vectors, ordered by id."""
+        """Read all items of some files, with vectors, ordered by id."""
         return sorted(self._select("parent", parents, None), key=lambda row: int(row["id"]))
 
     def _select(self, key: str, values: Iterable[int], columns: Sequence[str] | None) -> list[dict[str, Any]]:
@@ -188,7 +190,7 @@ class Catalog:
         return FilterError(f"filter {where!r}: {_first_line(error)} (columns: {columns})")
 
     def commit(self, change: Change) -> None:
-        """Write a change; when this returns it is on disk and seen by every new reader."""
+        """Write a change. When this returns, it is on disk and visible to every new reader."""
         dropped = f"parent IN ({', '.join(map(str, change.dropped_parents))})" if change.dropped_parents else None
         if not (change.new or change.updated):
             if dropped:
@@ -205,7 +207,7 @@ class Catalog:
         self.refresh()
 
     def remove(self, where: str) -> int:
-        """Delete the items that a SQL expression accepts; returns how many.
+        """Delete the items that match a SQL expression; return how many.
 
         Raises:
             FilterError: the expression cannot be evaluated.
@@ -216,7 +218,7 @@ class Catalog:
         return count
 
     def compact(self) -> None:
-        """Merge small fragments, index the id column of large tables, forget versions that nobody reads any more."""
+        """Merge small fragments, index the id column of large tables, and delete old versions."""
         self._table.optimize.compact_files()
         if self.count() >= INDEX_FROM_ROWS:
             if any(index.field_names == ["id"] for index in self._table.describe_indices()):
@@ -247,11 +249,35 @@ def _with_partition(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array(names, pa.utf8())], names=["partition"])
 
 
+def any_of(paths: Sequence[str | PathLike[str]], ids: Sequence[int], where: str | None) -> str:
+    """Return SQL that matches items below a path, with one of the ids, or for which the condition holds.
+
+    Raises:
+        ValueError: nothing is selected.
+    """
+    conditions = [_below(absolute(Path(path).expanduser())) for path in paths]
+    conditions += [f"id IN ({', '.join(str(int(id_)) for id_ in ids)})"] if ids else []
+    conditions += [f"({where})"] if where else []
+    if not conditions:
+        raise ValueError("no items named: give paths, ids or a filter")
+    return " OR ".join(conditions)
+
+
+def _below(path: Path) -> str:
+    """Return SQL that matches a file, or everything below a folder."""
+    starts = (f"starts_with(uri, '{_quoted(prefix)}')" for prefix in prefixes_below(path))
+    return f"(uri = '{_quoted(path_to_uri(path))}' OR {' OR '.join(starts)})"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
+
+
 def _between(ids: NDArray[np.int64]) -> str:
     return f"id >= {ids[0]} AND id <= {ids[-1]}"
 
 
 def _first_line(error: Exception) -> str:
-    """The engine's message without the source positions it appends."""
+    """Return the engine's message without the source positions that it appends."""
     line = str(error).splitlines()[0].split(", /")[0].split(". Valid fields")[0]
     return line.removeprefix("Invalid user input: ").removeprefix("Schema error: ").strip()

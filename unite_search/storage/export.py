@@ -1,6 +1,6 @@
-"""Export in the layout of clip-retrieval: `.npy` embeddings beside parquet metadata, aligned by order.
+"""Export in the layout of clip-retrieval: `.npy` embeddings and parquet metadata, aligned by order.
 
-Each partition becomes a folder of its own, because scores are comparable only inside one: `DIR/image/img_emb/
+Each partition becomes a folder, because scores are comparable only inside a partition: `DIR/image/img_emb/
 img_emb_0.npy`, `DIR/image/metadata/metadata_0.parquet`; text goes to `text_emb`. `DIR/unite_search.json` names the
 encoder. `imports` reads such a folder back.
 
@@ -35,7 +35,7 @@ class ExportReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The encoder that made some exported vectors."""
+    """The encoder of exported vectors."""
 
     encoder: str
     fingerprint: str
@@ -43,7 +43,7 @@ class Source:
 
 
 def export_partitions(catalog: Catalog, source: Source, directory: Path) -> ExportReport:
-    """Write every partition of a catalog; an existing export there is an error.
+    """Write every partition of a catalog.
 
     Raises:
         UniteSearchError: the folder is not empty.
@@ -81,7 +81,7 @@ def _write_shard(folder: Path, number: str, rows: pa.Table) -> None:
 
 
 def read_source(directory: Path) -> Source | None:
-    """Which encoder made an export; None for a folder that does not say."""
+    """Read which encoder made an export; None for a folder that does not say."""
     try:
         about = json.loads((directory / ENCODER_FILE).read_text(encoding="utf-8"))
         return Source(**about)

@@ -1,7 +1,7 @@
-"""Import of embeddings that exist already: our own export, or a plain clip-retrieval folder.
+"""Import of existing embeddings: an export of this program, or a plain clip-retrieval folder.
 
-Vectors are taken as they are, scaled to unit length. What stands in a plain folder's parquet beyond path and caption
-becomes the item's metadata.
+Vectors are scaled to unit length. Columns of a plain folder's parquet files beyond path and caption become the item's
+metadata.
 
 Source: rom1504/clip-retrieval clip_inference/writer.py (names, columns, alignment by order).
 """
@@ -33,10 +33,10 @@ UNKNOWN_ENCODER = "imported"
 
 
 def import_vectors(source: Path, directory: Path) -> None:
-    """Make a new collection of the vectors of a folder.
+    """Create a collection from the vectors of a folder.
 
     Raises:
-        UniteSearchError: no embeddings there, or embeddings and metadata do not align.
+        UniteSearchError: there are no embeddings, or embeddings and metadata do not align.
     """
     made_by = read_source(source) or Source(
         encoder=UNKNOWN_ENCODER, fingerprint=UNKNOWN_ENCODER, dim=embedding_dim(source)
@@ -50,7 +50,7 @@ def import_vectors(source: Path, directory: Path) -> None:
 
 
 def embedding_dim(directory: Path) -> int:
-    """Vector length of the embeddings in a folder.
+    """Return the vector length of the embeddings in a folder.
 
     Raises:
         UniteSearchError: there are none.
@@ -59,10 +59,10 @@ def embedding_dim(directory: Path) -> int:
 
 
 def read_rows(directory: Path, ids: IdCounter) -> Iterator[list[Row]]:
-    """Stream the rows of a folder, a list a shard, with new ids; items of one file stay together.
+    """Stream the rows of a folder with new ids, one list per shard; items of one file share a parent.
 
     Raises:
-        UniteSearchError: no embeddings there, or embeddings and metadata do not align.
+        UniteSearchError: there are no embeddings, or embeddings and metadata do not align.
     """
     for path in _embedding_files(directory):
         folder = path.parent.parent

@@ -1,4 +1,4 @@
-"""`collection.json`: what a collection is, which encoder made its vectors, how it is indexed, and the next free id.
+"""Where collections are stored, and `collection.json`: the encoder, the index configuration, the next free id.
 
 Ids are reserved in blocks before they are used, so a crash may lose numbers but never gives one twice.
 """
@@ -6,6 +6,8 @@ Ids are reserved in blocks before they are used, so a crash may lose numbers but
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,15 +15,17 @@ from typing import Any, Literal
 
 from indexers.atomic import write_text
 from indexers.spec import IndexConfig
-from unite_search.encoders.base import Encoder
-from unite_search.encoders.options import EncoderOptions
-from unite_search.encoders.registry import is_folder, load_encoder
+from unite_search.encoders.base import Encoder, EncoderOptions, is_folder, load_encoder
 from unite_search.errors import CollectionNotFoundError, EncoderMismatchError, UniteSearchError
 
 FORMAT_VERSION = 2
 """Format 1 had other columns for the modality; `catalog.upgrade` converts it."""
 FILE_NAME = "collection.json"
 ID_BLOCK = 65_536
+DEFAULT_COLLECTION = "default"
+COLLECTION_VARIABLE = "UNITE_SEARCH_COLLECTION"
+HOME_VARIABLE = "UNITE_SEARCH_HOME"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 OTHER_ENCODER = "use the encoder and options that built it, or index into another collection"
 OTHER_VERSION = "that is another version: index the folders again, into another collection"
 
@@ -160,3 +164,35 @@ def _described(name: str, fingerprint: str, options: Mapping[str, object]) -> st
     """Describe an encoder for a mismatch message."""
     chosen = "".join(f", {option} {value}" for option, value in options.items())
     return f"{name} ({fingerprint}{chosen})"
+
+
+def collections_home() -> Path:
+    """Return the folder of the named collections: below `$UNITE_SEARCH_HOME`, or in the platform's data folder."""
+    given = os.environ.get(HOME_VARIABLE)
+    if given:
+        return Path(given).expanduser().absolute() / "collections"
+    from platformdirs import user_data_path
+
+    return user_data_path("unite-search", appauthor=False) / "collections"
+
+
+def collection_directory(name: str | None = None, db: Path | None = None) -> Path:
+    """Return the folder of a collection: `db` itself, else by `name`, else by `$UNITE_SEARCH_COLLECTION`.
+
+    Raises:
+        UniteSearchError: the name is not valid as a folder name.
+    """
+    if db is not None:
+        return db.expanduser().absolute()
+    chosen = name or os.environ.get(COLLECTION_VARIABLE) or DEFAULT_COLLECTION
+    if not _NAME.fullmatch(chosen):
+        raise UniteSearchError(f"collection name {chosen!r}: use letters, digits, dot, dash and underscore")
+    return collections_home() / chosen
+
+
+def list_collections() -> list[Path]:
+    """Return the folders of all named collections, sorted."""
+    home = collections_home()
+    if not home.is_dir():
+        return []
+    return sorted(folder for folder in home.iterdir() if (folder / FILE_NAME).is_file())

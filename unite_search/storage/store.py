@@ -1,37 +1,38 @@
-"""`Store`: one collection folder on disk, its metadata, catalog and partitions kept in step. Knows no encoder.
+"""`Store`: a collection folder on disk, whose metadata, catalog and partitions it keeps consistent.
 
-The catalog is the record and the partitions are a cache of it: opening a store brings them up to date in memory, a
-write stores them again once the catalog has its last commit. Threads may read while one of them refreshes.
+The catalog is the record, and the partitions are a cache of it: opening a store brings them up to date in memory, and
+a write stores them after the last commit to the catalog. Threads may read while one of them refreshes.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Condition
 
 from indexers.partitioned import PartitionedIndex
 from indexers.spec import IndexConfig
+from unite_search.errors import CollectionLockedError
 from unite_search.media.types import ReadOptions
 from unite_search.report import Status
 from unite_search.storage.catalog import Catalog, upgrade
-from unite_search.storage.locks import ReaderWriterLock, write_lock
 from unite_search.storage.metadata import FILE_NAME, FORMAT_VERSION, CollectionMetadata, IdCounter
-from unite_search.storage.sync import apply, steps, sync
-from unite_search.storage.verify import find_problems
+from unite_search.storage.sync import apply, find_problems, steps, sync
 
 
 class Store:
-    """What is on disk, as of the opening or the last `refresh`.
+    """The state on disk, as of opening or of the last `refresh`.
 
     Attributes:
         directory: the collection's folder.
         messages: what was repaired while opening, one line each.
-        metadata: content of `collection.json`.
-        catalog: handle on one version of the table.
-        partitions: in step with that version.
+        metadata: the content of `collection.json`.
+        catalog: a handle on one version of the table.
+        partitions: the vector indexes, consistent with that version.
     """
 
     def __init__(self, directory: Path, index: IndexConfig | None = None) -> None:
@@ -53,9 +54,9 @@ class Store:
 
     @classmethod
     def create(cls, directory: Path, metadata: CollectionMetadata) -> Store:
-        """Make an empty collection, unless another process just did.
+        """Create an empty collection, unless another process just did.
 
-        The metadata comes last, so a crash before leaves none.
+        The metadata file is written last, so a crash leaves no half-made collection.
         """
         directory.mkdir(parents=True, exist_ok=True)
         with write_lock(directory):
@@ -69,17 +70,15 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[tuple[Catalog, PartitionedIndex]]:
-        """Hold a catalog and partitions that belong together, while another thread may refresh."""
+        """Provide a catalog and partitions that belong together, while another thread may refresh."""
         with self._lock.reading():
             yield self.catalog, self.partitions
 
     def refresh(self) -> bool:
-        """See what others have written; returns whether there was anything.
+        """Move to the newest committed state; return whether it is newer.
 
-        Readers wait only while what was read is put in its place.
-
-        While a writer is at work, its rows are added to the partitions in memory; once it has stored them, its files
-        are opened instead.
+        While a writer is running, its new rows are added to the partitions in memory; once it has stored partitions,
+        its files are opened instead. Readers wait only while the new state replaces the old one.
         """
         metadata, catalog, stamp = CollectionMetadata.read(self.directory), self.catalog.newest(), self._stored_stamp()
         is_newer = catalog.version != self._synced_version
@@ -98,7 +97,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[IdCounter]:
-        """Hold the write lock over a change of the catalog; afterwards compact it and store the partitions.
+        """Hold the write lock during a change of the catalog; then compact the catalog and store the partitions.
 
         Raises:
             CollectionLockedError: another process is writing.
@@ -117,7 +116,7 @@ class Store:
             self._save_partitions()
 
     def rebuild(self) -> dict[str, int]:
-        """Make the partitions anew from the catalog; returns their sizes.
+        """Rebuild the partitions from the catalog; return the number of items in each.
 
         Raises:
             CollectionLockedError: another process is writing.
@@ -135,13 +134,13 @@ class Store:
         return {name: self.partitions.count(name) for name in self.partitions.names()}
 
     def verify(self) -> list[str]:
-        """Read everything and compare catalog, partitions and checksums; returns the problems found."""
+        """Read everything and compare catalog, partitions and checksums; return the problems found."""
         stored = self._stored_partitions()
         self.refresh()
         return [*stored.problems, *stored.verify(), *find_problems(self.catalog, self.partitions)]
 
     def remember(self, roots: Sequence[Path], options: ReadOptions) -> None:
-        """Note folders and how they are read, for a later `index` without arguments; needs the write lock."""
+        """Store the roots and how they are read, for a later `index` without arguments. Needs the write lock."""
         metadata = CollectionMetadata.read(self.directory)
         known = dict.fromkeys([*metadata.roots, *map(str, roots)])
         replace(metadata, roots=tuple(known), segments=options.segments, keyframes_only=options.keyframes_only).write(
@@ -179,7 +178,7 @@ class Store:
         return metadata
 
     def _reread_metadata(self) -> None:
-        """Read the metadata again, and note in it what was asked of the vector indexes; needs the write lock."""
+        """Read the metadata again and store a new index configuration in it. Needs the write lock."""
         self.metadata = CollectionMetadata.read(self.directory)
         if self._index not in (None, self.metadata.index):
             self.metadata = replace(self.metadata, index=self._index)
@@ -199,7 +198,7 @@ class Store:
         return partitions
 
     def _stored_stamp(self) -> int:
-        """What changes whenever a writer stores partitions: when something in their folder was last named anew."""
+        """Return the modification time of the partitions folder, which changes whenever partitions are stored."""
         try:
             return (self.directory / "partitions").stat().st_mtime_ns
         except OSError:
@@ -212,3 +211,72 @@ class Store:
             fingerprint=self.metadata.fingerprint,
             config=self._index or self.metadata.index,
         )
+
+
+class ReaderWriterLock:
+    """A lock between threads: any number of readers, or one writer; a waiting writer goes before new readers.
+
+    It is not reentrant: a reader that asks for the write side, or reads again while a writer waits, waits for itself.
+    """
+
+    def __init__(self) -> None:
+        self._condition = Condition()
+        self._readers = 0
+        self._is_writing = False
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold the read side."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._is_writing)
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._readers -= 1
+                self._condition.notify_all()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the write side, once the present readers have left."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._is_writing)
+            self._is_writing = True
+            self._condition.wait_for(lambda: not self._readers)
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._is_writing = False
+                self._condition.notify_all()
+
+
+@contextmanager
+def write_lock(directory: Path) -> Iterator[None]:
+    """Hold the collection's write lock, which the operating system releases when the process dies.
+
+    Raises:
+        CollectionLockedError: another process holds it; the message names its process id.
+    """
+    from filelock import FileLock, Timeout
+
+    owner = directory / "write.pid"
+    lock = FileLock(directory / "write.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CollectionLockedError(f"{directory} is being written by process {_pid(owner)}; try again later") from None
+    try:
+        owner.write_text(str(os.getpid()), encoding="ascii")
+        yield
+        owner.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _pid(owner: Path) -> str:
+    try:
+        return owner.read_text(encoding="ascii") or "unknown"
+    except OSError:
+        return "unknown"

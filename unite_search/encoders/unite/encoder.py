@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unite_search.content import Content, MediaSpec
-from unite_search.encoders.base import Role, Workload
-from unite_search.encoders.options import EncoderOptions
+from unite_search.encoders.base import EncoderOptions, Role, Workload
 from unite_search.encoders.unite.batches import padded_tokens, plan_batches
 from unite_search.encoders.unite.checkpoint import Checkpoint, find_checkpoint
 from unite_search.encoders.unite.collate import Prepared, collate

@@ -6,7 +6,7 @@ import hmac
 
 from fastapi import APIRouter, Request, Response
 
-from unite_search.encoders.registry import DEFAULT_ENCODER, encoder_names
+from unite_search.encoders.base import DEFAULT_ENCODER, encoder_names
 from unite_search.server import models
 from unite_search.server.guard import COOKIE, session_cookie
 from unite_search.server.problems import Refusal, documented

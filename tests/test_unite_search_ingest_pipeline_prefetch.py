@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unite_search.ingest.prefetch import Prefetch
+from unite_search.ingest.pipeline import Prefetch
 
 
 @given(items=st.lists(st.integers()), limit=st.integers(1, 5))

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from unite_search.encoders.registry import DEFAULT_ENCODER, ENCODERS, load_encoder
+from unite_search.encoders.base import DEFAULT_ENCODER, ENCODERS, load_encoder
 
 
 def test_default_encoder_is_built_in_and_loads() -> None:
@@ -20,6 +20,6 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 
 
 def test_naming_the_encoders_imports_none_of_them() -> None:
-    program = "import sys, unite_search.encoders.registry as r; print(len(r.ENCODERS), 'onnxruntime' in sys.modules)"
+    program = "import sys, unite_search.encoders.base as r; print(len(r.ENCODERS), 'onnxruntime' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(len(ENCODERS)), "False"]
