@@ -31,9 +31,9 @@ from train.trainee import embed_in_chunks
 from unite_search.modality import Modality
 
 BATCHES_SHOWN = 3
-"""Batches that a dry run lists."""
+"""Number of batches that a dry run lists."""
 BATCHES = 10
-"""Batches that the diagnosis looks at."""
+"""Number of batches that the diagnosis is based on."""
 SIDES_EACH = 200
 MOST_MASKED = 80
 

@@ -1,7 +1,7 @@
 """Measure how time and memory grow with the size of a collection: importing, adding, opening, searching.
 
 The encoder costs nothing, so that only the engine is measured. Vectors are synthetic, see `clustered`. There is one
-collection for each size; the ratios to the smallest one are the numbers to look at.
+collection for each size; the ratios to the smallest one matter most.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Many names are ambiguous ("sorrel" is a horse there, not a herb; "boxer" a dog). The kind of an animal is added by its
 position in the list, which is ordered by kind; other names get a description where the bare word means something else,
-or says less than the pictures show. Written by hand, after a review of the labels that found nothing.
+or says less than the pictures show. Written by hand from knowledge of the classes, after it was seen once which label
+queries found nothing on dev photos ("a horse": ImageNet calls it sorrel).
 """
 
 from __future__ import annotations
