@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from benchmarks import __main__ as program
+from benchmarks.common.results import RESULTS
 from benchmarks.datasets.registry import DATASETS
-from benchmarks.quality import command_line
+from benchmarks.quality import command_line, covr_miniature
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,6 +21,11 @@ def test_datasets_lists_every_set(capsys: pytest.CaptureFixture[str], monkeypatc
     monkeypatch.setattr(sys, "argv", ["benchmarks", "datasets"])
     program.main()
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(DATASETS)
+
+
+def test_results_are_written_to_the_docs_and_the_committed_table_is_found() -> None:
+    assert RESULTS == ROOT / "docs" / "results"
+    assert covr_miniature.TABLE.is_file()
 
 
 def test_the_page_of_benchmarks_names_every_set() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from test_unite_search_metrics import NONE
+from test_benchmarks_quality_metrics import NONE
 from toy import ToyEncoder
 
 from benchmarks.datasets.base import Dataset, Entry, Question
@@ -22,11 +22,11 @@ from benchmarks.quality import compare, covr_miniature
 from benchmarks.quality.captions import AGAIN, rescore
 from benchmarks.quality.embedding import Embedder
 from benchmarks.quality.embedding_cache import EmbeddingCache
-from benchmarks.quality.evaluate import evaluate, rank_all
-from benchmarks.quality.evaluation import Run, run, table
+from benchmarks.quality.evaluation import EvaluationRun, run, table
 from benchmarks.quality.jobs import jobs_of
 from benchmarks.quality.metrics import Judged, rank
 from benchmarks.quality.protocol import PLAIN, Protocol, presets
+from benchmarks.quality.ranking import evaluate, rank_all
 from benchmarks.quality.scoring import score, summarise
 from unite_search.content import Content, Image, MediaSpec
 from unite_search.encoders.base import EncoderDefaults, Role
@@ -136,8 +136,8 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def toy_run(pictures: Path, out: Path, **changes: Any) -> Run:
-    return Run(
+def toy_run(pictures: Path, out: Path, **changes: Any) -> EvaluationRun:
+    return EvaluationRun(
         **{"dataset": "manifest", "data": pictures, "protocol": PLAIN, "out": out, "cache": out.parent} | changes
     )
 
@@ -270,7 +270,9 @@ def test_covr_cleans_text_as_blip_does() -> None:
 def test_miniature_covr_equals_a_straight_line_computation(shared_data: Path, tmp_path: Path, preset: str) -> None:
     covr_miniature.lay_out(shared_data / "videos", tmp_path / "set")
     protocol = presets("webvid-covr")[preset]
-    given = Run(dataset="webvid-covr", data=tmp_path / "set", protocol=protocol, out=tmp_path / "out", cache=tmp_path)
+    given = EvaluationRun(
+        dataset="webvid-covr", data=tmp_path / "set", protocol=protocol, out=tmp_path / "out", cache=tmp_path
+    )
     encoder = ToyEncoder()
     results = run(given, encoder)
     assert results

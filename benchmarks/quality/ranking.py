@@ -1,4 +1,4 @@
-"""A set, a protocol and an encoder to rankings: which queries could be asked, and how each went."""
+"""Embed a data set under a protocol and rank the gallery for each query; count what is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.datasets.base import Dataset, Entry, Media, Question
-from benchmarks.quality.embedding import Embedded, Embedder, Vector
+from benchmarks.quality.embedding import Embedder, EmbeddingResult, Vector
 from benchmarks.quality.jobs import jobs_of
 from benchmarks.quality.metrics import Judged, Ranking, rank
 from benchmarks.quality.protocol import Protocol
@@ -22,12 +22,12 @@ RANK_VARIABLE, WORLD_VARIABLE = "RANK", "WORLD_SIZE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one query went.
+    """The outcome of one query.
 
     Attributes:
         question: the query.
-        ranking: in rows of `gallery`, or None where it could not be asked.
-        gallery: the candidates that competed.
+        ranking: ranking of the rows of `gallery`; None if the query or the gallery could not be embedded.
+        gallery: the candidates that were ranked.
     """
 
     question: Question
@@ -36,30 +36,30 @@ class Outcome:
 
     @property
     def is_answerable(self) -> bool:
-        """Whether it was asked and at least one right candidate was there."""
+        """Whether the query was embedded and at least one right candidate is in the gallery."""
         return bool(np.isfinite(self.first_rank))
 
     @property
     def first_rank(self) -> float:
-        """Rank of the first right candidate; infinite where there is none."""
+        """The rank of the first right candidate; infinite if there is none."""
         return float("inf") if self.ranking is None else float(np.min(self.ranking.ranks, initial=np.inf))
 
     def top(self, *, inside: bool = False) -> list[str]:
-        """Ids of the best candidates; with `inside` those of the query's own small gallery."""
+        """Return the ids of the best candidates; with `inside`, of the query's own small gallery."""
         ranking = self.ranking.subset if inside and self.ranking else self.ranking
         return [] if ranking is None else [self.gallery[row].id for row in ranking.top]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """All outcomes, in the order of the set, and what of it was there."""
+    """All outcomes, in the order of the data set, and how much of it was available."""
 
     outcomes: tuple[Outcome, ...]
     coverage: dict[str, Any]
 
 
 def evaluate(dataset: Dataset, protocol: Protocol, embedder: Embedder) -> Evaluation:
-    """Embed what is there, rank, and count what is missing."""
+    """Embed what is available, rank, and count what is missing."""
     jobs = jobs_of(dataset, protocol)
     embedded = embedder.run(jobs)
     outcomes = rank_all(dataset, protocol, embedded.vectors)
@@ -67,10 +67,10 @@ def evaluate(dataset: Dataset, protocol: Protocol, embedder: Embedder) -> Evalua
 
 
 def embed_share(dataset: Dataset, protocol: Protocol, embedder: Embedder) -> bool:
-    """Embed this process's share of a run under torchrun.
+    """Embed the share of this process under torchrun; does nothing in a single process.
 
     Returns:
-        Whether this process is the one that goes on.
+        Whether this is the process that continues with the evaluation.
     """
     number, count = int(os.environ.get(RANK_VARIABLE, "0")), int(os.environ.get(WORLD_VARIABLE, "1"))
     if count > 1:
@@ -79,12 +79,12 @@ def embed_share(dataset: Dataset, protocol: Protocol, embedder: Embedder) -> boo
 
 
 def rank_all(dataset: Dataset, protocol: Protocol, vectors: Mapping[str, Vector]) -> tuple[Outcome, ...]:
-    """Rank each group's gallery for its queries.
+    """Rank the gallery of each group for the queries of the group.
 
     Args:
-        dataset: says what is right.
-        protocol: says whether the query's own reference competes.
-        vectors: embeddings by job id; what is not there is missing.
+        dataset: queries, gallery and right answers.
+        protocol: whether the query's own reference competes.
+        vectors: embeddings by job id; queries and candidates without one count as missing.
     """
     outcomes: dict[str, Outcome] = {}
     for group in dict.fromkeys(question.group for question in dataset.questions):
@@ -111,7 +111,7 @@ def _rank_group(
 
 
 def _judged(question: Question, row_of: Mapping[str, int], protocol: Protocol) -> Judged:
-    """Right candidates that are missing have the row -1."""
+    """Translate a query's answers to rows of the gallery; missing candidates have the row -1."""
     by_grade = sorted(question.relevant, key=lambda name: question.relevant[name])
     excluded = [question.reference] if question.reference and protocol.self_match == "last" else []
     return Judged(
@@ -125,7 +125,7 @@ def _rows(names: Sequence[str], row_of: Mapping[str, int]) -> NDArray[np.int64]:
     return np.array([row_of[name] for name in names if name in row_of], np.int64)
 
 
-def _coverage(dataset: Dataset, embedded: Embedded, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _coverage(dataset: Dataset, embedded: EmbeddingResult, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     files = list(dataset.files())
     return {
         "queries": len(dataset.questions),
@@ -139,5 +139,5 @@ def _coverage(dataset: Dataset, embedded: Embedded, outcomes: Sequence[Outcome])
     }
 
 
-def _is_there(media: Media, embedded: Embedded) -> bool:
+def _is_there(media: Media, embedded: EmbeddingResult) -> bool:
     return media.path not in embedded.failures

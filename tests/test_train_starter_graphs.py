@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 pytest.importorskip("onnx")
+pytest.importorskip("torch")
 
 import onnx
 
-from train.starter.int8_graph import quantise_vision
+from train.starter.graphs import quantise_vision
 from unite_search.encoders.starter.encoder import WEIGHTS
 
 SIDE, CHANNELS, CLASSES = 8, 16, 5
