@@ -1,4 +1,4 @@
-"""Small pictures of images and video segments, for tables and galleries."""
+"""Make small pictures of images and video segments, for tables and galleries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_PIXELS = 200_000_000
 def image_thumbnail(
     path: Path, *, side: int, start_s: float | None = None, end_s: float | None = None
 ) -> PIL.Image.Image:
-    """A picture whose longer side is at most `side`: of an image, or of the middle frame of a video segment.
+    """Return a picture of an image, or of the middle frame of a video segment; its longer side is at most `side`.
 
     Raises:
         UnreadableFileError: the file cannot be decoded.
@@ -28,7 +28,7 @@ def image_thumbnail(
 def contact_strip(
     path: Path, *, side: int, frames: int, start_s: float | None = None, end_s: float | None = None
 ) -> list[PIL.Image.Image]:
-    """At most `frames` pictures of a video segment, evenly spread; one of an image.
+    """Return at most `frames` evenly spread pictures of a video segment; one picture of an image.
 
     Raises:
         UnreadableFileError: the file cannot be decoded.

@@ -1,4 +1,4 @@
-"""One media file to facts and drafts of items, decoded lazily, one segment in memory at a time."""
+"""Decode one media file to facts and drafts of items, lazily, with one segment in memory at a time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from unite_search.media.video import Video
 
 
 def read_file(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft]:
-    """Decode a file: its facts first, then a draft for each item.
+    """Decode a file: yield its facts first, then a draft for each item.
 
     Raises:
-        UnreadableFileError: it cannot be read; the message is the reason alone.
+        UnreadableFileError: the file cannot be read; the message is the reason alone.
     """
     if file.modality == "text":
         return _read_text(file)
