@@ -46,7 +46,7 @@ class _Worker:
     files: deque[MediaFile] = field(default_factory=deque)
 
 
-class _Clock:
+class _RunningClock:
     """A clock that stops while this process does: after a pause, no worker must seem to have been silent for hours."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class DecodePool:
         self._limit = workers
         self._workers: list[_Worker] = []
         self._returned: deque[MediaFile] = deque()
-        self._clock = _Clock()
+        self._clock = _RunningClock()
 
     def __enter__(self) -> DecodePool:
         return self

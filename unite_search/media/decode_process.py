@@ -96,7 +96,7 @@ def reply(connection: Connection, message: object) -> None:
 
 
 def _run(connection: Connection, target: Callable[..., None], arguments: tuple[object, ...]) -> None:
-    """The main function of a decode process: it works until the parent closes the pipe."""
+    """Run a decode process: confine it, then work until the parent closes the pipe."""
     _confine()
     Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):

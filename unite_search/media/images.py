@@ -63,7 +63,7 @@ _DECODER_ERRORS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class DecodedImage:
     """A decoded image and what its file says about it.
 
     Attributes:
@@ -79,7 +79,7 @@ class Picture:
     taken_at: datetime | None
 
 
-def read_picture(path: Path, *, side: int | None, max_pixels: int) -> Picture:
+def read_image(path: Path, *, side: int | None, max_pixels: int) -> DecodedImage:
     """Decode an image file.
 
     Args:
@@ -100,7 +100,7 @@ def read_picture(path: Path, *, side: int | None, max_pixels: int) -> Picture:
         image = _on_white(reduced(_eight_bit(source), target))
         pixels = np.array(image if turn is None else image.transpose(turn))
     width, height = size[::-1] if turn in SIDEWAYS else size
-    return Picture(image=Image(pixels), width=width, height=height, taken_at=_taken_at(exif))
+    return DecodedImage(image=Image(pixels), width=width, height=height, taken_at=_taken_at(exif))
 
 
 def is_animated(path: Path) -> bool:

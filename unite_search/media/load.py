@@ -8,7 +8,7 @@ from unite_search.content import Clip, Image, MediaSpec
 from unite_search.errors import UnreadableFileError
 from unite_search.media.call_pool import CallPool
 from unite_search.media.digest import content_hash
-from unite_search.media.images import is_animated, read_picture
+from unite_search.media.images import is_animated, read_image
 from unite_search.media.scan import MODALITY_OF
 from unite_search.media.types import ReadOptions
 from unite_search.media.uri import absolute
@@ -29,7 +29,7 @@ def load_image(path: Path, spec: MediaSpec) -> tuple[Image, str]:
     """
     try:
         digest = _hash(path)
-        picture = read_picture(path, side=spec.image_side, max_pixels=ReadOptions(media=spec).max_pixels)
+        picture = read_image(path, side=spec.image_side, max_pixels=ReadOptions(media=spec).max_pixels)
     except UnreadableFileError as error:
         raise UnreadableFileError(f"cannot read {path}: {error}") from error
     return picture.image, digest

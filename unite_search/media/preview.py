@@ -7,7 +7,7 @@ from pathlib import Path
 import PIL.Image
 
 from unite_search.content import UniformFrames
-from unite_search.media.images import is_animated, read_picture
+from unite_search.media.images import is_animated, read_image
 from unite_search.media.scan import MODALITY_OF
 from unite_search.media.video import Video
 
@@ -34,7 +34,7 @@ def contact_strip(
         UnreadableFileError: the file cannot be decoded.
     """
     if MODALITY_OF.get(path.suffix.lower()) != "video" and not is_animated(path):
-        picture = read_picture(path, side=side, max_pixels=MAX_PIXELS)
+        picture = read_image(path, side=side, max_pixels=MAX_PIXELS)
         return [_small(PIL.Image.fromarray(picture.image.pixels), side)]
     video = Video(path, max_pixels=MAX_PIXELS)
     end_s = video.duration_s if end_s is None else end_s

@@ -11,7 +11,7 @@ import PIL.Image
 
 from unite_search.content import Clip, Image, MediaSpec
 from unite_search.media.digest import content_hash
-from unite_search.media.images import is_animated, read_picture
+from unite_search.media.images import is_animated, read_image
 from unite_search.media.preview import contact_strip
 from unite_search.media.video import ClipLimits, read_clip
 
@@ -76,7 +76,7 @@ def load(source: MediaSource, spec: MediaSpec, bounds: Bounds, is_video: bool) -
         limits = ClipLimits(pixels=bounds.video_pixels, duration_s=bounds.video_s)
         part: Image | Clip = read_clip(source.path, spec, limits, start_s=source.start_s, end_s=source.end_s)
     else:
-        part = read_picture(source.path, side=spec.image_side, max_pixels=bounds.image_pixels).image
+        part = read_image(source.path, side=spec.image_side, max_pixels=bounds.image_pixels).image
     shown = _shown(part)
     return Loaded(part, digest, _jpeg(shown), len(shown))
 

@@ -72,7 +72,7 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(allowed - spent, 0.0))
         except (TimeoutError, asyncio.TimeoutError):
-            raise Refusal(408, "the request came too slowly", {"Connection": "close"}) from None
+            raise Refusal(408, "the request arrived too slowly", {"Connection": "close"}) from None
         self._received += len(message.get("body", b""))
         self._is_complete = not message.get("more_body", False)
         if self._received > self._max_bytes:

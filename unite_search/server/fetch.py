@@ -40,7 +40,7 @@ def fetch(url: str, target: Path, limits: Limits) -> None:
         if location is None:
             return
         url = urljoin(url, location)
-    raise Refusal(422, f"the URL leads on more than {MAX_REDIRECTS} times")
+    raise Refusal(422, f"the URL redirects more than {MAX_REDIRECTS} times")
 
 
 def public_address(host: str, port: int) -> str:
@@ -111,7 +111,7 @@ def _save(response: http.client.HTTPResponse, target: Path, limits: Limits, unti
         while block := response.read1(BLOCK_BYTES):
             size_bytes += len(block)
             if size_bytes > limits.upload_bytes:
-                raise Refusal(413, f"the URL gives more than {limits.upload_bytes:,} bytes")
+                raise Refusal(413, f"the URL returns more than {limits.upload_bytes:,} bytes")
             _left_s(until)
             stream.write(block)
 

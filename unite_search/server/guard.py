@@ -83,7 +83,7 @@ class Guard:
             raise Refusal(429, "too many requests; slow down", {"Retry-After": str(math.ceil(wait_s))})
         host = headers.get("host", "")
         if self._hosts is not None and urlsplit(f"//{host}").netloc.rpartition("@")[2] != host:
-            raise Refusal(400, "the Host header is not one")
+            raise Refusal(400, "the Host header is malformed")
         if self._hosts is not None and _without_port(host) not in self._hosts:
             raise Refusal(421, f"this server is not {host[:100]!r}; name it with --name, or use its address")
         _refuse_other_sites(scope, headers, host)

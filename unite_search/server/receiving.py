@@ -36,6 +36,6 @@ async def received_file(request: Request, folder: Path | None = None) -> AsyncIt
                 raise Refusal(422, "the body is empty; it must be a picture or a clip")
             yield path
         except ClientDisconnect:
-            raise Refusal(400, "the body did not come to its end") from None
+            raise Refusal(400, "the body is incomplete") from None
         finally:
             path.unlink(missing_ok=True)

@@ -33,7 +33,7 @@ class Service:
         self.encoders = LoadedEncoders(max_waiting=limits.waiting_queries)
         self.readers = {collection.name: Reader(collection, self.encoders) for collection in collections}
         if not collections or len(self.readers) != len(collections):
-            raise UniteSearchError("give at least one collection, each of another name")
+            raise UniteSearchError("give at least one collection, and no two of the same name")
         self.workers = CallPool(max(2, os.cpu_count() or 1), timeout_s=limits.decode_s)
         self.previews = Previews(self.workers)
         self.uploads = Uploads(kept_bytes=limits.kept_bytes, kept_s=limits.kept_s)

@@ -76,7 +76,7 @@ class Uploads:
         with self._lock:
             upload = self._uploads.get(upload_id)
         if upload is None or upload.until < self._clock():
-            raise Refusal(404, f"no upload {upload_id}; it may have been forgotten, so upload it again")
+            raise Refusal(404, f"no upload {upload_id}; it may have expired, so upload it again")
         return upload
 
 

@@ -40,7 +40,7 @@ class Writer:
             CollectionLockedError: another process is writing.
         """
         if self._run is not None and not self._run.done():
-            raise Refusal(409, "a run is going on already; its progress is in the status")
+            raise Refusal(409, "a run is in progress already; its progress is in the status")
         self._run = self._pool.submit(_indexed, reader, [])
         self._run.add_done_callback(_log_failure)
         try:
