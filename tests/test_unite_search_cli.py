@@ -129,7 +129,7 @@ def test_every_command_has_help_that_ends_in_an_example(command: str) -> None:
 
 def test_help_states_the_defaults_that_hold() -> None:
     from indexers.spec import IndexConfig
-    from unite_search.encoders.registry import DEFAULT_ENCODER
+    from unite_search.encoders.base import DEFAULT_ENCODER
     from unite_search.encoders.unite.frames import UniteFrames
     from unite_search.encoders.unite.sizes import PixelLimits
     from unite_search.storage.metadata import CollectionMetadata

@@ -30,12 +30,7 @@ Open = Callable[..., AbstractContextManager["Collection"]]
 
 
 def index(  # noqa: PLR0913 (the parameters of a command are its options)
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="PATHS", exists=True, help="Folders and files to index. Default: the folders indexed before."
-        ),
-    ] = None,
+    paths: o.IndexedPaths = None,
     *,
     collection: o.Name = None,
     db: o.Database = None,
@@ -49,17 +44,8 @@ def index(  # noqa: PLR0913 (the parameters of a command are its options)
     target_recall: o.TargetRecall = None,
     index_memory: o.IndexMemory = None,
     segments: o.Segments = None,
-    fast: Annotated[
-        bool | None,
-        typer.Option(
-            "--fast/--every-frame",
-            help="Read only the key frames of videos (faster, less exact), or any frame. Default: as the collection "
-            "was indexed before, any frame for a new one.",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Number of processes that read files. Default: one per core.")
-    ] = None,
+    fast: o.Fast = None,
+    workers: o.WorkerCount = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Number of items that are encoded at once.")] = 32,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be done, and write nothing.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if a file was skipped.")] = False,

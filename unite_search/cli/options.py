@@ -195,6 +195,23 @@ Segments = Annotated[
         "collection was indexed before, 60 for a new one.",
     ),
 ]
+IndexedPaths = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="PATHS", exists=True, help="Folders and files to index. Default: the folders indexed before."
+    ),
+]
+WorkerCount = Annotated[
+    int | None, typer.Option(min=1, help="Number of processes that read files. Default: one per core.")
+]
+Fast = Annotated[
+    bool | None,
+    typer.Option(
+        "--fast/--every-frame",
+        help="Read only the key frames of videos (faster, less exact), or any frame. Default: as the collection was "
+        "indexed before, any frame for a new one.",
+    ),
+]
 
 IndexType = Annotated[
     str | None,
