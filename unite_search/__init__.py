@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from unite_search.errors import (
         CollectionLockedError,
         CollectionNotFoundError,
+        DecodeProcessError,
         EncoderMismatchError,
         EncoderUnavailableError,
         FilterError,
@@ -59,6 +60,7 @@ __all__ = [
     "CollectionNotFoundError",
     "Content",
     "DType",
+    "DecodeProcessError",
     "Encoder",
     "EncoderDefaults",
     "EncoderMismatchError",
@@ -115,6 +117,7 @@ _HOMES = {
     "unite_search.errors": (
         "CollectionLockedError",
         "CollectionNotFoundError",
+        "DecodeProcessError",
         "EncoderMismatchError",
         "EncoderUnavailableError",
         "FilterError",

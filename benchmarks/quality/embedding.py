@@ -23,7 +23,7 @@ from benchmarks.quality.jobs import Job
 from indexers.unit import unit_rows
 from unite_search.content import Clip, Content, Image, MediaSpec
 from unite_search.encoders.base import Encoder, Role
-from unite_search.media.decode_pool import ReadPool, Unwanted
+from unite_search.media.decode_pool import DecodePool, Unwanted
 from unite_search.media.types import Draft, MediaFile, ReadOptions, Skipped
 
 Vector = NDArray[np.float32]
@@ -113,7 +113,7 @@ class Embedder:
             self._cache.remember_hash(file.path, content_hash)
             return bool(self._not_cached(files[file.path], hashes))
 
-        with ReadPool(ReadOptions(media=spec, segments="none"), workers=min(self._workers, len(files))) as pool:
+        with DecodePool(ReadOptions(media=spec, segments="none"), workers=min(self._workers, len(files))) as pool:
             for file, event in pool.run(_media_files(files), is_wanted):
                 if isinstance(event, Draft):
                     for job in files[file.path]:

@@ -1,6 +1,6 @@
-"""A file as a response, whole or in part, so that a browser can seek in it.
+"""Serve a file, whole or in part, so that a browser can seek in it.
 
-Source: RFC 9110, section 14: one range of bytes; several, or what is no range, are answered with the whole file.
+Source: RFC 9110, section 14: one range of bytes is served; several ranges or a malformed one yield the whole file.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
 
 
 class Span(NamedTuple):
-    """Bytes from `first` to `last`, both counted in."""
+    """Bytes from `first` to `last`, both included."""
 
     first: int
     last: int
 
 
 class _FileResponse(StreamingResponse):
-    """Closes its file even where the client is gone before the first byte."""
+    """A response that closes its file even if the client disconnects before the first byte."""
 
     def __init__(self, stream: BinaryIO, span: Span, status: int, headers: dict[str, str], media_type: str) -> None:
         super().__init__(_blocks(stream, span), status, headers, media_type)
@@ -52,16 +52,16 @@ class _FileResponse(StreamingResponse):
             self._stream.close()
 
 
-def file_response(path: Path, wanted: str | None) -> StreamingResponse:
-    """A file, or what a Range header wants of it.
+def file_response(path: Path, range_header: str | None) -> StreamingResponse:
+    """Return a response with a file, or with the part of it that a Range header names.
 
     Raises:
-        UnreadableFileError: it is gone, or not a regular file.
-        Refusal: the range lies behind its end.
+        UnreadableFileError: the file is gone, or is not a regular file.
+        Refusal: the range lies behind the end of the file.
     """
     stream, size = _opened(path)
     try:
-        span = parse_range(wanted, size)
+        span = parse_range(range_header, size)
     except Refusal:
         stream.close()
         raise
@@ -73,13 +73,13 @@ def file_response(path: Path, wanted: str | None) -> StreamingResponse:
     return _FileResponse(stream, sent, 200 if span is None else 206, headers, media_type)
 
 
-def parse_range(wanted: str | None, size: int) -> Span | None:
-    """Read a Range header; None for the whole file.
+def parse_range(range_header: str | None, size: int) -> Span | None:
+    """Parse a Range header; return None for the whole file.
 
     Raises:
         Refusal: the range lies behind the end of the file.
     """
-    match = _RANGE.fullmatch((wanted or "").strip())
+    match = _RANGE.fullmatch((range_header or "").strip())
     if match is None or not any(match.groups()):
         return None
     first, last = (int(digits) if digits else None for digits in match.groups())
@@ -97,7 +97,7 @@ def parse_range(wanted: str | None, size: int) -> Span | None:
 
 
 def _opened(path: Path) -> tuple[BinaryIO, int]:
-    """The file and its size; a pipe or device that took its place is neither waited for nor read."""
+    """Open a file and return it with its size; a pipe or device in its place is refused without waiting for it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         status = os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""What media workers are asked to do: pictures to show, and the parts of a query."""
+"""Functions that the server runs in decode processes: make previews, and decode the media of a query."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import numpy as np
 import PIL.Image
 
 from unite_search.content import Clip, Image, MediaSpec
-from unite_search.errors import UnreadableFileError
 from unite_search.media.digest import content_hash
-from unite_search.media.images import is_animated, read_picture
+from unite_search.media.images import is_animated, read_image
 from unite_search.media.preview import contact_strip
-from unite_search.media.video import Video
+from unite_search.media.video import ClipLimits, read_clip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +23,8 @@ PREVIEW_SIDE = 320
 PREVIEW_FRAMES = 8
 
 
-class Source(NamedTuple):
-    """A file, or some seconds of it."""
+class MediaSource(NamedTuple):
+    """A file, or some seconds of a video."""
 
     path: Path
     start_s: float | None = None
@@ -33,7 +32,7 @@ class Source(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What a file may hold at most; see `Limits`."""
+    """The largest media that `load` accepts; see `Limits`."""
 
     image_pixels: int
     video_pixels: int
@@ -41,13 +40,13 @@ class Bounds(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """A part of a query.
+    """A decoded image or clip of a query.
 
     Attributes:
-        part: as the encoder wants it.
-        content_hash: of the file.
+        part: the image or clip as the encoder needs it.
+        content_hash: hash of the file.
         preview: JPEG, see `strip`.
-        frames: how many stand side by side in the preview.
+        frames: number of frames side by side in the preview.
     """
 
     part: Image | Clip
@@ -56,41 +55,34 @@ class Loaded(NamedTuple):
     frames: int
 
 
-def thumbnail(source: Source, side: int) -> bytes:
-    """A JPEG of an image, or of the middle of a clip, at most `side` pixels long."""
+def thumbnail(source: MediaSource, side: int) -> bytes:
+    """Return a JPEG of an image, or of the middle frame of a clip; its longer side is at most `side` pixels."""
     return _jpeg(contact_strip(source.path, side=side, frames=1, start_s=source.start_s, end_s=source.end_s))
 
 
-def strip(source: Source, side: int, frames: int) -> bytes:
-    """A JPEG with frames of a clip side by side, each at most `side` pixels long; one of an image."""
+def strip(source: MediaSource, side: int, frames: int) -> bytes:
+    """Return a JPEG with frames of a clip side by side, the longer side of each at most `side`; one of an image."""
     return _jpeg(contact_strip(source.path, side=side, frames=frames, start_s=source.start_s, end_s=source.end_s))
 
 
-def load(source: Source, spec: MediaSpec, bounds: Bounds, is_video: bool) -> Loaded:
-    """Decode a file as the encoder wants it.
+def load(source: MediaSource, spec: MediaSpec, bounds: Bounds, is_video: bool) -> Loaded:
+    """Decode a file as the encoder needs it.
 
     Raises:
-        UnreadableFileError: it cannot be decoded, or holds more than it may.
+        UnreadableFileError: the file cannot be decoded, or exceeds the bounds.
     """
     digest = content_hash(source.path)
     if is_video or is_animated(source.path):
-        part: Image | Clip = _clip(source, spec, bounds)
+        limits = ClipLimits(pixels=bounds.video_pixels, duration_s=bounds.video_s)
+        part: Image | Clip = read_clip(source.path, spec, limits, start_s=source.start_s, end_s=source.end_s)
     else:
-        part = read_picture(source.path, side=spec.image_side, max_pixels=bounds.image_pixels).image
+        part = read_image(source.path, side=spec.image_side, max_pixels=bounds.image_pixels).image
     shown = _shown(part)
     return Loaded(part, digest, _jpeg(shown), len(shown))
 
 
-def _clip(source: Source, spec: MediaSpec, bounds: Bounds) -> Clip:
-    video = Video(source.path, max_pixels=bounds.video_pixels)
-    if source.end_s is None and video.duration_s > bounds.video_s:
-        raise UnreadableFileError(f"it is {video.duration_s:.0f} s long; at most {bounds.video_s:.0f} s are read")
-    end_s = video.duration_s if source.end_s is None else source.end_s
-    return video.clip(video.choose(spec.sampler, source.start_s or 0.0, end_s), side=spec.frame_side)
-
-
 def _shown(part: Image | Clip) -> list[PIL.Image.Image]:
-    """Small pictures of what the encoder sees."""
+    """Return small pictures of the image or frames that the encoder sees."""
     if isinstance(part, Image):
         frames: list[NDArray[np.uint8]] = [part.pixels]
     else:
