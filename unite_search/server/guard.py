@@ -98,12 +98,18 @@ def session_cookie(token: str) -> str:
 
 
 def client_of(scope: Scope) -> str:
-    """The client's address; for IPv6 its network, of which one client has all addresses."""
-    address = (scope.get("client") or ("",))[0]
+    """The client that sent a request, as `client_at` names it."""
+    return client_at((scope.get("client") or ("",))[0])
+
+
+def client_at(address: str) -> str:
+    """The client behind an address: the address itself; for IPv6 its network, of which one client has all addresses."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:
-        return str(address)
+        return address
+    if isinstance(known, ipaddress.IPv6Address) and known.ipv4_mapped:
+        known = known.ipv4_mapped
     if known.version == 4 or known.is_loopback:
         return str(known)
     return str(ipaddress.ip_network((known, 64), strict=False))

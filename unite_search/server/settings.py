@@ -29,7 +29,7 @@ class Limits:
         kept_s: how long an upload can be searched with.
         waiting_queries: queries that may wait for the encoder before new ones are refused.
         connections: open ones in all.
-        connections_per_client: of one address.
+        connections_per_client: open ones of one client; see `guard.client_at`.
         head_s: until the head of a request has come whole.
     """
 
