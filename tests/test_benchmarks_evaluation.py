@@ -266,12 +266,22 @@ def test_covr_cleans_text_as_blip_does() -> None:
     assert replace(PLAIN, prompt="Edit: {text}").query_text("A.") == "Edit: A."
 
 
+@pytest.fixture(scope="module")
+def clips_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Embeddings of the real clips, which both presets decode alike."""
+    return tmp_path_factory.mktemp("clips")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["covr", "unite"])
-def test_miniature_covr_equals_a_straight_line_computation(shared_data: Path, tmp_path: Path, preset: str) -> None:
+def test_miniature_covr_equals_a_straight_line_computation(
+    shared_data: Path, tmp_path: Path, clips_cache: Path, preset: str
+) -> None:
     covr_miniature.lay_out(shared_data / "videos", tmp_path / "set")
     protocol = presets("webvid-covr")[preset]
-    given = Run(dataset="webvid-covr", data=tmp_path / "set", protocol=protocol, out=tmp_path / "out", cache=tmp_path)
+    given = Run(
+        dataset="webvid-covr", data=tmp_path / "set", protocol=protocol, out=tmp_path / "out", cache=clips_cache
+    )
     encoder = ToyEncoder()
     results = run(given, encoder)
     assert results
@@ -279,7 +289,7 @@ def test_miniature_covr_equals_a_straight_line_computation(shared_data: Path, tm
         rows = list(csv.DictReader(stream))
     assert len(rows) >= 60
     dataset = load_dataset("webvid-covr", tmp_path / "set")
-    with EmbeddingCache(tmp_path / "embeddings.sqlite") as cache:
+    with EmbeddingCache(clips_cache / "embeddings.sqlite") as cache:
         embedder = Embedder(encoder, cache)
         vectors = embedder.run(jobs_of(dataset, protocol)).vectors
         included = replace(protocol, self_match="included")

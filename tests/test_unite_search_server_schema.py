@@ -6,12 +6,14 @@ at least one part, is more than a schema can say.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 import schemathesis
-import schemathesis.specs.openapi.stateful.dependencies.resources  # early: Python 3.11 compiles in one thread at a time
+import schemathesis.specs.openapi
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
@@ -24,8 +26,16 @@ from unite_search.server.settings import Settings
 EXAMPLES = 25
 
 
+def import_all_of_schemathesis() -> None:
+    """Import before the server's thread runs: Python 3.11 must not compile in two threads at a time (SystemError)."""
+    package = schemathesis.specs.openapi
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+
+
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
+    import_all_of_schemathesis()
     folder = tmp_path_factory.mktemp("schema")
     allowed = Settings(rate_per_s=0, allow_write=True, allow_url=True)
     with serving(toy_collection(folder), settings=allowed) as (address, _):
