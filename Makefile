@@ -7,7 +7,7 @@ LOCK ?=
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check $(if $(LOCK),--constraint $(LOCK))
 PYTEST := -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo test test-unite test-unpinned test-explore ci lock check docs benchmark starter clean
+.PHONY: help demo test test-unite test-unpinned test-explore ci lock check docs benchmark starter gpu-check clean
 
 help:
 	@echo "make demo            draw a small library, index it, search it, write a gallery"
@@ -22,6 +22,7 @@ help:
 	@echo "make docs            write the pages that are made from code and results"
 	@echo "make benchmark       write docs/results/*.json (needs ../shared/data)"
 	@echo "make starter         train the starter's head and write its weights (needs ../shared/data)"
+	@echo "make gpu-check       check tests, encoder and search on an NVIDIA GPU and write docs/results/gpu.json"
 	@echo "make clean           remove the virtual environment and what tools left behind"
 
 $(VENV)/installed: pyproject.toml
@@ -78,8 +79,16 @@ benchmark: $(VENV)/installed
 	touch $@
 
 starter: .venv-train/installed
-	.venv-train/bin/python -m train.make_starter
+	.venv-train/bin/python -m train.starter.make
 	.venv-train/bin/python -m benchmarks starter-seeds --data ../shared/data
 
+.venv-gpu/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-gpu
+	.venv-gpu/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[gpu]" pytest hypothesis
+	touch $@
+
+gpu-check: .venv-gpu/installed
+	.venv-gpu/bin/python -m tools.gpu_check
+
 clean:
-	rm -rf $(VENV) .venv-unite .venv-train .venv-unpinned .venv-python* demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-unite .venv-train .venv-gpu .venv-unpinned .venv-python* demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,6 +1,6 @@
 """`python -m benchmarks NAME [--data DIR]`: measure, print, and write `docs/results/NAME.json`.
 
-Names of public sets, `datasets` and `compare` have options of their own, see `quality_command`; so has `speed`.
+Names of public sets, `datasets` and `compare` have options of their own, see `command_line`; so has `speed`.
 """
 
 from __future__ import annotations
@@ -10,85 +10,116 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks import quality_command, speed
-from benchmarks.peers import VARIABLES as PEERS
-from benchmarks.report import RESULTS, write_result
-from unite_search.encoders.base import Encoder
-from unite_search.encoders.options import EncoderOptions
-from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
+from benchmarks.common.results import RESULTS, write_result
+from benchmarks.indexers import speed
+from benchmarks.quality import command_line
+from benchmarks.system.peers import VARIABLES as PEERS
+from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, EncoderOptions, load_encoder
 
 NEEDS_TORCH = {"parity", "unite-batching", "grad-cache"}
 NEEDS_TRAINING = {"starter-seeds"}
 TINY = "parity/checkpoints/tiny-unite"
 
-Benchmark = Callable[[argparse.Namespace, Encoder], dict[str, Any]]
 
-BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
-    "retrieval": ("captions find photos and clips", lambda given, encoder: _run("retrieval", given.data, encoder)),
-    "composed": (
-        "a photo and an edit find the edited photo",
-        lambda given, encoder: _run("composed", given.data, encoder),
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One measurement.
+
+    Attributes:
+        module: below `benchmarks`; its function `run` returns what goes into the JSON.
+        about: what is measured, for the help.
+        arguments: from the command line and the encoder to the arguments of `run`.
+    """
+
+    module: str
+    about: str
+    arguments: Callable[[argparse.Namespace, Encoder], tuple[Any, ...]]
+
+    def run(self, given: argparse.Namespace, encoder: Encoder) -> dict[str, Any]:
+        """Measure."""
+        result: dict[str, Any] = import_module(f"benchmarks.{self.module}").run(*self.arguments(given, encoder))
+        return result
+
+
+def _nothing(_given: argparse.Namespace, _encoder: Encoder) -> tuple[Any, ...]:
+    return ()
+
+
+def _data(given: argparse.Namespace, _encoder: Encoder) -> tuple[Any, ...]:
+    return (given.data,)
+
+
+def _encoder(_given: argparse.Namespace, encoder: Encoder) -> tuple[Any, ...]:
+    return (encoder,)
+
+
+def _data_and_encoder(given: argparse.Namespace, encoder: Encoder) -> tuple[Any, ...]:
+    return (given.data, encoder)
+
+
+def _data_and_tiny_model(given: argparse.Namespace, _encoder: Encoder) -> tuple[Any, ...]:
+    return (given.data, given.data.parent / TINY)
+
+
+def _golden_data(given: argparse.Namespace, _encoder: Encoder) -> tuple[Any, ...]:
+    return (given.data.parent / "parity",)
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "retrieval": Benchmark("quality.retrieval", "captions find photos and clips", _data_and_encoder),
+    "composed": Benchmark("quality.composed", "a photo and an edit find the edited photo", _data_and_encoder),
+    "mixed": Benchmark("quality.mixed", "merging photos and captions in one list", _data_and_encoder),
+    "showcase": Benchmark("quality.showcase", "ten real questions and what came back", _data_and_encoder),
+    "ingest": Benchmark("system.ingest", "index against the bound of its parts; memory", _data_and_encoder),
+    "stages": Benchmark("system.stages", "CPU time of each stage of index", _data_and_encoder),
+    "scaling": Benchmark("system.scaling", "costs by the size of a collection, with a plot", _nothing),
+    "startup": Benchmark("system.startup", "CPU seconds of whole commands", _encoder),
+    "kills": Benchmark("system.kills", "50 runs of index killed at random", _data_and_encoder),
+    "parity": Benchmark(
+        "encoders.unite_parity", "the UNITE encoder against the official numbers (needs torch)", _golden_data
     ),
-    "mixed": ("merging photos and captions in one list", lambda given, encoder: _run("mixed", given.data, encoder)),
-    "showcase": ("ten real questions and what came back", lambda given, encoder: _run("showcase", given.data, encoder)),
-    "ingest": (
-        "index against the bound of its parts; memory",
-        lambda given, encoder: _run("ingest", given.data, encoder),
-    ),
-    "stages": ("CPU time of each stage of index", lambda given, encoder: _run("stages", given.data, encoder)),
-    "scaling": ("costs by the size of a collection, with a plot", lambda _given, _encoder: _run("scaling")),
-    "startup": ("CPU seconds of whole commands", lambda _, encoder: _run("startup", encoder)),
-    "kills": ("50 runs of index killed at random", lambda given, encoder: _run("kills", given.data, encoder)),
-    "parity": (
-        "the UNITE encoder against the official numbers (needs torch)",
-        lambda given, _encoder: _run("unite_parity", given.data.parent / "parity"),
-    ),
-    "unite-batching": (
+    "unite-batching": Benchmark(
+        "encoders.unite_batching",
         "padding saved, and overlap, with a tiny UNITE model (needs torch)",
-        lambda given, _encoder: _run("unite_batching", given.data, given.data.parent / TINY),
+        _data_and_tiny_model,
     ),
-    "grad-cache": (
+    "grad-cache": Benchmark(
+        "encoders.grad_cache",
         "memory and time of a batch of 4096 in chunks of 16, tiny Qwen2-VL (needs torch)",
-        lambda given, _encoder: _run("grad_cache", given.data, given.data.parent / TINY),
+        _data_and_tiny_model,
     ),
-    "starter-speed": (
-        "photos a second, decoding included, and texts a second",
-        lambda given, encoder: _run("starter_speed", given.data, encoder),
+    "starter-speed": Benchmark(
+        "encoders.starter_speed", "photos a second, decoding included, and texts a second", _data_and_encoder
     ),
-    "starter-seeds": (
+    "starter-seeds": Benchmark(
+        "encoders.starter_seeds",
         "the starter with the head of each seed, and with all (needs what `make starter` leaves)",
-        lambda given, _encoder: _run("starter_seeds", given.data),
+        _data,
     ),
-    "serve": ("queries over HTTP against their bare parts, 100,000 items", lambda _, encoder: _run("serve", encoder)),
-    "serve-soak": ("ten minutes of queries while another process indexes", lambda _, it: _run("serve_soak", it)),
-    "covr-miniature": (
+    "serve": Benchmark("system.serve", "queries over HTTP against their bare parts, 100,000 items", _encoder),
+    "serve-soak": Benchmark("system.serve_soak", "ten minutes of queries while another process indexes", _encoder),
+    "covr-miniature": Benchmark(
+        "quality.covr_miniature",
         "WebVid-CoVR's rules on 77 real clips with edits written by hand, both protocols",
-        lambda given, encoder: _run("covr_miniature", given.data, encoder),
+        _data_and_encoder,
     ),
-    "captions": (
-        "Flickr8k dev and the clips, scored here and again from the TREC run",
-        lambda given, encoder: _run("captions", given.data, encoder),
+    "captions": Benchmark(
+        "quality.captions", "Flickr8k dev and the clips, scored here and again from the TREC run", _data_and_encoder
     ),
-    "peers": (
+    "peers": Benchmark(
+        "system.peers",
         "rclip and clip-retrieval on the same machine (needs $RCLIP_PYTHON, $CLIP_RETRIEVAL_PYTHON)",
-        lambda given, _encoder: _run("peers", given.data),
+        _data,
     ),
-    "scoring": (
-        "2,556 queries against 2,556 candidates from the cache",
-        lambda _given, _encoder: _run("scoring_speed"),
-    ),
-    "bad-files": ("a folder of files that go wrong", lambda _given, _encoder: _run("bad_files")),
+    "scoring": Benchmark("quality.scoring_speed", "2,556 queries against 2,556 candidates from the cache", _nothing),
+    "bad-files": Benchmark("system.bad_files", "a folder of files that go wrong", _nothing),
 }
-
-
-def _run(module: str, *arguments: Any) -> dict[str, Any]:
-    result: dict[str, Any] = import_module(f"benchmarks.{module}").run(*arguments)
-    return result
 
 
 def _can_run(name: str) -> bool:
@@ -99,14 +130,14 @@ def _can_run(name: str) -> bool:
 
 def main() -> None:
     """Parse the command line and run one benchmark, or all."""
-    if sys.argv[1:2] and sys.argv[1] in quality_command.COMMANDS:
-        quality_command.main(sys.argv[1:])
+    if sys.argv[1:2] and sys.argv[1] in command_line.COMMANDS:
+        command_line.main(sys.argv[1:])
         return
     if sys.argv[1:2] == ["speed"]:
         speed.main(sys.argv[2:])
         return
-    names = "\n".join(f"  {name:14} {what}" for name, (what, _) in BENCHMARKS.items())
-    names += f"\n\nwith options of their own (NAME --help):\n  {', '.join([*quality_command.COMMANDS, 'speed'])}"
+    names = "\n".join(f"  {name:14} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
+    names += f"\n\nwith options of their own (NAME --help):\n  {', '.join([*command_line.COMMANDS, 'speed'])}"
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=names, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -123,7 +154,7 @@ def main() -> None:
         name for name in BENCHMARKS if name not in NEEDS_TRAINING and (name not in NEEDS_TORCH or find_spec("torch"))
     ]
     for name in here if given.name == "all" else [given.name]:
-        results = BENCHMARKS[name][1](given, encoder)
+        results = BENCHMARKS[name].run(given, encoder)
         path = write_result(f"{name}{suffix}", results, given.out)
         sys.stdout.write(f"{json.dumps(results, indent=2)}\n{path}\n")
 

@@ -113,7 +113,7 @@ def _scaling(content: dict[str, Any]) -> str:
 
 def _peers(content: dict[str, Any]) -> str:
     results = content["results"]
-    lines = ["## Peers", "", f"Models left out on both sides, see `benchmarks/peers.py`; {_origin(content)}", ""]
+    lines = ["## Peers", "", f"Models left out on both sides, see `benchmarks/system/peers.py`; {_origin(content)}", ""]
     if one := results.get("rclip"):
         ours, theirs = one["unite-search"], one["rclip"]
         found = f"{ours['search']['items']:,} items"

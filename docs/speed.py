@@ -24,8 +24,8 @@ WIDTH, HEIGHT, MARGIN = 640, 400, 60
 LEGEND_WIDTH = 120
 INTRODUCTION = """
 By `python docs/speed.py` from `docs/results/speed-*.json`, which `python -m benchmarks speed` writes. Rows are drawn
-from clusters of clusters that are as hard to search as real captions (`benchmarks/clustered.py`). Milliseconds are wall
-time a query, the median of five turns; a single query runs on one thread, a batch on all.
+from clusters of clusters that are as hard to search as real captions (`benchmarks/common/clustered.py`). Milliseconds
+are wall time a query, the median of five turns; a single query runs on one thread, a batch on all.
 
 """
 

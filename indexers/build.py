@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from indexers.approximate import ApproximateIndex, Graph, train
 from indexers.blocks import scan
 from indexers.engine import Embeddings, Positions, Results, use_blas_for_batches
-from indexers.kinds import Graph, Kind, train
-from indexers.rows import Rows
-from indexers.segment import Segment
+from indexers.flat import FlatVectors
+from indexers.row_group import RowGroup
 from indexers.spec import EXACT, FLOAT16
 from indexers.tune import DEPTHS, QUERIES, Tuning, tune
 
@@ -19,7 +19,7 @@ NOWHERE = -2
 SMALLEST_NORM = 1e-12
 
 
-def build(spec: str, parts: Sequence[Segment], *, dim: int, is_new: bool) -> Segment:
+def build(spec: str, parts: Sequence[RowGroup], *, dim: int, is_new: bool) -> RowGroup:
     """One segment of the living rows of several.
 
     Args:
@@ -29,14 +29,14 @@ def build(spec: str, parts: Sequence[Segment], *, dim: int, is_new: bool) -> Seg
         is_new: train, even where the parts are of a trained kind.
     """
     use_blas_for_batches(dim)
-    rows = Rows.empty(dim, spec if spec in EXACT else FLOAT16)
+    rows = FlatVectors.empty(dim, spec if spec in EXACT else FLOAT16)
     for part in parts:
         rows.extend(part.rows, part.living)
     ids = np.concatenate([part.ids for part in parts])
-    return Segment(rows, ids, None if spec in EXACT else _kind(spec, parts, rows, is_new=is_new))
+    return RowGroup(rows, ids, None if spec in EXACT else _kind(spec, parts, rows, is_new=is_new))
 
 
-def tuned(segment: Segment, target_recall: float) -> Tuning | None:
+def tuned(segment: RowGroup, target_recall: float) -> Tuning | None:
     """Measure what a segment needs to reach a recall; None for exact kinds, and for too few rows to measure on."""
     count = min(QUERIES, len(segment))
     depth = min(DEPTHS[-1], len(segment) - 1)
@@ -55,7 +55,7 @@ def tuned(segment: Segment, target_recall: float) -> Tuning | None:
     return tune(search, segment.kind.efforts, truth, target_recall=target_recall, rows=len(segment))
 
 
-def _kind(spec: str, parts: Sequence[Segment], rows: Rows, *, is_new: bool) -> Kind:
+def _kind(spec: str, parts: Sequence[RowGroup], rows: FlatVectors, *, is_new: bool) -> ApproximateIndex:
     old = [(part.kind, part.living) for part in parts if part.kind is not None]
     if not is_new and len(old) == len(parts):
         return old[0][0].joined(old, rows)
@@ -65,7 +65,7 @@ def _kind(spec: str, parts: Sequence[Segment], rows: Rows, *, is_new: bool) -> K
     return kind
 
 
-def _moved(queries: Embeddings, rows: Rows) -> Embeddings:
+def _moved(queries: Embeddings, rows: FlatVectors) -> Embeddings:
     """(Q, D) rows moved by the difference of two of their neighbours, as long as before.
 
     A walk through a graph that arrives at a row finds its neighbours at once, because it was linked to them. New

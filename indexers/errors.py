@@ -9,6 +9,10 @@ class FaissMissingError(IndexerError, ImportError):
     """No Faiss build is installed."""
 
 
+class UnknownSpecError(IndexerError, ValueError):
+    """Faiss knows no index of this name, or cannot make it for vectors of this length."""
+
+
 class DimensionError(IndexerError, ValueError):
     """An array does not have the dimension of the index."""
 

@@ -14,9 +14,9 @@ import numpy as np
 from indexers.build import build, tuned
 from indexers.engine import NO_ID, Embeddings, Ids, Mask, best
 from indexers.errors import DimensionError
-from indexers.rows import Rows
-from indexers.segment import Segment
-from indexers.spec import FLOAT32, IndexOptions, serves
+from indexers.flat import FlatVectors
+from indexers.row_group import RowGroup
+from indexers.spec import FLOAT32, IndexConfig, serves
 from indexers.tune import Tuning
 
 SMALL_ROWS = 20_000
@@ -37,8 +37,8 @@ class State:
     """
 
     spec: str
-    base: Segment
-    fresh: Segment
+    base: RowGroup
+    fresh: RowGroup
     tuning: Tuning | None = None
 
 
@@ -47,13 +47,13 @@ class FaissIndex:
 
     Attributes:
         dim: D.
-        options: what the caller decided.
+        config: what the caller decided.
         state: the parts, for those who store them.
     """
 
-    def __init__(self, dim: int, options: IndexOptions | None = None, state: State | None = None) -> None:
+    def __init__(self, dim: int, config: IndexConfig | None = None, state: State | None = None) -> None:
         self.dim = dim
-        self.options = options or IndexOptions()
+        self.config = config or IndexConfig()
         self.state = state or State(FLOAT32, _no_rows(dim, FLOAT32), _no_rows(dim, FLOAT32))
 
     def __len__(self) -> int:
@@ -129,7 +129,7 @@ class FaissIndex:
 
     def search_exact(self, queries: Embeddings, k: int) -> tuple[Embeddings, Ids]:
         """As `search`, without the approximate index: (Q, K) scores and ids."""
-        exact = (Segment(part.rows, part.all_ids, None, part.dead) for part in self._parts)
+        exact = (RowGroup(part.rows, part.all_ids, None, part.dead) for part in self._parts)
         queries = np.ascontiguousarray(queries, np.float32)
         return _filled([part.search(queries, k, part.chosen(None), None) for part in exact], len(queries), k)
 
@@ -169,23 +169,25 @@ class FaissIndex:
         Rows go from old to new without being trained on, assigned or encoded again where the kind stays. Whoever
         reads the old files goes on reading them.
         """
-        wanted = self.options.spec_for(len(self), self.dim)
+        wanted = self.config.spec_for(len(self), self.dim)
         spec = self.spec if serves(self.spec, wanted) else wanted
         before = self.state
         base = build(spec, [before.base, before.fresh], dim=self.dim, is_new=spec != before.spec)
-        fresh = Segment(Rows.empty(self.dim, base.rows.dtype), np.empty(0, np.int64), base.kind and base.kind.emptied())
+        fresh = RowGroup(
+            FlatVectors.empty(self.dim, base.rows.dtype), np.empty(0, np.int64), base.kind and base.kind.emptied()
+        )
         tuning = before.tuning if spec == before.spec else None
         if tuning is None or tuning.is_outgrown(len(base)):
-            tuning = tuned(base, self.options.target_recall)
+            tuning = tuned(base, self.config.target_recall)
         self.state = State(spec, base, fresh, tuning)
 
     @property
-    def _parts(self) -> tuple[Segment, Segment]:
+    def _parts(self) -> tuple[RowGroup, RowGroup]:
         return self.state.base, self.state.fresh
 
 
-def _no_rows(dim: int, dtype: str) -> Segment:
-    return Segment(Rows.empty(dim, dtype), np.empty(0, np.int64))
+def _no_rows(dim: int, dtype: str) -> RowGroup:
+    return RowGroup(FlatVectors.empty(dim, dtype), np.empty(0, np.int64))
 
 
 def _filled(found: list[tuple[Embeddings, Ids]], queries: int, k: int) -> tuple[Embeddings, Ids]:

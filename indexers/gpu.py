@@ -15,7 +15,7 @@ import numpy as np
 
 from indexers.engine import NO_ID, Embeddings, Ids, Mask, best, faiss
 from indexers.faiss_index import FaissIndex
-from indexers.rows import BLOCK_ROWS
+from indexers.flat import BLOCK_ROWS
 
 LARGEST_K = 2048
 FLOAT16_BYTES = 2

@@ -16,7 +16,7 @@ import numpy as np
 from indexers.engine import Embeddings, Ids, faiss
 from indexers.errors import DamagedIndexError, DimensionError
 from indexers.faiss_index import FaissIndex
-from indexers.spec import IndexOptions
+from indexers.spec import IndexConfig
 
 COLUMNS = ("embedding", "embeddings")
 BATCH_ROWS = 65_536
@@ -25,7 +25,7 @@ MEASURED_ROWS = 200
 RECALL_DEPTH = 20
 
 
-def read_faiss(path: Path, *, options: IndexOptions | None = None) -> FaissIndex:
+def read_faiss(path: Path, *, config: IndexConfig | None = None) -> FaissIndex:
     """Read a Faiss file; ids are those of an `IndexIDMap` or of inverted lists, otherwise row numbers.
 
     Rows are what the file holds; an index of compressed codes gives back what it decodes.
@@ -41,7 +41,7 @@ def read_faiss(path: Path, *, options: IndexOptions | None = None) -> FaissIndex
         ids, rows = _content(found)
     except RuntimeError as error:
         raise DamagedIndexError(f"{path} cannot be read as a Faiss index of rows") from error
-    index = FaissIndex(int(found.d), options)
+    index = FaissIndex(int(found.d), config)
     index.add(ids, rows)
     index.fold()
     return index

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from indexers.files import StoredFile
+from indexers.stored_files import StoredFile
 from indexers.tune import Tuning
 
 FILE_NAME = "manifest.json"

@@ -13,11 +13,11 @@ import numpy as np
 from indexers.engine import Embeddings, Mask
 from indexers.errors import DamagedIndexError
 from indexers.faiss_index import FaissIndex, State
-from indexers.files import StoredFile, load_segment, read_ahead, store_array, store_segment
+from indexers.flat import FlatVectors
 from indexers.manifest import StoredPartition
-from indexers.rows import Rows
-from indexers.segment import Segment
-from indexers.spec import IndexOptions
+from indexers.row_group import RowGroup
+from indexers.spec import IndexConfig
+from indexers.stored_files import StoredFile, load_segment, read_ahead, store_array, store_segment
 
 SAMPLE_ROWS = 512
 """Rows of the fixed sample, against which `merge` calibrates scores."""
@@ -28,7 +28,7 @@ class _Written:
     """The base that is on disk: its files, and its rows and mask as they were when it was written."""
 
     files: dict[str, StoredFile]
-    base: Segment
+    base: RowGroup
     dead: Mask | None
 
 
@@ -82,7 +82,7 @@ class Partition:
         self._is_read_ahead = True
 
     @classmethod
-    def load(cls, directory: Path, stored: StoredPartition, *, dim: int, options: IndexOptions) -> Partition:
+    def load(cls, directory: Path, stored: StoredPartition, *, dim: int, config: IndexConfig) -> Partition:
         """Open a stored partition.
 
         Raises:
@@ -93,8 +93,8 @@ class Partition:
             fresh = load_segment(directory, stored.fresh, dim=dim, is_growing=True)
         else:
             kind = base.kind.emptied() if base.kind else None
-            fresh = Segment(Rows.empty(dim, base.rows.dtype), np.empty(0, np.int64), kind)
-        index = FaissIndex(dim, options, State(stored.spec, base, fresh, stored.tuning))
+            fresh = RowGroup(FlatVectors.empty(dim, base.rows.dtype), np.empty(0, np.int64), kind)
+        index = FaissIndex(dim, config, State(stored.spec, base, fresh, stored.tuning))
         if len(index) != stored.count:
             raise DamagedIndexError(f"{len(index)} rows, expected {stored.count}")
         partition = cls(index)
@@ -103,7 +103,7 @@ class Partition:
         partition._sample = _load_sample(directory, stored.sample, dim)
         return partition
 
-    def _store_base(self, base: Segment, directory: Path, stem: str) -> dict[str, StoredFile]:
+    def _store_base(self, base: RowGroup, directory: Path, stem: str) -> dict[str, StoredFile]:
         if self._written is None or self._written.base is not base:
             return _with_mask(store_segment(base, directory, stem), base, directory, f"{stem}.base")
         if self._written.dead is base.dead:
@@ -111,7 +111,7 @@ class Partition:
         return _with_mask(self._written.files, base, directory, f"{stem}.base")
 
 
-def _with_mask(files: dict[str, StoredFile], segment: Segment, directory: Path, stem: str) -> dict[str, StoredFile]:
+def _with_mask(files: dict[str, StoredFile], segment: RowGroup, directory: Path, stem: str) -> dict[str, StoredFile]:
     if segment.dead is None:
         return files
     return {**files, "dead": store_array(directory / f"{stem}.dead.npy", segment.dead)}

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from indexers.approximate import check_spec
 from indexers.engine import Embeddings, Ids, Mask
 from indexers.errors import DamagedIndexError
 from indexers.faiss_index import FaissIndex
 from indexers.manifest import FILE_NAME, Manifest, StoredPartition
 from indexers.partition_cache import PartitionCache
 from indexers.partition_store import Partition
-from indexers.spec import IndexOptions
+from indexers.spec import IndexConfig
 
 OPEN_ATTEMPTS = 3
 
@@ -34,28 +35,30 @@ class PartitionedIndex:
         version: version of the owner's data that the stored files cover; None when something is missing.
     """
 
-    def __init__(self, directory: Path, *, dim: int, fingerprint: str, options: IndexOptions | None = None) -> None:
+    def __init__(self, directory: Path, *, dim: int, fingerprint: str, config: IndexConfig | None = None) -> None:
         self.problems: list[str] = []
         self.version: int | None = None
         self._directory = directory
         self._dim = dim
         self._fingerprint = fingerprint
-        self._options = options or IndexOptions()
+        self._config = config or IndexConfig()
+        if self._config.spec is not None:
+            check_spec(self._config.spec, dim)
         self._generation = 0
         self._partitions = self._no_partitions()
 
     @classmethod
     def create(
-        cls, directory: Path, *, dim: int, fingerprint: str, options: IndexOptions | None = None
+        cls, directory: Path, *, dim: int, fingerprint: str, config: IndexConfig | None = None
     ) -> PartitionedIndex:
         """An index without partitions; nothing is written before `save`."""
-        index = cls(directory, dim=dim, fingerprint=fingerprint, options=options)
+        index = cls(directory, dim=dim, fingerprint=fingerprint, config=config)
         index._generation = Manifest.generation_of(directory)
         return index
 
     @classmethod
     def open(
-        cls, directory: Path, *, dim: int, fingerprint: str, options: IndexOptions | None = None
+        cls, directory: Path, *, dim: int, fingerprint: str, config: IndexConfig | None = None
     ) -> PartitionedIndex:
         """Open a folder. Never fails on damage: see `problems`.
 
@@ -63,7 +66,7 @@ class PartitionedIndex:
         the manifest has changed, and is read again.
         """
         for _ in range(OPEN_ATTEMPTS):
-            index = cls(directory, dim=dim, fingerprint=fingerprint, options=options)
+            index = cls(directory, dim=dim, fingerprint=fingerprint, config=config)
             index._read()
             if Manifest.generation_of(directory) == index._generation:
                 break
@@ -188,7 +191,7 @@ class PartitionedIndex:
         if name in self._partitions:
             partition = self._partitions[name]
         else:
-            partition = self._partitions.put(name, Partition(FaissIndex(self._dim, self._options)))
+            partition = self._partitions.put(name, Partition(FaissIndex(self._dim, self._config)))
         partition.changed()
         return partition.index
 
@@ -212,10 +215,10 @@ class PartitionedIndex:
             self.problems.append(f"partition {name}: {error}")
 
     def _opened(self, stored: StoredPartition) -> Partition:
-        return Partition.load(self._directory, stored, dim=self._dim, options=self._options)
+        return Partition.load(self._directory, stored, dim=self._dim, config=self._config)
 
     def _no_partitions(self) -> PartitionCache:
-        return PartitionCache(self._opened, self._options.cache_bytes)
+        return PartitionCache(self._opened, self._config.cache_bytes)
 
     def _delete_unnamed(self, kept: Iterable[StoredPartition]) -> None:
         named = {FILE_NAME, *(file.name for stored in kept for file in stored.files)}

@@ -27,8 +27,8 @@ RETRAIN_FACTOR = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class IndexOptions:
-    """What a caller may decide about an index.
+class IndexConfig:
+    """How vectors are to be indexed.
 
     Attributes:
         spec: name or Faiss factory string; None lets the rule choose.
@@ -46,6 +46,8 @@ class IndexOptions:
     def __post_init__(self) -> None:
         if not 0 < self.target_recall <= 1:
             raise ValueError(f"target_recall is {self.target_recall}; expected more than 0 and at most 1")
+        if self.memory_bytes is not None and self.memory_bytes < 1:
+            raise ValueError(f"memory_bytes is {self.memory_bytes}; expected at least 1")
 
     def spec_for(self, count: int, dim: int) -> str:
         """The given spec, once there are rows enough to train it, or what the rule chooses for `count` rows."""

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -13,7 +14,8 @@ from PIL import Image
 from skips import register
 from toy import COLOURS, ToyEncoder
 
-from unite_search.collection import Collection
+if TYPE_CHECKING:
+    from unite_search.collection import Collection
 
 SHARED = Path(os.environ.get("UNITE_SEARCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 
@@ -72,6 +74,8 @@ def media(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def collection(tmp_path: Path) -> Iterator[Collection]:
-    """An empty collection of the toy encoder."""
+    """An empty collection of the toy encoder; imported here, so that tests of one layer need not install the others."""
+    from unite_search.collection import Collection
+
     with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as opened:
         yield opened

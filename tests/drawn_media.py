@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unite_search.media.types import Kind, MediaFile
+from unite_search.media.types import MediaFile
+from unite_search.modality import ModalityName
 
 RED, GREEN, BLUE, GREY = (230, 20, 20), (20, 200, 20), (20, 20, 230), (120, 120, 120)
 MILLISECOND = Fraction(1, 1000)
@@ -118,11 +119,11 @@ def write_huge_png(path: Path, side: int = 60_000) -> Path:
     return path
 
 
-def found(path: Path, kind: Kind, *sidecars: Path) -> MediaFile:
+def found(path: Path, kind: ModalityName, *sidecars: Path) -> MediaFile:
     """The file as a scan would report it."""
     status = path.stat()
     return MediaFile(
-        path=path, kind=kind, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, sidecars=tuple(sidecars)
+        path=path, modality=kind, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, sidecars=tuple(sidecars)
     )
 
 

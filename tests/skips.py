@@ -16,11 +16,6 @@ from typing import Any
 
 import pytest
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 LIST = Path(__file__).parent / "expected_skips.toml"
 JOB_VARIABLE = "UNITE_SEARCH_TEST_JOB"
 
@@ -44,6 +39,10 @@ def read_expected(path: Path, job: str) -> list[ExpectedSkip]:
     Raises:
         pytest.UsageError: the file does not know the job.
     """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     if job not in content["jobs"]:
         raise pytest.UsageError(f"{path.name} has no job {job!r}; it knows {', '.join(content['jobs'])}")

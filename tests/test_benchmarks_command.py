@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from benchmarks import __main__ as program
-from benchmarks import quality_command
 from benchmarks.datasets.registry import DATASETS
+from benchmarks.quality import command_line
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,13 +29,13 @@ def test_the_page_of_benchmarks_names_every_set() -> None:
 
 def test_a_wrong_folder_ends_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"^Error: .* has no webvid8m-covr_test\.csv"):
-        quality_command.main(["webvid-covr", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
+        command_line.main(["webvid-covr", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
 
 
 @pytest.mark.parametrize("limit", ["0", "-3"])
 def test_a_limit_below_one_is_a_usage_error(tmp_path: Path, limit: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        quality_command.main(["circo", "--data", str(tmp_path), "--limit", limit])
+        command_line.main(["circo", "--data", str(tmp_path), "--limit", limit])
     assert ended.value.code == 2
 
 
@@ -48,10 +48,10 @@ def test_each_process_of_torchrun_has_its_own_gpu_where_there_are_any(
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     if local is not None:
         monkeypatch.setenv("LOCAL_RANK", local)
-    monkeypatch.setattr(quality_command, "find_spec", lambda name: name)
+    monkeypatch.setattr(command_line, "find_spec", lambda name: name)
     stand_in = SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: gpus))
     monkeypatch.setitem(sys.modules, "torch", stand_in)
-    assert quality_command._device() == device
+    assert command_line._device() == device
 
 
 def test_evaluate_and_compare_with_the_starter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,11 +61,11 @@ def test_evaluate_and_compare_with_the_starter(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / "out"
     common = ["manifest", "--data", str(tmp_path), "--cache", str(tmp_path / "cache")]
-    quality_command.main([*common, "--out", str(out)])
+    command_line.main([*common, "--out", str(out)])
     assert "candidates 2 of 2" in capsys.readouterr().out
-    quality_command.main([*common, "--out", str(tmp_path / "self"), "--include-self"])
+    command_line.main([*common, "--out", str(tmp_path / "self"), "--include-self"])
     assert "self_match 'included'" in capsys.readouterr().out
-    quality_command.main(["compare", str(out), str(tmp_path / "self")])
+    command_line.main(["compare", str(out), str(tmp_path / "self")])
     assert "the protocols differ: self_match is 'last' and 'included'" in capsys.readouterr().out
 
 

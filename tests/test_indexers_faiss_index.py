@@ -11,7 +11,7 @@ import pytest
 from indexers import build, spec
 from indexers.errors import DimensionError
 from indexers.faiss_index import FaissIndex
-from indexers.spec import IndexOptions
+from indexers.spec import IndexConfig
 
 DIM = 8
 
@@ -83,7 +83,7 @@ def test_an_index_moves_to_the_next_kind_as_it_grows_and_back(monkeypatch: pytes
 
 
 def test_folding_trains_only_where_the_kind_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    index = FaissIndex(DIM, IndexOptions(spec="IVF16,int8"))
+    index = FaissIndex(DIM, IndexConfig(spec="IVF16,int8"))
     index.add(np.arange(1000), rows_for(list(range(1000))))
     index.fold()
     monkeypatch.setattr(build, "train", None)

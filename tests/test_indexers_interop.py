@@ -14,7 +14,7 @@ import pytest
 from indexers.errors import DamagedIndexError, DimensionError
 from indexers.faiss_index import FaissIndex
 from indexers.interop import read_embeddings, read_faiss, write_faiss, write_infos
-from indexers.spec import IndexOptions
+from indexers.spec import IndexConfig
 
 DIM = 16
 COUNT = 600
@@ -43,7 +43,7 @@ def test_plain_faiss_files_are_read_with_their_ids(tmp_path: Path, factory: str,
 
 @pytest.mark.parametrize("spec", ["float32", "float16", "int8", "IVF8,int8"])
 def test_faiss_reads_what_we_write(tmp_path: Path, spec: str) -> None:
-    index = FaissIndex(DIM, IndexOptions(spec=spec))
+    index = FaissIndex(DIM, IndexConfig(spec=spec))
     index.add(np.arange(COUNT) * 3, unit(COUNT))
     index.remove(np.arange(10) * 3)
     write_faiss(index, tmp_path / "knn.index")
@@ -83,7 +83,7 @@ def test_folders_without_embeddings_say_what_was_expected(tmp_path: Path) -> Non
 
 
 def test_infos_have_the_keys_of_autofaiss_and_measured_values(tmp_path: Path) -> None:
-    index = FaissIndex(DIM, IndexOptions(spec="IVF8,int8"))
+    index = FaissIndex(DIM, IndexConfig(spec="IVF8,int8"))
     index.add(np.arange(COUNT), unit(COUNT))
     write_faiss(index, tmp_path / "knn.index")
     write_infos(index, tmp_path / "knn.index", tmp_path)

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from indexers import faiss_index, filters
+from indexers import faiss_index, row_filter
 from indexers.engine import faiss
 from indexers.partitioned import PartitionedIndex
-from indexers.spec import IndexOptions
+from indexers.spec import IndexConfig
 
 DIM = 16
 NAME = "image"
@@ -46,11 +46,11 @@ class History(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.model: dict[int, np.ndarray] = {}
         self.version = 0
-        self.index = PartitionedIndex.create(self.folder, dim=DIM, fingerprint="toy", options=self.options)
+        self.index = PartitionedIndex.create(self.folder, dim=DIM, fingerprint="toy", config=self.config)
 
     @property
-    def options(self) -> IndexOptions:
-        return IndexOptions(spec=self.spec)
+    def config(self) -> IndexConfig:
+        return IndexConfig(spec=self.spec)
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
@@ -85,7 +85,7 @@ class History(RuleBasedStateMachine):
     def reopen(self) -> None:
         self.done["reopen"] += 1
         self.index.save(version=self.version)
-        self.index = PartitionedIndex.open(self.folder, dim=DIM, fingerprint="toy", options=self.options)
+        self.index = PartitionedIndex.open(self.folder, dim=DIM, fingerprint="toy", config=self.config)
         assert self.index.problems == []
         assert self.index.verify() == []
 
@@ -150,7 +150,7 @@ def unit(count: int, rng: np.random.Generator) -> np.ndarray:
 @pytest.mark.parametrize("spec", [*EXACT_SPECS, *APPROXIMATE_SPECS])
 def test_any_history_answers_like_a_dictionary(monkeypatch: pytest.MonkeyPatch, spec: str, small_rows: int) -> None:
     monkeypatch.setattr(faiss_index, "SMALL_ROWS", small_rows)
-    monkeypatch.setattr(filters, "GATHER_ROWS", 5)
+    monkeypatch.setattr(row_filter, "GATHER_ROWS", 5)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexers import faiss_index
-from indexers.files import StoredFile
 from indexers.partitioned import PartitionedIndex
-from indexers.spec import IndexOptions
+from indexers.spec import IndexConfig
+from indexers.stored_files import StoredFile
 
 DIM = 6
 
@@ -80,7 +80,7 @@ def test_no_more_stays_open_than_the_budget_allows(tmp_path: Path) -> None:
     index.save(version=1)
     size = sum(path.stat().st_size for path in tmp_path.glob("a.*"))
     tight = PartitionedIndex.open(
-        tmp_path, dim=DIM, fingerprint="toy-1", options=IndexOptions(cache_bytes=int(2.5 * size))
+        tmp_path, dim=DIM, fingerprint="toy-1", config=IndexConfig(cache_bytes=int(2.5 * size))
     )
     assert (tight.problems, tight.names(), tight.count("a")) == ([], names, 20)
     assert tight._partitions.open_names() == ["c", "d"]
@@ -98,8 +98,8 @@ def test_no_more_stays_open_than_the_budget_allows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cache_bytes", [None, 1])
 def test_threads_may_search_at_a_time(saved: Path, cache_bytes: int | None) -> None:
-    options = IndexOptions(cache_bytes=cache_bytes)
-    index = PartitionedIndex.open(saved, dim=DIM, fingerprint="toy-1", options=options)
+    config = IndexConfig(cache_bytes=cache_bytes)
+    index = PartitionedIndex.open(saved, dim=DIM, fingerprint="toy-1", config=config)
 
     def ask(turn: int) -> bool:
         name, rows, first = (("image", unit(20), 0), ("text+image", unit(5, seed=1), 100))[turn % 2]

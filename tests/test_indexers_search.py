@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from indexers import blocks, filters
+from indexers import blocks, row_filter
 from indexers.faiss_index import FaissIndex
-from indexers.filters import Chosen
-from indexers.rows import Rows
-from indexers.spec import IndexOptions, choose, serves
+from indexers.flat import FlatVectors
+from indexers.row_filter import RowFilter
+from indexers.spec import IndexConfig, choose, serves
 from indexers.tune import Tuning, recalls_of, sure_recall
 
 DIM = 48
@@ -31,7 +31,7 @@ ASKED = clustered(QUERIES, 2)
 
 @pytest.fixture(scope="module", params=["int8", "IVF64,int8", "IVF64,Flat", "HNSW16,SQ8"])
 def index(request: pytest.FixtureRequest) -> FaissIndex:
-    index = FaissIndex(DIM, IndexOptions(spec=request.param))
+    index = FaissIndex(DIM, IndexConfig(spec=request.param))
     index.add(np.arange(COUNT), ROWS)
     index.fold()
     return index
@@ -52,7 +52,7 @@ def test_a_tuned_index_reaches_its_target_on_new_queries(index: FaissIndex) -> N
 def test_a_graph_is_tuned_for_queries_that_are_not_in_it() -> None:
     rng = np.random.default_rng(5)
     rows, asked = (rng.normal(size=(count, 24)).astype(np.float32) for count in (4000, 300))
-    index = FaissIndex(24, IndexOptions(spec="HNSW8"))
+    index = FaissIndex(24, IndexConfig(spec="HNSW8"))
     index.add(np.arange(len(rows)), rows)
     index.fold()
     truth = np.argsort(-(asked @ rows.T), axis=1)[:, :TOP]
@@ -65,7 +65,7 @@ def test_a_batch_is_answered_like_single_queries(spec: str, monkeypatch: pytest.
     monkeypatch.setattr(blocks, "FEWEST_ROWS", 1900)
     monkeypatch.setattr(blocks, "BLOCK_NUMBERS", 700 * DIM)
     monkeypatch.setattr(blocks.faiss, "omp_get_max_threads", lambda: 3)
-    index = FaissIndex(DIM, IndexOptions(spec=spec))
+    index = FaissIndex(DIM, IndexConfig(spec=spec))
     index.add(np.arange(COUNT), ROWS)
     index.fold()
     monkeypatch.setattr(blocks.faiss.cvar, "distance_compute_blas_threshold", 1 << 30)
@@ -78,14 +78,14 @@ def test_a_batch_is_answered_like_single_queries(spec: str, monkeypatch: pytest.
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5, 0.9])
 def test_a_filter_keeps_the_recall(index: FaissIndex, monkeypatch: pytest.MonkeyPatch, share: float) -> None:
-    monkeypatch.setattr(filters, "GATHER_ROWS", 20)
+    monkeypatch.setattr(row_filter, "GATHER_ROWS", 20)
     allowed = np.flatnonzero(np.random.default_rng(3).random(COUNT) < share)
     assert ann_recall(index, allowed) >= ann_recall(index) - 0.01
 
 
 def test_a_filter_far_from_the_query_still_gives_k_results(index: FaissIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filters, "GATHER_ROWS", 5)
-    monkeypatch.setattr(filters, "GATHER_SHARE", 0)
+    monkeypatch.setattr(row_filter, "GATHER_ROWS", 5)
+    monkeypatch.setattr(row_filter, "GATHER_SHARE", 0)
     farthest = np.sort(np.argsort(ROWS @ ASKED[0])[:40])
     scores, ids = index.search(ASKED[:1], 30, allowed=farthest)
     assert (ids >= 0).all()
@@ -96,9 +96,9 @@ def test_a_filter_far_from_the_query_still_gives_k_results(index: FaissIndex, mo
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("share", [0.004, 0.2, 0.97])
 def test_the_three_regimes_of_exact_rows_answer_alike(dtype: str, share: float) -> None:
-    rows = Rows.empty(DIM, dtype)
+    rows = FlatVectors.empty(DIM, dtype)
     rows.add(ROWS)
-    chosen = Chosen.of_mask(np.random.default_rng(4).random(COUNT) < share)
+    chosen = RowFilter.of_mask(np.random.default_rng(4).random(COUNT) < share)
     expected = np.sort(ASKED @ ROWS[chosen.positions].T, axis=1)[:, ::-1][:, :TOP]
     for queries in (ASKED[:1], ASKED):
         for search in (rows.search_gathered, rows.search_selected, rows.search_widened):
@@ -111,7 +111,7 @@ def test_large_components_do_not_spoil_int8_codes() -> None:
     rows, asked = ROWS.copy(), ASKED.copy()
     rows[:, 3] += 3
     asked[:, 3] += 3
-    index = FaissIndex(DIM, IndexOptions(spec="int8"))
+    index = FaissIndex(DIM, IndexConfig(spec="int8"))
     index.add(np.arange(COUNT), rows)
     index.fold()
     truth = np.argsort(-(asked @ rows.T), axis=1)[:, :TOP]
@@ -120,7 +120,7 @@ def test_large_components_do_not_spoil_int8_codes() -> None:
 
 
 def test_a_row_much_longer_than_those_of_the_training_is_cut_off_not_wrapped_around() -> None:
-    index = FaissIndex(DIM, IndexOptions(spec="int8"))
+    index = FaissIndex(DIM, IndexConfig(spec="int8"))
     index.add(np.arange(COUNT), ROWS)
     index.fold()
     index.add(np.arange(COUNT, 2 * COUNT), np.vstack([30 * ASKED[:1], ROWS[1:]]))
@@ -130,7 +130,7 @@ def test_a_row_much_longer_than_those_of_the_training_is_cut_off_not_wrapped_aro
 
 
 def test_a_third_of_the_rows_replaced_without_training_keeps_the_recall() -> None:
-    index = FaissIndex(DIM, IndexOptions(spec="IVF64,int8"))
+    index = FaissIndex(DIM, IndexConfig(spec="IVF64,int8"))
     index.add(np.arange(COUNT), clustered(COUNT, 9))
     index.fold()
     index.upsert(np.arange(COUNT // 3), ROWS[: COUNT // 3])
@@ -140,7 +140,7 @@ def test_a_third_of_the_rows_replaced_without_training_keeps_the_recall() -> Non
 
 
 def test_the_curve_is_measured_again_after_growth_by_half() -> None:
-    index = FaissIndex(DIM, IndexOptions(spec="IVF16,int8"))
+    index = FaissIndex(DIM, IndexConfig(spec="IVF16,int8"))
     for start, end, measured_at in ((0, 2000, 2000), (2000, 2900, 2000), (2900, 3000, 3000)):
         index.add(np.arange(start, end), ROWS[start:end])
         if index.is_due:

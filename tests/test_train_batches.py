@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from train.batches import BatchSampler, shares
 from train.config import DataConfig
-from train.data import Pair, Side, balance, group_numbers, without
+from train.data.pairs import Pair, Side, balance, group_numbers, without
 from unite_search.modality import Modality
 
 

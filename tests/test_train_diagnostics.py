@@ -14,7 +14,7 @@ from PIL import Image
 pytest.importorskip("torch")
 
 from train.__main__ import main
-from train.data import Pair, Side
+from train.data.pairs import Pair, Side
 from train.diagnostics import masked_percent, mean_cosines
 from train.plane import MARGIN, SIDE
 from train.record import RECORD
@@ -118,12 +118,12 @@ def test_before_and_after_a_run(
 
 def cosines_of_export(run: Path, texts: list[str], photos: list[str]) -> dict[str, float]:
     """What the encoder that a run wrote says of all texts and photos."""
-    from unite_search.encoders.options import EncoderOptions
+    from unite_search.encoders.base import EncoderOptions
     from unite_search.encoders.unite.encoder import UniteEncoder
     from unite_search.media.load import load_image
 
     encoder = UniteEncoder(str(run / "encoder"), EncoderOptions(device="cpu", dtype="float32"))
     contents = [*(Content((text,)) for text in texts)]
     contents += [Content((load_image(Path(path), encoder.media)[0],)) for path in photos]
-    modalities = [content.modality for content in contents]
+    modalities = [content.modalities for content in contents]
     return mean_cosines(encoder.encode(contents, role="candidate"), modalities)

@@ -20,7 +20,7 @@ safetensors = pytest.importorskip("safetensors.torch")
 from gloo import in_processes, own_rows  # noqa: E402
 
 from train.config import LossConfig  # noqa: E402
-from train.data import Pair, Side  # noqa: E402
+from train.data.pairs import Pair, Side  # noqa: E402
 from train.distributed import gather_rows, process_count, process_rank, sum_gradients  # noqa: E402
 from train.grad_cache import GradCache  # noqa: E402
 from train.losses import LossOptions, Rows, info_nce, mamcl  # noqa: E402

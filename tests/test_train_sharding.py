@@ -29,7 +29,7 @@ from train.config import (  # noqa: E402
     load_config,
 )
 from train.loop import Run  # noqa: E402
-from train.unite import UniteTrainee  # noqa: E402
+from train.unite.trainee import UniteTrainee  # noqa: E402
 
 # PEFT asks a model for an attribute whose name transformers has just changed.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")

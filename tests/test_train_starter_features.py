@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from train.starter_features import Table
+from train.starter.features import Table
 
 
 def ones(keys: Sequence[str]) -> list[Any]:

@@ -23,16 +23,16 @@ from typer.testing import CliRunner
 from unite_search.cli.app import app
 from unite_search.cli.errors import run
 from unite_search.collection import Collection
-from unite_search.encoders.registry import ENCODERS
-from unite_search.places import COLLECTION_VARIABLE, HOME_VARIABLE
+from unite_search.encoders.base import ENCODERS
 from unite_search.report import IndexOptions
+from unite_search.storage.metadata import COLLECTION_VARIABLE, HOME_VARIABLE
 
 COMMANDS = sorted(command.name for command in app.registered_commands if command.name)
 MAIN = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
 from unite_search.cli import main
-from unite_search.encoders.registry import ENCODERS
+from unite_search.encoders.base import ENCODERS
 ENCODERS["toy"] = "toy:ToyEncoder"
 if __name__ == "__main__":
     main()
@@ -442,7 +442,7 @@ def test_query_words_text_and_image_become_one_composed_query(cli: Cli, shared: 
         "videos": [],
         "exclude": ["d"],
         "instruction": "e",
-        "partitions": ["image", "text"],
+        "modalities": ["image", "text"],
         "where": "width = 40",
         "top_k": 2,
         "offset": 1,

@@ -23,9 +23,9 @@ from unite_search.errors import (
     UniteSearchError,
     UnknownItemError,
 )
-from unite_search.lock import write_lock
 from unite_search.query import Query, SearchOptions
 from unite_search.report import IndexOptions, IndexReport
+from unite_search.storage.store import write_lock
 
 
 def names(result: object) -> list[str]:
@@ -50,7 +50,7 @@ def test_a_second_run_reads_nothing_again(collection: Collection, media: Path) -
 @pytest.mark.parametrize("colour", COLOURS)
 def test_text_finds_the_picture_of_its_colour(collection: Collection, media: Path, colour: str) -> None:
     collection.index([media])
-    assert names(collection.search(Query.of(colour), SearchOptions(partitions=("image",))))[0] == f"{colour}.png"
+    assert names(collection.search(Query.of(colour), SearchOptions(modalities=("image",))))[0] == f"{colour}.png"
 
 
 def test_the_query_file_itself_is_left_out_unless_asked_for(collection: Collection, media: Path) -> None:
@@ -62,10 +62,10 @@ def test_the_query_file_itself_is_left_out_unless_asked_for(collection: Collecti
 
 def test_a_renamed_file_keeps_id_and_vector(collection: Collection, media: Path) -> None:
     collection.index([media])
-    before = collection.search(Query.of("red"), SearchOptions(partitions=("image",))).hits[0]
+    before = collection.search(Query.of("red"), SearchOptions(modalities=("image",))).hits[0]
     (media / "red.png").rename(media / "crimson.png")
     report = collection.index([media])
-    after = collection.search(Query.of("red"), SearchOptions(partitions=("image",))).hits[0]
+    after = collection.search(Query.of("red"), SearchOptions(modalities=("image",))).hits[0]
     assert counts(report) == {"renamed": 1, "unchanged": 4}
     assert report.embedded == 0
     assert (after.id, after.score) == (before.id, before.score)
@@ -121,7 +121,7 @@ def test_a_deleted_file_leaves_and_its_id_is_never_given_again(collection: Colle
     assert counts(collection.index([media])) == {"removed": 4, "unchanged": 1}
     Image.new("RGB", (40, 30), (9, 9, 9)).save(media / "new.png")
     collection.index([media])
-    new = collection.search(Query.of("red"), SearchOptions(partitions=("image",))).hits
+    new = collection.search(Query.of("red"), SearchOptions(modalities=("image",))).hits
     assert len(new) == 1
     assert new[0].id not in ids
     assert collection.verify() == []
@@ -178,7 +178,7 @@ def test_a_caption_beside_a_picture_is_searchable_and_a_new_caption_replaces_it(
     (media / "red.txt").write_text("grandmother")
     (media / "red.json").write_text('{"camera": "box", "year": 1960}')
     collection.index([media])
-    hit = collection.search(Query.of("grandmother"), SearchOptions(partitions=("text+image",))).hits[0]
+    hit = collection.search(Query.of("grandmother"), SearchOptions(modalities=("text+image",))).hits[0]
     assert (Path(hit.uri).name, hit.text, hit.modality) == ("red.png", "grandmother", "image")
     assert hit.metadata["year"] == 1960
     by_year = SearchOptions(where="json_get_int(metadata, 'year') = 1960")
@@ -194,7 +194,7 @@ def test_items_are_streamed_as_they_are_known(collection: Collection, media: Pat
     items = list(collection.items())
     assert items == [collection.item(item.id) for item in items]
     assert {Path(item.uri).stem for item in items} == {*COLOURS, "note"}
-    assert [item.text for item in collection.items("kind = 'image' AND text IS NOT NULL")] == ["grandmother"]
+    assert [item.text for item in collection.items("modality = 'image' AND text IS NOT NULL")] == ["grandmother"]
     with pytest.raises(FilterError, match="nonsense"):
         list(collection.items("nonsense = 1"))
 
@@ -223,7 +223,7 @@ def test_pages_join_to_one_list(collection: Collection, media: Path) -> None:
 
 def test_excluded_text_moves_its_picture_down(collection: Collection, media: Path) -> None:
     collection.index([media])
-    options = SearchOptions(partitions=("image",))
+    options = SearchOptions(modalities=("image",))
     plain = names(collection.search(Query.of("red green"), options))
     without = names(collection.search(Query.of("red green", exclude="green"), options))
     assert without.index("green.png") > plain.index("green.png") or without[0] == "red.png"
@@ -242,9 +242,9 @@ def test_similar_finds_neighbours_of_an_item(collection: Collection, media: Path
 def test_remove_by_path_id_and_filter(collection: Collection, media: Path) -> None:
     collection.index([media])
     assert collection.remove(paths=[media / "red.png"]) == 1
-    hit = collection.search(Query.of("blue"), SearchOptions(partitions=("image",))).hits[0]
+    hit = collection.search(Query.of("blue"), SearchOptions(modalities=("image",))).hits[0]
     assert collection.remove(ids=[hit.id]) == 1
-    assert collection.remove(where="kind = 'text'") == 1
+    assert collection.remove(where="modality = 'text'") == 1
     assert sorted(names(collection.search(Query.of("x")))) == ["green.png", "white.png"]
     assert collection.remove(paths=[media]) == 2
     assert collection.verify() == []
@@ -296,7 +296,7 @@ def test_a_damaged_partition_is_said_and_rebuilt(collection: Collection, media: 
     stored.write_bytes(stored.read_bytes()[: stored.stat().st_size // 2])
     with Collection.open(collection.directory, encoder=ToyEncoder()) as opened:
         assert any("image" in message for message in opened.messages)
-        assert names(opened.search(Query.of("red"), SearchOptions(partitions=("image",))))[0] == "red.png"
+        assert names(opened.search(Query.of("red"), SearchOptions(modalities=("image",))))[0] == "red.png"
         assert opened.verify() != []
         opened.rebuild()
         assert opened.verify() == []
@@ -317,7 +317,7 @@ def test_a_second_writer_is_told_who_writes(collection: Collection, media: Path)
         [
             sys.executable,
             "-c",
-            "import sys, pathlib; from unite_search.lock import write_lock\n"
+            "import sys, pathlib; from unite_search.storage.store import write_lock\n"
             "with write_lock(pathlib.Path(sys.argv[1])): print('held', flush=True); input()",
             str(collection.directory),
         ],
@@ -346,7 +346,7 @@ def test_the_lock_is_free_again_after_an_error(collection: Collection) -> None:
 def test_lancedb_reads_the_catalog(collection: Collection, media: Path) -> None:
     collection.index([media])
     table = lancedb.connect(collection.directory / "catalog").open_table("items")
-    rows = table.search().where("kind = 'image' AND width = 40").limit(10).to_list()
+    rows = table.search().where("modality = 'image' AND width = 40").limit(10).to_list()
     assert {Path(row["uri"]).name for row in rows} == {f"{colour}.png" for colour in COLOURS}
     assert np.allclose(np.linalg.norm(np.asarray(rows[0]["embedding"], np.float32)), 1, atol=1e-3)
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from toy import ToyEncoder
 
-from unite_search.catalog import Catalog
 from unite_search.collection import Collection
+from unite_search.storage.catalog import Catalog
 
 NAMES = [f"{name}.png" for name in "abcdef"]
 STEPS = 12

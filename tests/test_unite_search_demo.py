@@ -19,7 +19,7 @@ from unite_search.demo.clips import all_clips, film, write_clip
 from unite_search.demo.library import FILM, write_library
 from unite_search.demo.pictures import Picture, all_pictures
 from unite_search.demo.questions import drawn_questions, own_questions
-from unite_search.encoders.registry import ENCODERS
+from unite_search.encoders.base import ENCODERS
 
 PICTURES = {picture.name: picture for picture in all_pictures()}
 

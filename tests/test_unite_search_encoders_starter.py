@@ -199,7 +199,7 @@ def test_weights_stay_under_60_megabytes() -> None:
 
 
 def golden_pixels() -> NDArray[np.uint8]:
-    """The picture of `train/export_starter.py` golden_pixels, drawn again: that module needs torch."""
+    """The picture of `train/starter/export.py` golden_pixels, drawn again: that module needs torch."""
     row, column, channel = np.indices((VISION_SIDE, VISION_SIDE, 3))
     drawn_pixels = (row * 3 + column * (channel + 1) + row * column // 64) % 256
     return np.asarray(drawn_pixels[None], np.uint8)
@@ -219,7 +219,7 @@ def test_vision_graph_says_the_same_on_every_processor() -> None:
 
 def test_real_photos_are_found_by_their_captions(encoder: StarterEncoder, shared_data: Path) -> None:
     """R@10 among 100 train photos, where chance is 10 %."""
-    from benchmarks.photos import embed, read_photos
+    from benchmarks.common.photos import embed, read_photos
     from unite_search.media.load import load_image
 
     photos = read_photos(shared_data, "train")[:100]

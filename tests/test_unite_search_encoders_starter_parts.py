@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from benchmarks.edits import EDITS as PIXEL_EDITS
-from benchmarks.edits import Edit as PixelEdit
+from benchmarks.quality.edit_set import EDITS as PIXEL_EDITS
+from benchmarks.quality.edit_set import Edit as PixelEdit
 from unite_search.encoders.starter import conse, descriptor, edits, phrases
 from unite_search.encoders.starter.encoder import WEIGHTS
 from unite_search.encoders.starter.tokens import PAD_ID, batches, load_tokenizer

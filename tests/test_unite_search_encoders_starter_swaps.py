@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from train.mine import DEV_SENTENCES
+from train.data.mine import DEV_SENTENCES
 from unite_search.content import Content, Image, Part
 from unite_search.encoders.base import Role
 from unite_search.encoders.starter.conse import unit

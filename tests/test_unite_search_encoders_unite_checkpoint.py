@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unite_search.encoders.registry import canonical_name, load_encoder
+from unite_search.encoders.base import canonical_name, load_encoder
 from unite_search.encoders.unite.checkpoint import find_checkpoint
 from unite_search.errors import EncoderUnavailableError, UniteSearchError
 
@@ -139,7 +139,7 @@ def test_a_model_that_is_not_here_says_how_to_get_it_and_asks_no_network(
 
 
 def test_options_are_refused_where_there_are_none() -> None:
-    from unite_search.encoders.options import EncoderOptions
+    from unite_search.encoders.base import EncoderOptions
 
     with pytest.raises(UniteSearchError, match="encoder starter has no options; given were max_pixels"):
         load_encoder("starter", EncoderOptions(max_pixels=100_000))

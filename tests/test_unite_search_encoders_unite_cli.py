@@ -18,7 +18,7 @@ pytest.importorskip("transformers")
 from unite_search.cli.app import app
 from unite_search.cli.errors import run
 from unite_search.collection import Collection
-from unite_search.manifest import Manifest
+from unite_search.storage.metadata import CollectionMetadata
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -56,7 +56,7 @@ def test_a_library_is_indexed_and_queried_and_remembers_its_encoder(
     cost = ("--max-pixels", "100352", "--max-frames", "4")
     code, out, err = cli("index", str(library), "--db", db, "--encoder", checkpoint, *cost, "--device", "cpu", "--json")
     assert (code, json.loads(out)["items"]) == (0, 4), err
-    made_by = Manifest.read(tmp_path / "db")
+    made_by = CollectionMetadata.read(tmp_path / "db")
     assert made_by.encoder == checkpoint
     assert made_by.encoder_options == {"max_pixels": 100352, "fps": 1.0, "max_frames": 4, "dtype": "float32"}
 

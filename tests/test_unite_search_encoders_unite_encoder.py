@@ -14,10 +14,10 @@ torch: Any = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from unite_search.content import Clip, Content, Image  # noqa: E402
-from unite_search.encoders.options import EncoderOptions  # noqa: E402
+from unite_search.encoders.base import EncoderOptions  # noqa: E402
 from unite_search.encoders.unite.encoder import UniteEncoder  # noqa: E402
+from unite_search.encoders.unite.execution import run_within_memory  # noqa: E402
 from unite_search.encoders.unite.inputs import InputBuilder  # noqa: E402
-from unite_search.encoders.unite.memory import run_within_memory  # noqa: E402
 from unite_search.encoders.unite.model import UniteModel  # noqa: E402
 from unite_search.encoders.unite.sizes import PixelLimits  # noqa: E402
 from unite_search.errors import EncoderUnavailableError  # noqa: E402
@@ -91,8 +91,8 @@ def test_it_counts_its_work(unite_checkpoint: Path) -> None:
     encoder = UniteEncoder(str(unite_checkpoint), CPU)
     encoder.encode(MIXED, role="candidate")
     lengths = [len(encoder.inputs.draft(content, "candidate")) for content in MIXED]
-    assert (encoder.work.items, encoder.work.tokens) == (len(MIXED), sum(lengths))
-    assert sum(lengths) <= encoder.work.padded_tokens <= len(MIXED) * max(lengths)
+    assert (encoder.workload.items, encoder.workload.tokens) == (len(MIXED), sum(lengths))
+    assert sum(lengths) <= encoder.workload.padded_tokens <= len(MIXED) * max(lengths)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from tiny_unite import CONFIG, DIM, write_adapter  # noqa: E402
 
 from unite_search.content import Content  # noqa: E402
-from unite_search.encoders.options import EncoderOptions  # noqa: E402
+from unite_search.encoders.base import EncoderOptions  # noqa: E402
 from unite_search.encoders.unite.encoder import UniteEncoder  # noqa: E402
 from unite_search.errors import EncoderUnavailableError  # noqa: E402
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from unite_search.content import Clip, Content, Image, Part
-from unite_search.encoders.unite.instructions import DEFAULT_INSTRUCTIONS
-from unite_search.encoders.unite.prompts import prompt_of
+from unite_search.encoders.unite.prompts import DEFAULT_INSTRUCTIONS, prompt_of
 
 IMAGE = Image(np.zeros((4, 4, 3), np.uint8))
 CLIP = Clip(np.zeros((2, 4, 4, 3), np.uint8), np.arange(2.0))
@@ -54,7 +53,7 @@ def test_a_query_carries_its_instruction_before_its_content(name: str, official:
 def test_every_kind_of_query_has_a_default_and_an_empty_instruction_is_none() -> None:
     for parts in ((IMAGE,), (CLIP,), ("red",), (IMAGE, "red"), (CLIP, "red"), (IMAGE, CLIP), (IMAGE, CLIP, "red")):
         content = Content(parts)
-        default = DEFAULT_INSTRUCTIONS[content.modality]
+        default = DEFAULT_INSTRUCTIONS[content.modalities]
         assert f"user\n{default}\n" in prompt_of(content, "query")
         assert prompt_of(Content(parts, instruction=""), "query") == prompt_of(content, "candidate")
 

@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 from toy import LOG_VARIABLE, ToyEncoder, digest_of_content
 
-from unite_search.catalog import Catalog
 from unite_search.collection import Collection
 from unite_search.content import Content
 from unite_search.media.load import load_image
+from unite_search.storage.catalog import Catalog
 
 PICTURES = 240
 KILLS = 50
@@ -32,7 +32,7 @@ import sys
 import time
 from pathlib import Path
 from toy import ToyEncoder
-from unite_search import ingest
+from unite_search.ingest import pipeline
 from unite_search.collection import Collection
 from unite_search.report import IndexOptions
 
@@ -43,7 +43,7 @@ class SlowEncoder(ToyEncoder):
 
 
 if __name__ == "__main__":
-    ingest.COMMIT_ITEMS = int(sys.argv[3])
+    pipeline.COMMIT_ITEMS = int(sys.argv[3])
     with Collection.open(sys.argv[1], encoder=SlowEncoder(), create=True) as collection:
         print("open", flush=True)
         collection.index([Path(sys.argv[2])], IndexOptions(workers=1, batch_size=4))

@@ -23,7 +23,7 @@ from drawn_media import (
     write_clip,
 )
 
-from unite_search.encoders.base import MediaSpec, UniformFrames
+from unite_search.content import MediaSpec, UniformFrames
 from unite_search.errors import UnreadableFileError
 from unite_search.media.digest import content_hash
 from unite_search.media.load import load_clip, load_image

@@ -23,11 +23,11 @@ from drawn_media import (
     write_huge_png,
 )
 
-from unite_search.content import Clip, Image
-from unite_search.encoders.base import MediaSpec, UniformFrames
+from unite_search.content import Clip, Image, MediaSpec, UniformFrames
 from unite_search.errors import UnreadableFileError
 from unite_search.media.read import read_file
-from unite_search.media.types import Draft, Facts, Kind, MediaFile, ReadOptions
+from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions
+from unite_search.modality import ModalityName
 
 OPTIONS = ReadOptions(media=MediaSpec(image_side=24, frame_side=24, sampler=UniformFrames(4)))
 SRT = "1\n00:00:01,000 --> 00:00:02,000\nearly\n\n2\n00:00:08,500 --> 00:00:09,000\nlate\n"
@@ -56,7 +56,7 @@ def test_an_image_alone_and_with_its_sidecars(tmp_path: Path) -> None:
     facts, (draft,) = read(found(tmp_path / "a.png", "image", *beside))
     assert facts.metadata == {"stars": 5}
     assert draft.content.parts[0] == draft.text == "four squares"
-    assert draft.content.modality.partition == "text+image"
+    assert draft.content.modalities.partition == "text+image"
 
 
 def test_a_short_clip_is_one_item(tmp_path: Path) -> None:
@@ -103,9 +103,9 @@ def test_a_gif_is_a_clip_when_it_moves(tmp_path: Path) -> None:
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:], duration=200)
     frames[0].save(tmp_path / "still.gif")
     facts, (draft,) = read(found(tmp_path / "moving.gif", "image"))
-    assert draft.content.modality.partition == "video"
+    assert draft.content.modalities.partition == "video"
     assert facts.duration_s == pytest.approx(1.0, abs=0.01)
-    assert read(found(tmp_path / "still.gif", "image"))[1][0].content.modality.partition == "image"
+    assert read(found(tmp_path / "still.gif", "image"))[1][0].content.modalities.partition == "image"
 
 
 def test_a_text_gives_passages_and_subtitles_their_times(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_text_gives_passages_and_subtitles_their_times(tmp_path: Path) -> None
     assert (subtitles.text, subtitles.start_s, subtitles.end_s) == ("early late", 1.0, 9.0)
 
 
-def bad_files(folder: Path) -> dict[str, tuple[Kind, str]]:
+def bad_files(folder: Path) -> dict[str, tuple[ModalityName, str]]:
     """Files that cannot be read, each with the beginning of its reason."""
     quadrants(640, 480).save(folder / "truncated.jpg", quality=95)
     os.truncate(folder / "truncated.jpg", (folder / "truncated.jpg").stat().st_size // 2)

@@ -35,7 +35,7 @@ def skipped(folder: Path) -> dict[str, str]:
 def test_files_come_sorted_with_their_kinds_and_the_rest_is_ignored(tmp_path: Path) -> None:
     put(tmp_path, "b.JPG", "a.mp4", "notes.md", "sub/c.heic", "sub/deep/d.webm", "program.py", "no_suffix")
     put(tmp_path, ".hidden.jpg", ".cache/e.jpg", "x.jpg/inside.png")
-    found = {file.path.name: file.kind for file in scan([tmp_path], exclude=[]) if isinstance(file, MediaFile)}
+    found = {file.path.name: file.modality for file in scan([tmp_path], exclude=[]) if isinstance(file, MediaFile)}
     assert found == {
         "a.mp4": "video",
         "b.JPG": "image",

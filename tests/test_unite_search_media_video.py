@@ -29,7 +29,7 @@ from drawn_media import (
 )
 from numpy.typing import NDArray
 
-from unite_search.encoders.base import UniformFrames
+from unite_search.content import UniformFrames
 from unite_search.errors import UnreadableFileError
 from unite_search.media.video import Video
 

@@ -83,9 +83,9 @@ def test_an_upload_finds_its_like_and_not_itself(served: tuple[httpx.Client, Ser
 def test_an_item_with_words_is_one_composed_query(served: tuple[httpx.Client, Service, Path]) -> None:
     client, service, folder = served
     red = search(client, texts=["red"])["hits"][0]["id"]
-    found = search(client, ids=[red], texts=["green"], partitions=["image"])
+    found = search(client, ids=[red], texts=["green"], modalities=["image"])
     expected = service.reader(None).collection.search(
-        Query.of("green", image=folder / "media" / "red.png"), SearchOptions(partitions=("image",))
+        Query.of("green", image=folder / "media" / "red.png"), SearchOptions(modalities=("image",))
     )
     assert [hit["id"] for hit in found["hits"]] == [hit.id for hit in expected.hits]
 
@@ -110,7 +110,7 @@ def test_pages_join_to_the_whole_list_and_end(client: httpx.Client) -> None:
 
 def test_a_filter_and_partitions_restrict(client: httpx.Client) -> None:
     assert names(search(client, texts=["red"], where="name LIKE 'b%'")) == ["blue.png"]
-    assert names(search(client, texts=["red"], partitions=["text"])) == ["note.txt"]
+    assert names(search(client, texts=["red"], modalities=["text"])) == ["note.txt"]
     assert search(client, texts=["red"], where="width > 4000")["hits"] == []
 
 

@@ -15,7 +15,7 @@ CONDITIONS = st.sampled_from(
         "width < 41",
         "width >= 100",
         "name LIKE '%.png'",
-        "kind = 'image'",
+        "modality = 'image'",
         "start_s IS NULL",
         "text IS NOT NULL",
         "id IN (0, 1, 2)",

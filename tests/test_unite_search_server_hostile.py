@@ -24,11 +24,11 @@ from served import PATIENCE_S, get, post, serving, toy_collection, until
 from unite_search.errors import UniteSearchError
 from unite_search.server.fetch import fetch, public_address
 from unite_search.server.guard import RateLimit
+from unite_search.server.job_pool import Workers
 from unite_search.server.jobs import Loaded
 from unite_search.server.problems import Refusal
 from unite_search.server.settings import Limits, Settings
 from unite_search.server.uploads import Uploads
-from unite_search.server.workers import Workers
 
 TOKEN = "correct horse battery"
 LIMITS = Limits(
@@ -84,7 +84,7 @@ def test_no_parameter_takes_a_path(address: str, path: str) -> None:
         ("POST", "/api/v1/search", {"uploads": [path]}),
         ("POST", "/api/v1/search", {"ids": [path]}),
         ("POST", "/api/v1/search", {"texts": ["a"], "collection": path}),
-        ("POST", "/api/v1/search", {"texts": ["a"], "partitions": [path]}),
+        ("POST", "/api/v1/search", {"texts": ["a"], "modalities": [path]}),
     ]
     for method, url, body in asked:
         status, text = raw(address, method, url, body)

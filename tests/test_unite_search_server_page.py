@@ -341,10 +341,10 @@ def test_the_page_asks_for_the_token_once(browser: Browser, library: Path) -> No
 
 
 def test_a_run_of_index_is_shown_while_it_goes_on(page: Page, library: Path) -> None:
-    from unite_search.activity import told
+    from unite_search.ingest.progress import progress_file
     from unite_search.report import Progress
 
-    with told(library / "db", None) as tell:
+    with progress_file(library / "db", None) as tell:
         tell(Progress(stage="index", files_total=400, files_done=100, scan_finished=True, remaining_s=65.0))
         expect(page.locator("#indexing-text")).to_have_text("Indexing: 100 of 400 files, 1:05 left")
         assert page.locator("#indexing-bar").evaluate("bar => bar.value / bar.max") == 0.25

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unite_search.content import Clip, Content, Image, Part
-from unite_search.encoders.base import MediaSpec, Role, UniformFrames
+from unite_search.content import Clip, Content, Image, MediaSpec, Part, UniformFrames
+from unite_search.encoders.base import EncoderDefaults, Role
 from unite_search.modality import Modality
 
 GRID = 4
@@ -19,7 +19,7 @@ LOG_VARIABLE = "TOY_ENCODER_LOG"
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
 
 
-class ToyEncoder:
+class ToyEncoder(EncoderDefaults):
     """Pictures become their mean colours on a grid, colour words the colour, other words noise from their hash.
 
     Where `$TOY_ENCODER_LOG` names a file, each embedded candidate appends a line to it before `encode` returns.

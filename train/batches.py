@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.config import DataConfig
-from train.data import Pair
+from train.data.pairs import Pair
 from unite_search.modality import Modality
 
 

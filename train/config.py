@@ -25,7 +25,7 @@ class SourceConfig:
     """One source of pairs.
 
     Attributes:
-        kind: a name in `train.sources.SOURCES`.
+        kind: a name in `train.data.sources.SOURCES`.
         path: the file or folder that it reads, relative to where the command runs.
         media: folder that relative media paths start from; without one, the folder of `path`.
         weight: its share of every batch, relative to the other sources.
@@ -77,7 +77,8 @@ class ModelConfig:
         sharded: keep a piece of the language model's weights in each process of torchrun, see `train.sharding`.
         vision_cache_mb: room for what the frozen vision tower made of photos and clips; where a batch fits into it,
             GradCache's second pass does without the tower.
-        views: edits of `train.edits`; the starter's head meets each photo as it is or after one of them, at random.
+        views: edits of `train.data.photo_edits`; the starter's head is shown each photo as it is or after one of them,
+            at random.
     """
 
     kind: str = "starter-head"

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from train.data import Pair, Side
+from train.data.pairs import Pair, Side
 from train.distributed import process_count, process_rank
 from train.loop import Run
 from train.plane import draw_plane
@@ -47,7 +47,7 @@ def diagnose(run: Run, picture: Path) -> dict[str, Any]:
     if run.config.loss.stage == 2:
         _warn(masked)
     sides = _some_sides([pair for pairs in batches for pair in pairs])
-    modalities = [side.modality for side in sides]
+    modalities = [side.modalities for side in sides]
     states = _embedded_states(run, sides)
     if process_rank() == 0:
         draw_plane(states, modalities, picture)
@@ -67,7 +67,7 @@ def masked_percent(batches: Sequence[Sequence[Pair]]) -> dict[str, list[float]]:
     shares: defaultdict[str, list[float]] = defaultdict(list)
     for pairs in batches:
         rows = Counter(pair.wanted for pair in pairs)
-        kinds = {(pair.query.modality, pair.wanted) for pair in pairs}
+        kinds = {(pair.query.modalities, pair.wanted) for pair in pairs}
         for given, wanted in sorted(kinds):
             hidden = (len(pairs) - rows[wanted]) / max(1, len(pairs) - 1)
             shares[f"{given.partition} -> {wanted.partition}"].append(round(100 * hidden, 1))
@@ -117,5 +117,5 @@ def _embedded(run: Run, sides: Sequence[Side]) -> NDArray[np.float32]:
 def _some_sides(pairs: Sequence[Pair]) -> list[Side]:
     """The first few sides of each modality, each once."""
     sides = dict.fromkeys(side for pair in pairs for side in (pair.query, pair.candidate))
-    kinds = sorted({side.modality for side in sides})
-    return [side for kind in kinds for side in [side for side in sides if side.modality == kind][:SIDES_EACH]]
+    kinds = sorted({side.modalities for side in sides})
+    return [side for kind in kinds for side in [side for side in sides if side.modalities == kind][:SIDES_EACH]]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from train.checkpoints import Progress
-from train.data import balance
+from train.data.pairs import balance
 from train.loop import Run
 
 BATCHES_SHOWN = 3

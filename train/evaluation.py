@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from train.config import RunConfig, SourceConfig
-from train.data import Pair, Side
-from train.sources import captioned
+from train.data.pairs import Pair, Side
+from train.data.sources import captioned
 from train.trainee import Trainee
 from unite_search.encoders.base import Role
 

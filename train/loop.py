@@ -15,7 +15,8 @@ from train.batches import BatchSampler
 from train.checkpoints import Checkpointer, MetricsLog, Progress, read_metrics, seed_everything
 from train.config import OptimiserConfig, TrainConfig
 from train.curves import draw_curves
-from train.data import without
+from train.data.pairs import without
+from train.data.sources import read_pairs
 from train.distributed import first_process_first, process_count, process_rank, sum_gradients
 from train.evaluation import Evaluation
 from train.grad_cache import GradCache
@@ -24,7 +25,6 @@ from train.optimise import Average, Weights, rate_share
 from train.record import refuse_another, write_record
 from train.sharding import optimiser_state_in_pieces, whole
 from train.shared_batch import Chunk, SharedBatch
-from train.sources import read_pairs
 from train.trainee import Trainee, load_trainee
 
 TOLD = ("step", "loss", "gradient_norm", "learning_rate", "seconds")

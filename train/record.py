@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from train.config import TrainConfig
-from train.data import Pair, balance
+from train.data.pairs import Pair, balance
 
 RECORD = "run.json"
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 
 from train.config import LossConfig
-from train.data import Pair, Side, group_numbers
+from train.data.pairs import Pair, Side, group_numbers
 from train.distributed import gather_rows, process_rank
 from train.losses import LossOptions, Rows, info_nce, mamcl
 from unite_search.encoders.base import Role

@@ -10,12 +10,12 @@ from typing import Protocol, cast
 import torch
 
 from train.config import ModelConfig
-from train.data import Pair, Side
+from train.data.pairs import Pair, Side
 from unite_search.encoders.base import Role
 
 TRAINEES: dict[str, str] = {
-    "starter-head": "train.starter:StarterTrainee",
-    "unite": "train.unite:UniteTrainee",
+    "starter-head": "train.starter.trainee:StarterTrainee",
+    "unite": "train.unite.trainee:UniteTrainee",
 }
 
 

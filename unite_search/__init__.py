@@ -1,7 +1,8 @@
 """Multimodal search over folders of videos, images and text.
 
 Ask with a text, a picture, a clip, or several together. `Collection` is where to start. Names are imported when they
-are first used, so that `import unite_search` costs nothing.
+are first used, so that `import unite_search` costs nothing. What is listed in `__all__` is public; everything else may
+change without notice.
 
 Example:
     >>> from unite_search import Collection, Query
@@ -16,10 +17,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from indexers.spec import IndexConfig
     from unite_search.collection import Collection
-    from unite_search.content import Clip, Content, Image
-    from unite_search.encoders.base import Encoder, MediaSpec, UniformFrames
-    from unite_search.encoders.registry import load_encoder
+    from unite_search.content import Clip, Content, FrameSampler, Image, MediaSpec, Part, UniformFrames
+    from unite_search.encoders.base import Encoder, EncoderDefaults, EncoderOptions, Role, Workload, load_encoder
     from unite_search.errors import (
         CollectionLockedError,
         CollectionNotFoundError,
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
         UnknownItemError,
         UnreadableFileError,
     )
-    from unite_search.gallery import write_gallery
+    from unite_search.gallery import Section, write_gallery
+    from unite_search.item import Item
     from unite_search.media.types import Skipped
-    from unite_search.modality import Modality
+    from unite_search.modality import Modality, ModalityName
     from unite_search.query import Hit, Query, SearchOptions, SearchResult
-    from unite_search.report import IndexOptions, IndexReport, Progress, Status
+    from unite_search.report import IndexOptions, IndexReport, Progress, ProgressCallback, Stage, Status
+    from unite_search.search import QueryVector
+    from unite_search.storage.export import ExportReport
 
 __version__ = "0.1.0"
 
@@ -45,35 +49,56 @@ __all__ = [
     "CollectionNotFoundError",
     "Content",
     "Encoder",
+    "EncoderDefaults",
     "EncoderMismatchError",
+    "EncoderOptions",
     "EncoderUnavailableError",
+    "ExportReport",
     "FilterError",
+    "FrameSampler",
     "Hit",
     "Image",
+    "IndexConfig",
     "IndexOptions",
     "IndexReport",
+    "Item",
     "MediaSpec",
     "Modality",
+    "ModalityName",
+    "Part",
     "Progress",
+    "ProgressCallback",
     "Query",
+    "QueryVector",
+    "Role",
     "SearchOptions",
     "SearchResult",
+    "Section",
     "Skipped",
+    "Stage",
     "Status",
     "UniformFrames",
     "UniteSearchError",
     "UnknownItemError",
     "UnreadableFileError",
+    "Workload",
     "load_encoder",
     "write_gallery",
 ]
 
 _HOMES = {
-    "collection": ("Collection",),
-    "content": ("Clip", "Content", "Image"),
-    "encoders.base": ("Encoder", "MediaSpec", "UniformFrames"),
-    "encoders.registry": ("load_encoder",),
-    "errors": (
+    "indexers.spec": ("IndexConfig",),
+    "unite_search.collection": ("Collection",),
+    "unite_search.content": ("Clip", "Content", "FrameSampler", "Image", "MediaSpec", "Part", "UniformFrames"),
+    "unite_search.encoders.base": (
+        "Encoder",
+        "EncoderDefaults",
+        "EncoderOptions",
+        "Role",
+        "Workload",
+        "load_encoder",
+    ),
+    "unite_search.errors": (
         "CollectionLockedError",
         "CollectionNotFoundError",
         "EncoderMismatchError",
@@ -83,11 +108,14 @@ _HOMES = {
         "UnknownItemError",
         "UnreadableFileError",
     ),
-    "gallery": ("write_gallery",),
-    "media.types": ("Skipped",),
-    "modality": ("Modality",),
-    "query": ("Hit", "Query", "SearchOptions", "SearchResult"),
-    "report": ("IndexOptions", "IndexReport", "Progress", "Status"),
+    "unite_search.gallery": ("Section", "write_gallery"),
+    "unite_search.item": ("Item",),
+    "unite_search.media.types": ("Skipped",),
+    "unite_search.modality": ("Modality", "ModalityName"),
+    "unite_search.query": ("Hit", "Query", "SearchOptions", "SearchResult"),
+    "unite_search.report": ("IndexOptions", "IndexReport", "Progress", "ProgressCallback", "Stage", "Status"),
+    "unite_search.search": ("QueryVector",),
+    "unite_search.storage.export": ("ExportReport",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -95,7 +123,7 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 def __getattr__(name: str) -> object:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    value = getattr(import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     return value
 

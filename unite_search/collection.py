@@ -1,43 +1,39 @@
-"""`Collection`: an encoder, a catalog and its partitions in one folder. The only place where the three meet."""
+"""`Collection`: the public interface to one collection. Only here do encoder, catalog and vector indexes meet."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unite_search.activity import told
-from unite_search.encoder_choice import EncoderChoice
-from unite_search.encoders.base import Encoder
-from unite_search.encoders.options import EncoderOptions
-from unite_search.encoders.registry import DEFAULT_ENCODER, load_encoder
+from indexers.spec import IndexConfig
+from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, EncoderOptions, load_encoder
 from unite_search.errors import UniteSearchError, UnknownItemError
-from unite_search.export import ExportReport, Source, export_partitions
-from unite_search.imports import import_vectors
-from unite_search.ingest import Ingest
+from unite_search.ingest.pipeline import Ingest
+from unite_search.ingest.progress import Meter, progress_file
 from unite_search.item import ITEM_COLUMNS, Item
-from unite_search.manifest import FILE_NAME, IdCounter, Manifest
 from unite_search.media.types import ReadOptions
 from unite_search.media.uri import absolute
-from unite_search.places import collection_directory
-from unite_search.progress import Meter
 from unite_search.query import Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
 from unite_search.search import QueryVector, encode_query, find
-from unite_search.selection import any_of
-from unite_search.status import read_status
-from unite_search.store import Store
+from unite_search.storage.catalog import any_of
+from unite_search.storage.export import ExportReport, Source, export_partitions
+from unite_search.storage.imports import import_vectors
+from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter, collection_directory
+from unite_search.storage.store import Store
 
 AnyPath = str | PathLike[str]
 
 
 class Collection:
-    """Items of one encoder, searchable. A reader sees the state at `open` until it calls `refresh`.
+    """A searchable set of items that one encoder embedded. It shows the state at `open` until `refresh` is called.
 
     Example:
         >>> with Collection.open("./db", create=True) as collection:  # doctest: +SKIP
@@ -46,10 +42,16 @@ class Collection:
     """
 
     def __init__(
-        self, directory: Path, encoder: str | Encoder | None = None, options: EncoderOptions | None = None
+        self,
+        directory: Path,
+        encoder: str | Encoder | None = None,
+        options: EncoderOptions | None = None,
+        index: IndexConfig | None = None,
     ) -> None:
-        self._store = Store(directory)
-        self._choice = EncoderChoice(self._store, encoder, options)
+        self._store = Store(directory, index)
+        self._given = encoder
+        self._options = options or EncoderOptions()
+        self._store.metadata.refuse_other_name(directory, encoder)
 
     @classmethod
     def open(
@@ -58,26 +60,30 @@ class Collection:
         *,
         encoder: str | Encoder | None = None,
         options: EncoderOptions | None = None,
+        index: IndexConfig | None = None,
         create: bool = False,
     ) -> Collection:
         """Open a collection.
 
         Args:
-            directory: its folder; None for the default collection.
-            encoder: name, folder or object; None for the one that made the collection, or the default for a new one.
-            options: of an encoder given by name; a collection remembers those that change vectors.
-            create: make the collection when it is not there.
+            directory: the folder of the collection; None for the default collection.
+            encoder: a name, a folder or an object. None for the encoder that built the collection, or for the default
+                encoder in a new one.
+            options: for an encoder given by name. The collection remembers those that change the vectors.
+            index: kind, recall and memory of the vector indexes; the collection remembers them with its next change.
+                None for what it remembers. `rebuild` converts the indexes that exist.
+            create: create the collection if it does not exist.
 
         Raises:
-            CollectionNotFoundError: there is none, and `create` is not set.
-            EncoderMismatchError: it was built by another encoder.
+            CollectionNotFoundError: there is no collection, and `create` is not set.
+            EncoderMismatchError: the collection was built by another encoder.
         """
         folder = collection_directory() if directory is None else Path(directory).expanduser().absolute()
         if create and not (folder / FILE_NAME).exists():
             chosen = DEFAULT_ENCODER if encoder is None else encoder
             encoder = load_encoder(chosen, options) if isinstance(chosen, str) else chosen
-            Store.create(folder, Manifest.of(encoder))
-        return cls(folder, encoder, options)
+            Store.create(folder, CollectionMetadata.of(encoder, index))
+        return cls(folder, encoder, options, index)
 
     def __enter__(self) -> Collection:
         return self
@@ -86,17 +92,17 @@ class Collection:
         self.close()
 
     def close(self) -> None:
-        """Let go of the files; the collection cannot be used any more."""
+        """Close the files. The collection cannot be used afterwards."""
         self._store.partitions.clear()
 
     @property
     def directory(self) -> Path:
-        """The folder it lives in."""
+        """The folder of the collection."""
         return self._store.directory
 
     @property
     def messages(self) -> list[str]:
-        """What was repaired while opening, one line each."""
+        """What was repaired when the collection was opened, one line each."""
         return self._store.messages
 
     @property
@@ -107,19 +113,22 @@ class Collection:
     @property
     def encoder_name(self) -> str:
         """Name of the encoder that made the vectors."""
-        return self._store.manifest.encoder
+        return self._store.metadata.encoder
 
-    @property
+    @cached_property
     def encoder(self) -> Encoder:
         """The encoder, loaded when first needed.
 
         Raises:
             EncoderMismatchError: the installed encoder of that name makes other vectors.
         """
-        return self._choice.encoder
+        return self._store.metadata.load_encoder(self.directory, self._given, self._options)
 
     def refresh(self) -> bool:
-        """See what others have written; returns whether there was anything. Other threads may search meanwhile."""
+        """Move to the newest state that a writer has committed; return whether it is newer.
+
+        Other threads may search meanwhile.
+        """
         return self._store.refresh()
 
     def index(
@@ -128,17 +137,22 @@ class Collection:
         options: IndexOptions | None = None,
         progress: ProgressCallback | None = None,
     ) -> IndexReport:
-        """Bring the collection in step with some folders or files; without any, with those indexed before.
+        """Index folders and files: embed what is new or changed, and remove what was deleted.
 
-        New and changed files are embedded, renamed ones keep their vectors, deleted ones leave. Safe to
-        interrupt or kill at any moment: the next run goes on where this one stopped.
+        Renamed files keep their vectors. A run can be interrupted or killed at any moment; the next run continues
+        where it stopped.
+
+        Args:
+            paths: folders and files. Without any, those that were indexed before.
+            options: how to read and embed.
+            progress: called several times a second.
 
         Raises:
             CollectionLockedError: another process is writing.
             UniteSearchError: a path does not exist.
         """
         options = options or IndexOptions()
-        roots = [absolute(Path(path).expanduser()) for path in paths or self._store.manifest.roots]
+        roots = [absolute(Path(path).expanduser()) for path in paths or self._store.metadata.roots]
         if not roots:
             raise UniteSearchError("nothing to index: name a folder or a file")
         started = time.monotonic()
@@ -148,7 +162,7 @@ class Collection:
             unused = IdCounter(self.directory, used_below=0)
             report = self._ingest(reading, meter, unused).dry_run(roots, exclude=[self.directory])
         else:
-            with self._store.writing() as ids, told(self.directory, progress) as tell:
+            with self._store.writing() as ids, progress_file(self.directory, progress) as tell:
                 meter = Meter(tell)
                 self._store.remember(roots, reading)
                 report = self._ingest(reading, meter, ids).run(
@@ -174,7 +188,7 @@ class Collection:
         return self._answer(vector, options or SearchOptions(), encode_s=time.perf_counter() - started)
 
     def similar(self, item_id: int, options: SearchOptions | None = None) -> SearchResult:
-        """Find the neighbours of an item that is in the collection; no encoder is needed.
+        """Find the nearest neighbours of an item of the collection. The encoder is not loaded.
 
         Raises:
             UnknownItemError: there is no such item.
@@ -184,7 +198,7 @@ class Collection:
         return self.search_vector(vector, options)
 
     def search_vector(self, vector: QueryVector, options: SearchOptions | None = None) -> SearchResult:
-        """Answer a query that is encoded already.
+        """Answer a query that has been encoded already.
 
         Raises:
             FilterError: the filter cannot be evaluated.
@@ -192,7 +206,7 @@ class Collection:
         return self._answer(vector, options or SearchOptions(), encode_s=0.0)
 
     def item(self, item_id: int) -> Item:
-        """What is known of an item.
+        """Return what the catalog knows of an item.
 
         Raises:
             UnknownItemError: there is no such item.
@@ -200,7 +214,7 @@ class Collection:
         return Item.of(self._row(item_id, ITEM_COLUMNS))
 
     def items(self, where: str | None = None) -> Iterator[Item]:
-        """Stream all items, or those that a SQL expression accepts, as they are when the first is read.
+        """Stream all items, or those that match a SQL expression, as of the first read.
 
         Raises:
             FilterError: the expression cannot be evaluated.
@@ -209,7 +223,7 @@ class Collection:
             return map(Item.of, catalog.stream(ITEM_COLUMNS, where))
 
     def count(self, *, paths: Sequence[AnyPath] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
-        """How many items `remove` would take out, given the same.
+        """Count the items that `remove` would remove with the same arguments.
 
         Raises:
             FilterError: the expression cannot be evaluated.
@@ -217,7 +231,7 @@ class Collection:
         return len(self._store.catalog.ids_where(any_of(paths, ids, where)))
 
     def remove(self, *, paths: Sequence[AnyPath] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
-        """Take items out of the collection, never the files themselves; returns how many.
+        """Remove items from the collection, never the files themselves; return how many.
 
         Args:
             paths: files, or folders with everything below.
@@ -233,7 +247,7 @@ class Collection:
             return self._store.catalog.remove(condition)
 
     def rebuild(self) -> dict[str, int]:
-        """Make the partitions anew from the catalog; returns their sizes.
+        """Rebuild the vector indexes from the catalog; return the number of items in each partition.
 
         Raises:
             CollectionLockedError: another process is writing.
@@ -241,7 +255,7 @@ class Collection:
         return self._store.rebuild()
 
     def verify(self) -> list[str]:
-        """Read everything and compare catalog, partitions and checksums; returns the problems found."""
+        """Read everything and compare catalog, partitions and checksums; return the problems found, one line each."""
         return self._store.verify()
 
     def export(self, directory: AnyPath) -> ExportReport:
@@ -250,18 +264,18 @@ class Collection:
         Raises:
             UniteSearchError: the folder is not empty.
         """
-        made_by = self._store.manifest
+        made_by = self._store.metadata
         source = Source(encoder=made_by.encoder, fingerprint=made_by.fingerprint, dim=made_by.dim)
         return export_partitions(self._store.catalog, source, Path(directory).expanduser())
 
     @classmethod
     def from_export(cls, source: AnyPath, directory: AnyPath | None = None) -> Collection:
-        """Make a new collection of exported vectors: our own export, or a plain clip-retrieval folder.
+        """Create a collection from exported vectors: an export of `export`, or a plain clip-retrieval folder.
 
         A folder that does not say which encoder made its vectors can be searched by `similar` only.
 
         Raises:
-            UniteSearchError: nothing to import, or there is a collection in `directory` already.
+            UniteSearchError: there is nothing to import, or there is a collection in `directory` already.
         """
         folder = collection_directory() if directory is None else Path(directory).expanduser().absolute()
         if (folder / FILE_NAME).exists():
@@ -270,9 +284,8 @@ class Collection:
         return cls(folder)
 
     def status(self) -> Status:
-        """What the collection holds."""
-        with self._store.reading() as (catalog, _):
-            return read_status(self.directory, self._store.manifest, catalog)
+        """Count what the collection holds."""
+        return self._store.status()
 
     def _answer(self, vector: QueryVector, options: SearchOptions, *, encode_s: float) -> SearchResult:
         started = time.perf_counter()
@@ -289,7 +302,7 @@ class Collection:
         return row
 
     def _read_options(self, options: IndexOptions) -> ReadOptions:
-        before = self._store.manifest
+        before = self._store.metadata
         return ReadOptions(
             media=self.encoder.media,
             segments=before.segments if options.segments is None else options.segments,

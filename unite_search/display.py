@@ -1,4 +1,4 @@
-"""How paths, texts and times are written for people: one line each, and nothing in them that steers a terminal."""
+"""Format paths, texts, times and sizes for people: on one line, without characters that control a terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _escaped(character: str) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """The path, relative when it is below the working directory."""
+    """Return the path for display, relative if it is below the working directory."""
     try:
         return printable(str(path.relative_to(Path.cwd())))
     except (ValueError, FileNotFoundError):
@@ -32,27 +32,27 @@ def shown_path(path: Path) -> str:
 
 
 def one_line(text: str, length: int) -> str:
-    """The text on one line, cut to `length` characters."""
+    """Put a text on one line and cut it to `length` characters."""
     line = printable(" ".join(text.split()))
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
 
 
 def clock(seconds: float) -> str:
-    """Seconds as mm:ss, or h:mm:ss from an hour on."""
+    """Format seconds as mm:ss, or as h:mm:ss from one hour on."""
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
 
 
 def time_range(start_s: float | None, end_s: float | None) -> str:
-    """A part of a clip, as mm:ss-mm:ss; empty where time has no meaning."""
+    """Format a segment as mm:ss-mm:ss; return an empty text for an item without time."""
     if start_s is None or end_s is None:
         return ""
     return f"{clock(start_s)}-{clock(end_s)}"
 
 
 def file_size(size_bytes: float) -> str:
-    """A size with the unit that suits it."""
+    """Format a size with a suitable unit."""
     for unit in ("bytes", "KB", "MB", "GB"):
         if size_bytes < 1000:
             return f"{size_bytes:.0f} {unit}" if unit == "bytes" else f"{size_bytes:.1f} {unit}"
@@ -61,5 +61,5 @@ def file_size(size_bytes: float) -> str:
 
 
 def counted(count: int, singular: str) -> str:
-    """A count with its noun, as `1 item` or `2 items`."""
+    """Format a count with its noun, such as `1 item` or `2 items`."""
     return f"{count:,} {singular}" + ("" if count == 1 else "s")

@@ -1,4 +1,4 @@
-"""What can go wrong, as a user meets it.
+"""The errors that a user can meet.
 
 UniteSearchError
   CollectionNotFoundError   there is no collection where one was expected
@@ -12,7 +12,7 @@ UniteSearchError
 
 
 class UniteSearchError(Exception):
-    """Base of the errors that a user can mend; the message says how."""
+    """Base class of errors that a user can fix; the message says how."""
 
 
 class CollectionNotFoundError(UniteSearchError):

@@ -1,6 +1,6 @@
-"""A page that shows queries and their hits: one HTML file with everything in it, and no request to anywhere.
+"""A self-contained HTML page of queries and their hits; it makes no network requests.
 
-A clip is shown as a strip of frames side by side in one picture; the style sheet plays it under the pointer.
+A video is shown as a strip of frames in one picture, which the style sheet plays under the pointer.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from indexers.atomic import write_text
 from unite_search.display import one_line, printable, time_range
 from unite_search.errors import UnreadableFileError
-from unite_search.files import write_atomically
 from unite_search.media.preview import contact_strip, image_thumbnail
 from unite_search.media.uri import uri_to_path
 from unite_search.query import Hit, Query, SearchResult
@@ -36,10 +36,10 @@ class Section(NamedTuple):
 
     Attributes:
         title: heading.
-        query: None where there is nothing to show of it but the title.
-        result: its hits.
-        facts: a line above the hits; None says how many were searched and how long it took.
-        right: ids of hits that are marked as right.
+        query: the query to show; None to show only the title.
+        result: the hits.
+        facts: the line above the hits. None for the number of items searched and the time taken.
+        right: ids of hits to mark as correct.
     """
 
     title: str
@@ -55,13 +55,13 @@ def write_gallery(
     """Write the page.
 
     Args:
-        path: the HTML file; replaced when it is there.
+        path: the HTML file; an existing file is replaced.
         sections: (title, query, result) of each query, in order; see `Section`.
-        heading: what stands above all of them.
+        heading: heading of the page.
     """
     style = files("unite_search").joinpath("gallery.css").read_text(encoding="utf-8")
     body = "\n".join(_section(Section(*section)) for section in sections)
-    write_atomically(
+    write_text(
         path,
         f"""<!doctype html>
 <html lang="en">
@@ -142,7 +142,7 @@ def _card(hit: Hit, *, is_right: bool) -> str:
 
 
 def _face(hit: Hit, path: Path) -> str:
-    """What a hit looks like: its picture, its frames, or its passage."""
+    """Return the picture, the frames or the passage of a hit."""
     picture = ""
     if hit.modality == "video":
         picture = _strip(path, hit.start_s, hit.end_s)
@@ -169,7 +169,7 @@ def _strip(path: Path, start_s: float | None, end_s: float | None) -> str:
 
 
 def _picture(frames: Sequence[Image.Image], name: str) -> str:
-    """Frames of one size as a picture that rests on the middle one and can be played."""
+    """Put frames of one size side by side into one picture, which shows the middle one and can be played."""
     width, height = frames[0].size
     sheet = Image.new("RGB", (width * len(frames), height))
     for number, frame in enumerate(frames):

@@ -7,36 +7,36 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from unite_search.modality import Modality
+from unite_search.modality import ModalityName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A file, or a segment or passage of one.
+    """A file, a segment of a video, or a passage of a text.
 
     Attributes:
-        id: in the collection; never given twice.
-        parent: id shared by all items of one file.
-        modality: what it is made of.
-        kind: what a person would call it: video, image or text.
+        id: unique in the collection, and never reused.
+        parent: id that all items of one file share.
+        modality: what a person would call it: text, image or video.
+        partition: everything it is made of, such as `text+image`.
         uri: absolute path of the file.
-        content_hash: of the file's bytes.
-        size_bytes: of the file.
-        modified_at: the file's time, UTC.
-        taken_at: when it was made, by its own metadata.
-        start_s: first second, None where time has no meaning.
-        end_s: end second.
-        duration_s: of the whole file.
-        width: pixels.
-        height: pixels.
-        text: passage or caption.
+        content_hash: hash of the file's bytes.
+        size_bytes: size of the file.
+        modified_at: modification time of the file, UTC.
+        taken_at: when the picture was taken, according to the file.
+        start_s: first second of the segment; None for an item without time.
+        end_s: end of the segment.
+        duration_s: length of the whole file.
+        width: in pixels.
+        height: in pixels.
+        text: the passage or caption.
         metadata: the JSON sidecar's object.
     """
 
     id: int
     parent: int
-    modality: Modality
-    kind: str
+    modality: ModalityName
+    partition: str
     uri: str
     content_hash: str
     size_bytes: int
@@ -52,10 +52,8 @@ class Item:
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Item:
-        """Read a row of the catalog that has `ITEM_COLUMNS`."""
-        return cls(
-            **{**row, "modality": Modality(row["modality"]), "metadata": json.loads(row["metadata"] or "{}")},
-        )
+        """Create an item from a row of the catalog with the columns `ITEM_COLUMNS`."""
+        return cls(**{**row, "metadata": json.loads(row["metadata"] or "{}")})
 
 
 ITEM_COLUMNS = tuple(column.name for column in fields(Item))

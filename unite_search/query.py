@@ -1,4 +1,4 @@
-"""What one asks and what comes back: `Query`, `SearchOptions`, `Hit`, `SearchResult`."""
+"""Queries and answers: `Query`, `SearchOptions`, `Hit`, `SearchResult`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any
+
+from unite_search.modality import Modality, ModalityName
 
 PathArgument = str | PathLike[str]
 
@@ -19,15 +21,15 @@ def _paths(given: PathArgument | Sequence[PathArgument]) -> tuple[Path, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A question of any mix of text, images and clips, answered as one composed content.
+    """A query of any mix of texts, images and videos, encoded together as one content.
 
     The parts reach the encoder in the order images, videos, texts.
 
     Attributes:
-        texts: free text; several are joined in order.
+        texts: free texts, in order.
         images: image files.
         videos: video files.
-        exclude: texts to move away from (vector arithmetic on the encoded query).
+        exclude: texts to move away from, by vector arithmetic on the encoded query.
         instruction: replaces the encoder's default task instruction.
     """
 
@@ -71,16 +73,16 @@ class SearchOptions:
 
     Attributes:
         top_k: hits to return.
-        offset: hits to pass over first, for paging.
-        partitions: modality names as in `modality.matching_partitions`; empty means all.
+        offset: hits to skip, for paging.
+        modalities: `text`, `image`, `video`, or exact partitions such as `text+image`; empty means all.
         where: SQL expression over the catalog's columns.
-        group: one hit for each file, its best segment first.
-        include_self: keep hits whose file is one of the query's files.
+        group: return one hit for each file, its best segment first.
+        include_self: keep hits that are one of the query's own files.
     """
 
     top_k: int = 10
     offset: int = 0
-    partitions: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
     where: str | None = None
     group: bool = True
     include_self: bool = False
@@ -97,22 +99,22 @@ class Hit:
     """One returned item.
 
     Attributes:
-        rank: from 1; counts on over pages.
+        rank: from 1, continued over pages.
         id: the item's id in the collection.
-        score: what the ranking is sorted by; calibrated, comparable between partitions of one query.
-        cosine: the raw cosine; comparable inside one partition only.
+        score: calibrated score, by which hits are sorted; comparable between the partitions of one query.
+        cosine: raw cosine similarity; comparable inside one partition only.
         partition: the partition it came from, such as `text+image`.
         uri: absolute path of the file.
         parent: id shared by all items of one file.
-        start_s: first second, None where time has no meaning.
-        end_s: end second.
-        text: passage or caption.
-        width: pixels.
-        height: pixels.
-        duration_s: of the whole file.
-        taken_at: when it was made, by its own metadata.
+        start_s: first second of the segment; None for an item without time.
+        end_s: end of the segment.
+        text: the passage or caption.
+        width: in pixels.
+        height: in pixels.
+        duration_s: length of the whole file.
+        taken_at: when the picture was taken, according to the file.
         metadata: the JSON sidecar's object.
-        segments: other items of the same file that were found, best first, when grouping.
+        segments: other matching items of the same file, best first, when grouping.
     """
 
     rank: int
@@ -133,9 +135,9 @@ class Hit:
     segments: tuple[Hit, ...] = ()
 
     @property
-    def modality(self) -> str:
-        """What a person would call it: video, image or text."""
-        return next(word for word in ("video", "image", "text") if word in self.partition.split("+"))
+    def modality(self) -> ModalityName:
+        """What a person would call it: text, image or video."""
+        return Modality.from_partition(self.partition).main
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +146,9 @@ class SearchResult:
 
     Attributes:
         hits: best first.
-        searched: items that competed, by partition.
-        encode_ms: time to read and encode the query.
-        search_ms: time from the query vector to the hits.
+        searched: number of items searched, by partition.
+        encode_ms: milliseconds to read and encode the query.
+        search_ms: milliseconds from the query vector to the hits.
     """
 
     hits: tuple[Hit, ...]

@@ -1,4 +1,4 @@
-"""What a run of `index` tells: progress while it goes on, a report at the end; and what `status` and `verify` say."""
+"""What `index` reports: progress during a run and a report at its end; and the answer of `status`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class IndexOptions:
     """How to index.
 
     Attributes:
-        segments: `none`, `shots`, or the window length of long videos in seconds; None for what the collection was
-            indexed with before, at first 60.
-        keyframes_only: read key frames only; None for as before, at first not.
-        workers: decode processes; None for one a core.
+        segments: `none`, `shots`, or the window length of long videos in seconds. None for the value of the last run;
+            60 in the first.
+        keyframes_only: read only the key frames of videos. None for the value of the last run; False in the first.
+        workers: number of decode processes; None for one per core.
         batch_size: contents in one call of the encoder.
-        dry_run: look, say what would be done, write nothing.
+        dry_run: report what would be done and write nothing.
     """
 
     segments: float | Literal["none", "shots"] | None = None
@@ -34,17 +34,17 @@ class IndexOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a run stands; handed to the progress callback several times a second.
+    """How far a run is; passed to the progress callback several times a second.
 
     Attributes:
-        stage: what is going on.
-        files_total: files found so far, all of them once `scan_finished`.
-        files_done: files finished, of any outcome.
+        stage: what the run is doing.
+        files_total: files found so far; all of them once `scan_finished` is set.
+        files_done: files that are finished, whatever the outcome.
         items: items committed.
         skipped: files that could not be read.
         scan_finished: whether `files_total` is final.
-        rate: files a second of late; 0 while unknown.
-        remaining_s: estimate, None while unknown.
+        rate: recent files per second; 0 while unknown.
+        remaining_s: estimated seconds left; None while unknown.
     """
 
     stage: Stage
@@ -62,21 +62,21 @@ ProgressCallback = Callable[[Progress], None]
 
 @dataclass(slots=True, kw_only=True)
 class IndexReport:
-    """What a run did (or would do, for a dry run).
+    """What a run did, or what a dry run would do.
 
     Attributes:
         added: new files.
         changed: files whose content was replaced.
         renamed: files that moved and kept their vectors.
-        unchanged: files that were not read again.
-        removed: files that are gone, and left.
+        unchanged: files that did not have to be read again.
+        removed: files that no longer exist and were removed from the index.
         items: items committed.
         embedded: contents that went through the encoder.
         duplicates: (file, the file with the same bytes that was embedded).
         skipped: files that could not be read.
         seconds: wall time.
-        warnings: other things to know.
-        dry_run: nothing was written.
+        warnings: other messages for the user.
+        dry_run: whether nothing was written.
     """
 
     added: int = 0
@@ -101,13 +101,13 @@ class Status:
         name: collection name.
         directory: where it lives.
         encoder: name of its encoder.
-        fingerprint: of its encoder.
+        fingerprint: fingerprint of its encoder.
         dim: vector length.
-        files: distinct files.
-        items: items by partition.
-        size_bytes: on disk.
+        files: number of distinct files.
+        items: number of items, by partition.
+        size_bytes: size on disk.
         roots: folders that were indexed.
-        duplicates: files whose bytes stand in another file too.
+        duplicates: number of files that are byte-identical copies of another.
         version: catalog version.
     """
 

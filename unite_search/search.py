@@ -1,4 +1,4 @@
-"""Answering: a query becomes a vector, partitions rank their items, the lists are merged, grouped, cut to a page."""
+"""Search: encode the query, search each partition, merge and group the ranked lists, and return one page of hits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from indexers.merge import HEAD, RankedList, merge
 from indexers.partitioned import PartitionedIndex
-from unite_search.catalog import Catalog
 from unite_search.content import Content, Part
 from unite_search.encoders.base import Encoder
 from unite_search.media.load import load_clip, load_image
 from unite_search.modality import matching_partitions
 from unite_search.query import Hit, Query, SearchOptions
+from unite_search.storage.catalog import Catalog
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,9 +45,9 @@ class QueryVector:
 
 
 def encode_query(encoder: Encoder, query: Query) -> QueryVector:
-    """Read the query's files and embed everything in one call.
+    """Read the files of a query and encode all its parts in one call.
 
-    Excluded texts are vector arithmetic: half of their mean is subtracted from the query's vector.
+    Excluded texts are vector arithmetic: half of their mean vector is subtracted from the query's vector.
 
     Raises:
         UnreadableFileError: an image or clip of the query cannot be read.
@@ -61,7 +61,7 @@ def encode_query(encoder: Encoder, query: Query) -> QueryVector:
 
 
 def combine(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The (D,) unit vector of a query whose (1 + n, D) embeddings are its own and those of n excluded texts."""
+    """Combine the (1 + n, D) embeddings of a query and of n excluded texts into one (D,) unit vector."""
     vector: NDArray[np.float32] = embeddings[0]
     if len(embeddings) > 1:
         vector = vector - NEGATIVE_WEIGHT * embeddings[1:].mean(axis=0)
@@ -82,7 +82,7 @@ class _Found:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scope:
-    """What competes: how many items of which partitions, the sorted ids allowed (None for all) and left out."""
+    """What is searched: the number of items by partition, the sorted ids allowed (None for all), and those left out."""
 
     sizes: dict[str, int]
     allowed: NDArray[np.int64] | None
@@ -99,7 +99,7 @@ def find(
 
     Raises:
         FilterError: `options.where` cannot be evaluated.
-        ValueError: `options.partitions` names an unknown modality.
+        ValueError: `options.modalities` names an unknown modality.
     """
     scope = _scope(catalog, partitions, query, options)
     wanted = options.offset + options.top_k
@@ -116,16 +116,16 @@ def find(
 
 def _scope(catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, options: SearchOptions) -> _Scope:
     names = partitions.names()
-    if options.partitions:
-        names = matching_partitions(options.partitions, names)
+    if options.modalities:
+        names = matching_partitions(options.modalities, names)
     allowed = None if options.where is None else catalog.ids_where(options.where)
     own = np.empty(0, np.int64) if options.include_self else catalog.ids_of_hashes(query.content_hashes)
-    sizes = {name: _competing(partitions, name, allowed) - _competing(partitions, name, own) for name in names}
+    sizes = {name: _count_allowed(partitions, name, allowed) - _count_allowed(partitions, name, own) for name in names}
     return _Scope({name: size for name, size in sizes.items() if size > 0}, allowed, own)
 
 
-def _competing(partitions: PartitionedIndex, name: str, allowed: NDArray[np.int64] | None) -> int:
-    """How many items of a partition are among the sorted `allowed`; without copying its ids where that is known."""
+def _count_allowed(partitions: PartitionedIndex, name: str, allowed: NDArray[np.int64] | None) -> int:
+    """Count the items of a partition that are among the sorted `allowed`, without copying its ids where possible."""
     if allowed is None:
         return partitions.count(name)
     return len(np.intersect1d(partitions.ids(name), allowed, assume_unique=True)) if len(allowed) else 0
@@ -134,7 +134,7 @@ def _competing(partitions: PartitionedIndex, name: str, allowed: NDArray[np.int6
 def _fetch(
     catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, depth: tuple[_Scope, int]
 ) -> list[_Found]:
-    """The best items over all partitions, merged on calibrated scores, best first."""
+    """Return the best items over all partitions, merged by calibrated score, best first."""
     scope, fetch = depth
     results = partitions.search(scope.sizes, query.embedding[None], fetch + len(scope.left_out), allowed=scope.allowed)
     lists = []
@@ -160,13 +160,16 @@ def _fetch(
 
 
 def _sample_scores(sample: NDArray[np.float32], embedding: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The (n,) scores of (n, D) rows. Not by `@`: BLAS wakes threads for it, which then spin beside other searches."""
+    """Return the (n,) scores of (n, D) rows.
+
+    This avoids `@`, for which BLAS wakes threads that then spin beside other searches.
+    """
     scores: NDArray[np.float32] = np.einsum("nd,d->n", sample, embedding)
     return scores
 
 
 def _group(found: Sequence[_Found], *, by_file: bool) -> list[list[_Found]]:
-    """Gather the items of one file, best first; or leave each by itself."""
+    """Group the items of each file, best first; or make each item a group of its own."""
     groups: dict[int, list[_Found]] = {}
     for entry in found:
         groups.setdefault(entry.row["parent"] if by_file else entry.id, []).append(entry)

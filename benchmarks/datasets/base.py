@@ -20,12 +20,12 @@ class Media:
 
     Attributes:
         path: where it is, or would be.
-        kind: how it is decoded.
+        modality: how it is decoded.
         frame_scores: of a clip whose frames are weighted, the published score of each; empty without any.
     """
 
     path: Path
-    kind: Literal["image", "video"]
+    modality: Literal["image", "video"]
     frame_scores: tuple[float, ...] = ()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.datasets.annotations import find_file, read_table
 from benchmarks.datasets.base import Dataset, DatasetError, Entry, Media, Question
-from unite_search.media.scan import KIND_OF
+from unite_search.media.scan import MODALITY_OF
 
 COLUMNS = ("txt1", "txt2", "pth1", "pth2", "edit")
 SCORES = "scores"
@@ -47,7 +47,7 @@ def _clips_by_name(folder: Path) -> dict[str, Path]:
     """Every video below the folder by the last two parts of its path, and by the last one, without extension."""
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if KIND_OF.get(path.suffix.lower()) == "video" or path.suffix.lower() == ".gif":
+        if MODALITY_OF.get(path.suffix.lower()) == "video" or path.suffix.lower() == ".gif":
             stem = path.name.removesuffix(path.suffix)
             found.setdefault(f"{path.parent.name}/{stem}", path)
             if path.parent == folder:

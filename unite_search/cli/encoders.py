@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unite_search.cli import options as o
 from unite_search.cli.output import literal, new_table, print_json, print_lines, print_table, say
+from unite_search.errors import UniteSearchError
+
+if TYPE_CHECKING:
+    from unite_search.encoders.base import EncoderOptions
+    from unite_search.encoders.unite.selfcheck import Finding
 
 encoders = typer.Typer(help="List the encoders, fetch one, check one.", invoke_without_command=True)
 
@@ -22,11 +29,11 @@ def list_encoders(ctx: typer.Context, as_json: o.AsJson = False) -> None:
 
     Example: unite-search encoders
     """
-    from unite_search.encoders.registry import ENCODERS
+    from unite_search.encoders.base import encoder_names
 
     if ctx.invoked_subcommand is not None:
         return
-    rows = [_overview(name) for name in sorted(ENCODERS)]
+    rows = [_overview(name) for name in encoder_names()]
     if as_json:
         print_json({"encoders": rows})
         return
@@ -71,12 +78,11 @@ def check(
 
     Example: unite-search encoders check unite-2b
     """
-    from unite_search.encoders.checks import check_encoder
-    from unite_search.encoders.options import embedding_options
+    from unite_search.encoders.base import embedding_options
 
     findings = []
     table = new_table("check", "model", "cases", "difference", "limit", "", right=("cases", "difference", "limit"))
-    for finding in check_encoder(model, embedding_options(dtype=dtype, device=device), parity):
+    for finding in _findings(model, embedding_options(dtype=dtype, device=device), parity):
         findings.append(finding)
         sign = "at least" if finding.is_minimum else "at most"
         numbers = (str(finding.cases), f"{finding.difference:.2g}", f"{sign} {finding.limit:g}")
@@ -90,9 +96,41 @@ def check(
         raise typer.Exit(1)
 
 
+def _findings(model: str, options: EncoderOptions, parity: Path | None) -> Iterator[Finding]:
+    """Check a UNITE model, and compare this installation with the golden data in `parity`.
+
+    Raises:
+        UniteSearchError: the encoder is of another kind, or there is no golden data, or nothing here that reads it.
+    """
+    from unite_search.encoders.base import is_checkpoint, load_encoder
+
+    if not is_checkpoint(model):
+        raise UniteSearchError(f"encoder {model} has no checks; expected a UNITE model")
+    golden = None if parity is None else _golden_checks(parity, options.device or "cpu")
+    encoder = load_encoder(model, options)
+    from unite_search.encoders.unite.encoder import UniteEncoder
+    from unite_search.encoders.unite.selfcheck import check_model
+
+    if isinstance(encoder, UniteEncoder):
+        yield from check_model(encoder)
+    if golden is not None:
+        yield from golden
+
+
+def _golden_checks(folder: Path, device: str) -> Iterator[Finding]:
+    """The comparison with golden data; its reader is part of a checkout and not of the wheel."""
+    try:
+        module = import_module("benchmarks.encoders.unite_parity")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "benchmarks":
+            raise
+        raise UniteSearchError("--parity needs a checkout of unite-search; install it with `pip install -e`") from error
+    findings: Iterator[Finding] = module.check_folder(folder, device)
+    return findings
+
+
 def _overview(name: str) -> dict[str, Any]:
-    from unite_search.encoders.registry import DEFAULT_ENCODER, is_checkpoint, load_encoder
-    from unite_search.errors import EncoderUnavailableError
+    from unite_search.encoders.base import DEFAULT_ENCODER, is_checkpoint, load_encoder
 
     row: dict[str, Any] = {"name": name, "is_default": name == DEFAULT_ENCODER, "size_gb": None}
     row.update(dim=None, modalities=[], available=True, error=None)
@@ -100,7 +138,7 @@ def _overview(name: str) -> dict[str, Any]:
         if is_checkpoint(name):
             return {**row, **_checkpoint_facts(name)}
         encoder = load_encoder(name)
-    except (EncoderUnavailableError, ImportError) as error:
+    except (UniteSearchError, ImportError) as error:
         return {**row, "available": False, "error": str(error)}
     return {**row, "dim": encoder.dim, "modalities": encoder.modalities.partition.split("+")}
 

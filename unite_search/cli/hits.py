@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,19 +13,23 @@ import typer
 
 from unite_search.cli import output
 from unite_search.display import counted, one_line, shown_path, time_range
-from unite_search.errors import UniteSearchError
+from unite_search.errors import UniteSearchError, UnreadableFileError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
     from unite_search.query import Hit, Query, SearchResult
 
 TEXT_LENGTH = 72
+THUMBNAIL_SIDE = 192
+THUMBNAIL_CELLS = 4
 CSV_COLUMNS = (
     *("rank", "id", "score", "cosine", "uri", "modality", "partition", "start_s", "end_s", "text"),
     *("duration_s", "width", "height", "taken_at"),
 )
 HIT_FIELDS = (*CSV_COLUMNS, "parent", "metadata")
+Draw = Callable[["Hit"], "RenderableType"]
 SEGMENT_FIELDS = ("id", "score", "cosine", "partition", "start_s", "end_s", "text")
 
 
@@ -111,8 +117,6 @@ def hit_record(hit: Hit) -> dict[str, Any]:
 
 def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False) -> Table:
     """Rank, score, file, time and text of each hit, with its picture where the terminal can."""
-    from unite_search.cli.thumbnails import thumbnail_drawer
-
     draw = thumbnail_drawer() if thumbnails else None
     columns = [("", draw)] if draw else []
     has_time = any(hit.start_s is not None for hit in hits)
@@ -136,6 +140,37 @@ def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False) -> Table:
             *([output.literal(one_line(hit.text or "", TEXT_LENGTH))] if has_text else []),
         )
     return table
+
+
+def thumbnail_drawer() -> Draw | None:
+    """Return a function that draws a hit's picture; None where the terminal shows no pictures.
+
+    Kitty's protocol and sixel are drawn by textual-image, which asks the terminal what it can do; iTerm2 answers as a
+    sixel terminal. Everywhere else there is no picture column: block characters would say too little in so few cells.
+    """
+    if not (output.results.is_terminal and sys.stdin.isatty()) or os.environ.get("TERM") == "dumb":
+        return None
+    if 0 in os.get_terminal_size(sys.stdout.fileno()):
+        return None
+    from textual_image.renderable import Image, SixelImage, TGPImage
+
+    picture = Image
+    if picture not in (SixelImage, TGPImage):
+        return None
+
+    def draw(hit: Hit) -> RenderableType:
+        from unite_search.media.preview import image_thumbnail
+
+        if hit.modality == "text":
+            return ""
+        try:
+            thumbnail = image_thumbnail(_path(hit), side=THUMBNAIL_SIDE, start_s=hit.start_s, end_s=hit.end_s)
+        except (UnreadableFileError, OSError):
+            return ""
+        drawn: RenderableType = picture(thumbnail, width="auto", height=THUMBNAIL_CELLS)
+        return drawn
+
+    return draw
 
 
 def _path(hit: Hit) -> Path:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unite_search.cli import options as o
-from unite_search.cli.cost import CostNote
 from unite_search.cli.opening import chosen_directory, opened
 from unite_search.cli.output import messages, print_json, print_lines, say
-from unite_search.cli.progress import shown_progress
+from unite_search.cli.progress import CostNote, shown_progress
 from unite_search.display import clock, counted, printable, shown_path
-from unite_search.encoders.options import embedding_options
+from unite_search.encoders.base import embedding_options
 from unite_search.report import IndexOptions
 
 if TYPE_CHECKING:
@@ -44,6 +43,9 @@ def index(  # noqa: PLR0913 (the parameters of a command are its options)
     max_frames: o.MaxFrames = None,
     dtype: o.Precision = None,
     device: o.Device = None,
+    index_type: o.IndexType = None,
+    target_recall: o.TargetRecall = None,
+    index_memory: o.IndexMemory = None,
     segments: o.Segments = None,
     fast: Annotated[
         bool | None, typer.Option("--fast/--every-frame", help="Read only key frames of videos: faster, coarser.")
@@ -71,7 +73,8 @@ def index(  # noqa: PLR0913 (the parameters of a command are its options)
     how = embedding_options(max_pixels=max_pixels, fps=fps, max_frames=max_frames, dtype=dtype, device=device)
     given = paths or []
     directory = chosen_directory(collection, db)
-    open_target = partial(opened, encoder=encoder, options=how)
+    config = o.index_config(index_type, target_recall, index_memory)
+    open_target = partial(opened, encoder=encoder, options=how, index=config)
     with (
         _target(directory, open_target, may_create=bool(given), dry_run=dry_run) as target,
         shown_progress(quiet=quiet) as progress,
@@ -88,9 +91,9 @@ def index(  # noqa: PLR0913 (the parameters of a command are its options)
 @contextmanager
 def _target(directory: Path, open_target: Open, *, may_create: bool, dry_run: bool) -> Iterator[Collection]:
     """The collection to index into; for a dry run of a new one, a stand-in that is thrown away."""
-    from unite_search.manifest import FILE_NAME, Manifest
+    from unite_search.storage.metadata import FILE_NAME, CollectionMetadata
 
-    if not may_create and not Manifest.read(directory).roots:
+    if not may_create and not CollectionMetadata.read(directory).roots:
         raise typer.BadParameter("nothing was indexed before; name a folder or a file", param_hint="PATHS")
     is_new = may_create and not (directory / FILE_NAME).exists()
     if is_new and dry_run:

@@ -47,7 +47,7 @@ def collections(as_json: o.AsJson = False) -> None:
 
     Example: unite-search collections
     """
-    from unite_search.places import list_collections
+    from unite_search.storage.metadata import list_collections
 
     rows = [_overview(directory) for directory in list_collections()]
     if as_json:
@@ -91,12 +91,20 @@ def remove(  # noqa: PLR0913 (the parameters of a command are its options)
         print_lines([f"{'would remove' if dry_run else 'removed'} {counted(count, 'item')}"])
 
 
-def rebuild(collection: o.Name = None, db: o.Database = None, as_json: o.AsJson = False) -> None:
-    """Make the search partitions anew from the catalog; nothing is embedded again.
+def rebuild(
+    index_type: o.IndexType = None,
+    target_recall: o.TargetRecall = None,
+    index_memory: o.IndexMemory = None,
+    collection: o.Name = None,
+    db: o.Database = None,
+    as_json: o.AsJson = False,
+) -> None:
+    """Build the vector indexes again from the catalog, as another type where one is given. Nothing is embedded again.
 
-    Example: unite-search rebuild
+    Example: unite-search rebuild --target-recall 1
     """
-    with opened(chosen_directory(collection, db)) as target:
+    config = o.index_config(index_type, target_recall, index_memory)
+    with opened(chosen_directory(collection, db), index=config) as target:
         sizes = target.rebuild()
     if as_json:
         print_json({"items": sizes})

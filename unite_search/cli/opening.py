@@ -12,8 +12,9 @@ import typer
 from unite_search.cli.output import say
 
 if TYPE_CHECKING:
+    from indexers.spec import IndexConfig
     from unite_search.collection import Collection
-    from unite_search.encoders.options import EncoderOptions
+    from unite_search.encoders.base import EncoderOptions
 
 
 def chosen_directory(name: str | None, db: Path | None) -> Path:
@@ -22,7 +23,7 @@ def chosen_directory(name: str | None, db: Path | None) -> Path:
     Raises:
         BadParameter: both are given.
     """
-    from unite_search.places import collection_directory
+    from unite_search.storage.metadata import collection_directory
 
     if name is not None and db is not None:
         raise typer.BadParameter("give --collection or --db, not both", param_hint="--db")
@@ -31,12 +32,17 @@ def chosen_directory(name: str | None, db: Path | None) -> Path:
 
 @contextmanager
 def opened(
-    directory: Path, *, encoder: str | None = None, options: EncoderOptions | None = None, create: bool = False
+    directory: Path,
+    *,
+    encoder: str | None = None,
+    options: EncoderOptions | None = None,
+    index: IndexConfig | None = None,
+    create: bool = False,
 ) -> Iterator[Collection]:
     """Open a collection for the length of a command."""
     from unite_search.collection import Collection
 
-    with Collection.open(directory, encoder=encoder, options=options, create=create) as collection:
+    with Collection.open(directory, encoder=encoder, options=options, index=index, create=create) as collection:
         try:
             yield collection
         finally:

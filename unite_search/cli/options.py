@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from unite_search.encoders.options import DTYPES
+from unite_search.encoders.base import DTYPES
 from unite_search.encoders.unite.sizes import READ_MIN_PIXELS
 from unite_search.modality import Modality
+
+if TYPE_CHECKING:
+    from indexers.spec import IndexConfig
 
 SegmentLength = float | Literal["none", "shots"]
 
@@ -18,6 +22,10 @@ WHAT = "What to look for"
 WHERE = "Where to look"
 HOW = "How to print"
 EMBED = "How to embed (UNITE; remembered by the collection)"
+INDEX = "How to index the vectors (together they replace what the collection remembers)"
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def parse_segments(text: str) -> SegmentLength:
@@ -39,7 +47,7 @@ def parse_segments(text: str) -> SegmentLength:
     return seconds
 
 
-def parse_partitions(text: str) -> tuple[str, ...]:
+def parse_modalities(text: str) -> tuple[str, ...]:
     """Read the value of `--in`.
 
     Raises:
@@ -49,6 +57,39 @@ def parse_partitions(text: str) -> tuple[str, ...]:
     for name in names:
         Modality.from_partition(name)
     return names
+
+
+def parse_size(text: str) -> int:
+    """Read a size in bytes, such as `500MB` or `2G`.
+
+    Raises:
+        ValueError: it is none, or is zero.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if not size:
+        raise ValueError(f"{text!r} is not a size, such as 500MB or 2GB")
+    return size
+
+
+def index_config(spec: str | None, target_recall: float | None, memory: str | None) -> IndexConfig | None:
+    """What the index options of a command ask for; None where none was given.
+
+    Raises:
+        BadParameter: the recall is out of range.
+    """
+    from indexers.spec import IndexConfig
+
+    if spec is None and target_recall is None and memory is None:
+        return None
+    try:
+        return IndexConfig(
+            spec=spec,
+            target_recall=IndexConfig().target_recall if target_recall is None else target_recall,
+            memory_bytes=None if memory is None else parse_size(memory),
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--target-recall") from error
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
@@ -66,7 +107,7 @@ def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | Non
 
 
 def _check_encoder(name: str | None) -> str | None:
-    from unite_search.encoders.registry import canonical_name
+    from unite_search.encoders.base import canonical_name
 
     try:
         return None if name is None else canonical_name(name)
@@ -135,6 +176,35 @@ Segments = Annotated[
     ),
 ]
 
+IndexType = Annotated[
+    str | None,
+    typer.Option(
+        "--index-type",
+        metavar="TYPE",
+        rich_help_panel=INDEX,
+        help="float32, float16, int8 or a Faiss factory string such as HNSW32. Default: chosen by size.",
+    ),
+]
+TargetRecall = Annotated[
+    float | None,
+    typer.Option(
+        "--target-recall",
+        metavar="SHARE",
+        rich_help_panel=INDEX,
+        help="Share of the exact nearest neighbours that a search must find; 1 searches exactly. Default: 0.99.",
+    ),
+]
+IndexMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--index-memory",
+        metavar="SIZE",
+        callback=_checked(parse_size),
+        rich_help_panel=INDEX,
+        help="Most memory for the vectors that a search scans, such as 2GB. Default: no limit.",
+    ),
+]
+
 Images = Annotated[
     list[Path] | None,
     typer.Option("--image", metavar="FILE", exists=True, dir_okay=False, rich_help_panel=WHAT, help="A picture."),
@@ -157,8 +227,8 @@ In = Annotated[
     str,
     typer.Option(
         "--in",
-        metavar="KINDS",
-        callback=_checked(parse_partitions),
+        metavar="MODALITIES",
+        callback=_checked(parse_modalities),
         rich_help_panel=WHERE,
         help="Only these: image, video, text, separated by commas.",
     ),

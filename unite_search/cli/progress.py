@@ -13,9 +13,11 @@ from unite_search.display import clock, counted
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+    from unite_search.encoders.base import Encoder
     from unite_search.report import Progress, ProgressCallback
 
 LINE_EVERY_S = 5.0
+LONG_S = 60.0
 STAGES = {"scan": "Looking", "index": "Indexing", "compact": "Tidying up", "done": "Done"}
 
 
@@ -66,6 +68,30 @@ def _new_bar() -> Bar:
         console=messages,
         transient=True,
     )
+
+
+class CostNote:
+    """A progress callback that passes everything on, and in a long run says once what an item costs the encoder."""
+
+    def __init__(self, encoder: Callable[[], Encoder], shown: ProgressCallback) -> None:
+        self._encoder = encoder
+        self._shown = shown
+        self._is_due = True
+
+    def __call__(self, progress: Progress) -> None:
+        """Pass progress on, and say what the run costs once that is known."""
+        self._shown(progress)
+        if self._is_due and progress.scan_finished and (progress.remaining_s or 0.0) > LONG_S:
+            work = self._encoder().workload
+            if work is None or not work.items:
+                return
+            self._is_due = False
+            left, rest = progress.files_total - progress.files_done, clock(progress.remaining_s or 0.0)
+            tokens, padding = work.tokens / work.items, work.padded_tokens / work.tokens - 1
+            say(
+                f"{left:,} files left, about {rest}: {tokens:,.0f} tokens an item, {padding:.0%} of padding; "
+                "--max-pixels, --fps and --max-frames make it cheaper"
+            )
 
 
 class _BarCallback:

@@ -10,7 +10,7 @@ import typer
 from unite_search.cli import options as o
 from unite_search.cli.hits import Answer, HitOutput, show_answer
 from unite_search.cli.opening import chosen_directory, opened
-from unite_search.encoders.options import EncoderOptions
+from unite_search.encoders.base import EncoderOptions
 from unite_search.query import Query, SearchOptions
 
 
@@ -23,7 +23,7 @@ def query(  # noqa: PLR0913 (the parameters of a command are its options)
     text: o.Texts = None,
     exclude: o.Exclude = None,
     instruction: o.Instruction = None,
-    partitions: o.In = "",
+    modalities: o.In = "",
     where: o.Where = None,
     top_k: o.TopK = 10,
     offset: o.Offset = 0,
@@ -63,7 +63,7 @@ def similar(  # noqa: PLR0913 (the parameters of a command are its options)
     ctx: typer.Context,
     item: Annotated[int, typer.Argument(metavar="ID", help="An item's id, as `query --json` gives it.")],
     *,
-    partitions: o.In = "",
+    modalities: o.In = "",
     where: o.Where = None,
     top_k: o.TopK = 10,
     offset: o.Offset = 0,
@@ -94,7 +94,7 @@ def _scope(options: Mapping[str, Any]) -> SearchOptions:
     return SearchOptions(
         top_k=options["top_k"],
         offset=options["offset"],
-        partitions=o.parse_partitions(options["partitions"]),
+        modalities=o.parse_modalities(options["modalities"]),
         where=options["where"],
         group=not options["no_group"],
         include_self=options["include_self"],
@@ -113,7 +113,7 @@ def _query_record(query: Query) -> dict[str, Any]:
 
 def _scope_record(scope: SearchOptions) -> dict[str, Any]:
     return {
-        "partitions": scope.partitions,
+        "modalities": scope.modalities,
         "where": scope.where,
         "top_k": scope.top_k,
         "offset": scope.offset,

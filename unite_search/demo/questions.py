@@ -9,7 +9,8 @@ from pathlib import Path
 
 from unite_search.demo.library import FILM
 from unite_search.media.scan import scan
-from unite_search.media.types import Kind, MediaFile
+from unite_search.media.types import MediaFile
+from unite_search.modality import ModalityName
 from unite_search.query import Query, SearchOptions
 
 HITS = 6
@@ -27,8 +28,8 @@ class Question:
 
 def drawn_questions(library: Path) -> list[Question]:
     """Questions to the drawn library: text, image, video, and composed ones."""
-    images = SearchOptions(top_k=HITS, partitions=("image",))
-    videos = SearchOptions(top_k=HITS, partitions=("video",))
+    images = SearchOptions(top_k=HITS, modalities=("image",))
+    videos = SearchOptions(top_k=HITS, modalities=("video",))
     street, outdoors, clips = library / "street", library / "outdoors", library / "clips"
     return [
         Question("Text: a red car", Query.of("a red car"), images),
@@ -61,10 +62,10 @@ def own_questions(media: Path, unreadable: Container[Path]) -> list[Question]:
         media: the folder.
         unreadable: files that cannot serve as examples.
     """
-    first: dict[Kind, MediaFile] = {}
+    first: dict[ModalityName, MediaFile] = {}
     for found in _files(media):
         if found.path not in unreadable:
-            first.setdefault(found.kind, found)
+            first.setdefault(found.modality, found)
         if {"image", "video"} <= first.keys():
             break
     questions = [Question(f"Text: {words}", Query.of(words)) for words in GENERAL_WORDS]

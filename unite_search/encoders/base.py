@@ -1,12 +1,23 @@
-"""The contract between an encoder and everything around it."""
+"""The contract of encoders: what an encoder is, which options it has, and how one is found by its name.
+
+A name leads to a module that is imported only when that encoder is needed. Besides the encoders listed here there are
+those of other packages, under the entry point group `unite_search.encoders`, and any UNITE checkpoint, named by its
+folder or its hub id. docs/guides/own-encoder.md shows how to write an encoder.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import asdict, dataclass, replace
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, get_args
 
-from unite_search.content import Content
+from unite_search.content import Content, MediaSpec
+from unite_search.encoders.unite.checkpoint import find_checkpoint
+from unite_search.encoders.unite.hub import ALIASES, INSTALL, is_hub_name
+from unite_search.errors import EncoderUnavailableError, UniteSearchError
 from unite_search.modality import Modality
 
 if TYPE_CHECKING:
@@ -14,54 +25,73 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Role = Literal["query", "candidate"]
+DType = Literal["float32", "bfloat16", "float16"]
+Attention = Literal["sdpa", "flash_attention_2", "eager"]
+DTYPES: tuple[str, ...] = get_args(DType)
+OF_A_MACHINE = ("device", "attention")
+
+UNITE = "unite_search.encoders.unite.encoder:UniteEncoder"
+ENCODERS: dict[str, str] = {
+    "starter": "unite_search.encoders.starter.encoder:StarterEncoder",
+    **dict.fromkeys(ALIASES, UNITE),
+}
+DEFAULT_ENCODER = "starter"
+ENTRY_POINTS = "unite_search.encoders"
+UNITE_PACKAGES = ("torch", "transformers", "huggingface_hub", "safetensors")
 
 
-class FrameSampler(Protocol):
-    """Chooses the frames of one window of a video; must be picklable, for it runs in decode workers."""
-
-    def __call__(self, times_s: NDArray[np.float64], start_s: float, end_s: float) -> NDArray[np.int64]:
-        """Return the sorted indices of the wanted frames.
-
-        Args:
-            times_s: (N,) presentation time of every frame of the file, ascending.
-            start_s: first second of the window.
-            end_s: end of the window, exclusive.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class UniformFrames:
-    """`count` frames at the middles of equal parts of the window; fewer where the window has fewer."""
-
-    count: int = 8
-
-    def __call__(self, times_s: NDArray[np.float64], start_s: float, end_s: float) -> NDArray[np.int64]:
-        """See `FrameSampler`."""
-        import numpy as np
-
-        middles = start_s + (np.arange(self.count) + 0.5) / self.count * (end_s - start_s)
-        shown = np.searchsorted(times_s, middles, side="right") - 1
-        return np.unique(np.clip(shown, 0, len(times_s) - 1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaSpec:
-    """What an encoder wants decoders to hand it, so that no pixel travels that it would throw away.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncoderOptions:
+    """Embedding options; None is the encoder's own choice. All but `device` and `attention` change the vectors.
 
     Attributes:
-        image_side: shorter side that images may be reduced to, never enlarged; None keeps every pixel.
-        frame_side: the same for video frames.
-        sampler: which frames of a window.
+        max_pixels: of a picture or frame; larger ones are reduced.
+        fps: frames a second that are taken of a clip.
+        max_frames: of a clip.
+        dtype: precision of weights and activations.
+        device: `cpu`, `cuda`, `cuda:1`, or `all` to spread the model over every GPU.
+        attention: how it is computed; `flash_attention_2` needs the package flash-attn and a GPU.
     """
 
-    image_side: int | None = None
-    frame_side: int | None = None
-    sampler: FrameSampler = field(default_factory=UniformFrames)
+    max_pixels: int | None = None
+    fps: float | None = None
+    max_frames: int | None = None
+    dtype: DType | None = None
+    device: str | None = None
+    attention: Attention | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype is not None and self.dtype not in DTYPES:
+            raise ValueError(f"dtype is {self.dtype!r}; expected {', '.join(DTYPES)}")
+
+    def over(self, other: EncoderOptions) -> EncoderOptions:
+        """These options, and those of `other` where nothing was chosen."""
+        return replace(other, **{name: value for name, value in asdict(self).items() if value is not None})
+
+    def stored(self) -> dict[str, Any]:
+        """What a collection keeps: everything that was chosen, but for what belongs to a machine."""
+        return {name: value for name, value in asdict(self).items() if value is not None and name not in OF_A_MACHINE}
+
+
+@dataclass(slots=True)
+class Workload:
+    """What an encoder has done since it was loaded.
+
+    Attributes:
+        items: contents embedded.
+        tokens: their tokens.
+        padded_tokens: tokens computed, padding included.
+    """
+
+    items: int = 0
+    tokens: int = 0
+    padded_tokens: int = 0
 
 
 class Encoder(Protocol):
     """Embeds contents of any modality into one space.
+
+    Any class with these attributes is an encoder; `EncoderDefaults` has those that most do not care about.
 
     Attributes:
         name: what a user types, such as `starter` or `unite-2b`.
@@ -69,7 +99,9 @@ class Encoder(Protocol):
         dim: D, the length of a vector.
         modalities: the union of what it can embed.
         media: how it wants images and videos decoded.
-        concurrency: how many threads may call `encode` at once, and are best to; indexing does.
+        options: the choices that it was loaded with; `EncoderOptions()` for an encoder without any.
+        concurrency: how many threads may call `encode` at once; indexing uses as many.
+        workload: tokens computed so far; None for an encoder that does not count them.
     """
 
     @property
@@ -83,7 +115,11 @@ class Encoder(Protocol):
     @property
     def media(self) -> MediaSpec: ...  # noqa: D102
     @property
+    def options(self) -> EncoderOptions: ...  # noqa: D102
+    @property
     def concurrency(self) -> int: ...  # noqa: D102
+    @property
+    def workload(self) -> Workload | None: ...  # noqa: D102
 
     def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
         """Embed contents.
@@ -96,3 +132,104 @@ class Encoder(Protocol):
             (N, D) float32, rows of unit length, in the order given.
         """
         ...
+
+
+class EncoderDefaults:
+    """The attributes of an encoder without options, which one thread calls at a time and which counts no tokens."""
+
+    options = EncoderOptions()
+    concurrency = 1
+    workload: Workload | None = None
+
+
+def load_encoder(name: str, options: EncoderOptions | None = None) -> Encoder:
+    """Load an encoder.
+
+    Args:
+        name: a listed name, the folder of a UNITE checkpoint or adapter, or its hub id.
+        options: embedding options, for encoders that have any.
+
+    Raises:
+        ValueError: the name is unknown; the message lists the known ones.
+        UniteSearchError: the encoder has no such options, or the package that offers it is faulty.
+        EncoderUnavailableError: its weights or packages are not installed.
+    """
+    name = canonical_name(name)
+    if is_checkpoint(name):
+        find_checkpoint(name)
+        return cast(Encoder, _import_unite().UniteEncoder(name, options))
+    if name not in ENCODERS:
+        return _load_entry_point(_plugins()[name], options or EncoderOptions())
+    if options is not None and options.stored():
+        raise UniteSearchError(f"encoder {name} has no options; given were {', '.join(options.stored())}")
+    module, _, attribute = ENCODERS[name].partition(":")
+    return cast(Encoder, getattr(import_module(module), attribute)())
+
+
+def embedding_options(*, dtype: str | None = None, **others: Any) -> EncoderOptions:
+    """Options from a command line, whose precision is any text.
+
+    Raises:
+        ValueError: it is no precision.
+    """
+    return EncoderOptions(dtype=cast("DType | None", dtype), **others)
+
+
+def encoder_names() -> list[str]:
+    """The names of the encoders of this package and of those that other packages offer, sorted."""
+    return sorted({*ENCODERS, *_plugins()})
+
+
+def canonical_name(name: str) -> str:
+    """The name that a collection remembers; for a folder its absolute path.
+
+    Raises:
+        ValueError: it is no encoder.
+    """
+    if name in ENCODERS:
+        return name
+    folder = Path(name).expanduser()
+    if folder.is_dir() or folder.is_absolute():
+        return str(folder.resolve())
+    if is_hub_name(name) or name in _plugins():
+        return name
+    known = ", ".join(encoder_names())
+    raise ValueError(f"unknown encoder {name!r}; known are {known}, and the folder or hub id of a UNITE model")
+
+
+def is_folder(encoder: object) -> bool:
+    """Whether an encoder is named by a folder, which may have been moved: only its fingerprint tells what it is."""
+    return isinstance(encoder, str) and encoder not in ENCODERS and Path(encoder).expanduser().is_dir()
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a name stands for a UNITE checkpoint."""
+    return ENCODERS[name] == UNITE if name in ENCODERS else name not in _plugins()
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    """What other packages offer, by name; names of this package cannot be replaced."""
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS) if entry.name not in ENCODERS}
+
+
+def _load_entry_point(entry: EntryPoint, options: EncoderOptions) -> Encoder:
+    """Call the factory of an entry point, and check that the encoder is one that a collection can remember."""
+    package = entry.dist.name if entry.dist else entry.module
+    try:
+        encoder = cast(Encoder, entry.load()(options))
+    except Exception as error:
+        raise EncoderUnavailableError(f"encoder {entry.name} of {package} cannot be loaded: {error}") from error
+    if encoder.name != entry.name:
+        raise UniteSearchError(
+            f"package {package} offers an encoder as {entry.name!r} that calls itself {encoder.name!r}; they must agree"
+        )
+    return encoder
+
+
+def _import_unite() -> Any:
+    try:
+        return import_module(UNITE.partition(":")[0])
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in UNITE_PACKAGES:
+            raise EncoderUnavailableError(f"UNITE models need packages that are not installed: {INSTALL}") from error
+        raise

@@ -16,8 +16,8 @@ from mteb.models import ModelMeta
 from mteb.types import PromptType
 from numpy.typing import NDArray
 
-from unite_search.content import Clip, Content, Image, Part
-from unite_search.encoders.base import Encoder, FrameSampler
+from unite_search.content import Clip, Content, FrameSampler, Image, Part
+from unite_search.encoders.base import Encoder
 
 QUERY_TEXT, TEXT = "query", "text"
 Batch = Mapping[str, Sequence[Any]]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unite_search.content import Clip, Image
-from unite_search.encoders.base import MediaSpec
+from unite_search.content import Clip, Image, MediaSpec
 from unite_search.errors import UnreadableFileError
+from unite_search.media.decode_pool import ReadPool
 from unite_search.media.digest import content_hash
 from unite_search.media.images import is_animated, read_picture
-from unite_search.media.scan import KIND_OF
+from unite_search.media.scan import MODALITY_OF
 from unite_search.media.types import Draft, MediaFile, ReadOptions, Skipped
 from unite_search.media.uri import absolute
-from unite_search.media.workers import ReadPool
 
 
 def load_image(path: Path, spec: MediaSpec) -> tuple[Image, str]:
@@ -44,7 +43,7 @@ def load_clip(path: Path, spec: MediaSpec) -> tuple[Clip, str]:
     """
     try:
         _refuse_missing(path)
-        if KIND_OF.get(path.suffix.lower()) == "image" and not is_animated(path):
+        if MODALITY_OF.get(path.suffix.lower()) == "image" and not is_animated(path):
             raise UnreadableFileError("a still image, not a video")
         return _read_in_worker(path, ReadOptions(media=spec, segments="none"))
     except UnreadableFileError as error:
@@ -53,7 +52,7 @@ def load_clip(path: Path, spec: MediaSpec) -> tuple[Clip, str]:
 
 def _read_in_worker(path: Path, options: ReadOptions) -> tuple[Clip, str]:
     status = path.stat()
-    file = MediaFile(path=absolute(path), kind="video", size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+    file = MediaFile(path=absolute(path), modality="video", size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
     hashes: list[str] = []
 
     def remember(_: MediaFile, digest: str) -> bool:

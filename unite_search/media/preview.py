@@ -6,9 +6,9 @@ from pathlib import Path
 
 import PIL.Image
 
-from unite_search.encoders.base import UniformFrames
+from unite_search.content import UniformFrames
 from unite_search.media.images import is_animated, read_picture
-from unite_search.media.scan import KIND_OF
+from unite_search.media.scan import MODALITY_OF
 from unite_search.media.video import Video
 
 MAX_PIXELS = 200_000_000
@@ -33,7 +33,7 @@ def contact_strip(
     Raises:
         UnreadableFileError: the file cannot be decoded.
     """
-    if KIND_OF.get(path.suffix.lower()) != "video" and not is_animated(path):
+    if MODALITY_OF.get(path.suffix.lower()) != "video" and not is_animated(path):
         picture = read_picture(path, side=side, max_pixels=MAX_PIXELS)
         return [_small(PIL.Image.fromarray(picture.image.pixels), side)]
     video = Video(path, max_pixels=MAX_PIXELS)

@@ -19,9 +19,9 @@ def read_file(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft]:
     Raises:
         UnreadableFileError: it cannot be read; the message is the reason alone.
     """
-    if file.kind == "text":
+    if file.modality == "text":
         return _read_text(file)
-    if file.kind == "video" or (file.path.suffix.lower() == ".gif" and is_animated(file.path)):
+    if file.modality == "video" or (file.path.suffix.lower() == ".gif" and is_animated(file.path)):
         return _read_video(file, options)
     return _read_image(file, options)
 

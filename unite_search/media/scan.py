@@ -14,15 +14,18 @@ from pathlib import Path
 
 from unite_search.errors import UniteSearchError
 from unite_search.media.reasons import reason_of
-from unite_search.media.types import Kind, MediaFile, Skipped
+from unite_search.media.types import MediaFile, Skipped
 from unite_search.media.uri import absolute
+from unite_search.modality import ModalityName
 
-KINDS: dict[Kind, str] = {
+SUFFIXES: dict[ModalityName, str] = {
     "image": ".jpg .jpeg .png .webp .gif .bmp .tif .tiff .heic .heif .avif",
     "video": ".mp4 .m4v .mov .mkv .webm .avi",
     "text": ".txt .md .srt .vtt",
 }
-KIND_OF: dict[str, Kind] = {suffix: kind for kind, suffixes in KINDS.items() for suffix in suffixes.split()}
+MODALITY_OF: dict[str, ModalityName] = {
+    suffix: modality for modality, suffixes in SUFFIXES.items() for suffix in suffixes.split()
+}
 SIDECAR_SUFFIXES = frozenset({".txt", ".json", ".srt"})
 
 Found = MediaFile | Skipped
@@ -91,11 +94,11 @@ class _Walk:
 
 
 def _single(path: Path) -> Found:
-    kind = KIND_OF.get(path.suffix.lower())
-    if kind is None:
+    modality = MODALITY_OF.get(path.suffix.lower())
+    if modality is None:
         return Skipped(path=path, reason=f"unknown file type {path.suffix}".rstrip())
     beside = {suffix: path.with_suffix(suffix) for suffix in SIDECAR_SUFFIXES}
-    return _found(path, kind, [] if kind == "text" else [other for other in beside.values() if other.is_file()])
+    return _found(path, modality, [] if modality == "text" else [other for other in beside.values() if other.is_file()])
 
 
 def _media_of(files: Mapping[str, Path]) -> Iterator[Found]:
@@ -104,16 +107,16 @@ def _media_of(files: Mapping[str, Path]) -> Iterator[Found]:
     for path in files.values():
         if path.suffix.lower() in SIDECAR_SUFFIXES:
             sidecars[path.stem].append(path)
-    described = {path.stem for path in files.values() if KIND_OF.get(path.suffix.lower(), "text") != "text"}
+    described = {path.stem for path in files.values() if MODALITY_OF.get(path.suffix.lower(), "text") != "text"}
     for path in files.values():
         suffix = path.suffix.lower()
-        kind = KIND_OF.get(suffix)
-        if kind is None or (suffix in SIDECAR_SUFFIXES and path.stem in described):
+        modality = MODALITY_OF.get(suffix)
+        if modality is None or (suffix in SIDECAR_SUFFIXES and path.stem in described):
             continue
-        yield _found(path, kind, [] if kind == "text" else sidecars[path.stem])
+        yield _found(path, modality, [] if modality == "text" else sidecars[path.stem])
 
 
-def _found(path: Path, kind: Kind, sidecars: Sequence[Path]) -> Found:
+def _found(path: Path, modality: ModalityName, sidecars: Sequence[Path]) -> Found:
     try:
         status = path.stat()
     except OSError as error:
@@ -123,7 +126,7 @@ def _found(path: Path, kind: Kind, sidecars: Sequence[Path]) -> Found:
     states = {sidecar: state for sidecar in sorted(sidecars) if (state := _state(sidecar))}
     return MediaFile(
         path=path,
-        kind=kind,
+        modality=modality,
         size_bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
         sidecars=tuple(states),

@@ -7,10 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from unite_search.content import Content
-from unite_search.encoders.base import MediaSpec
-
-Kind = Literal["image", "video", "text"]
+from unite_search.content import Content, MediaSpec
+from unite_search.modality import ModalityName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +17,7 @@ class MediaFile:
 
     Attributes:
         path: absolute path.
-        kind: by extension; an animated gif is found out when it is read.
+        modality: by extension; an animated gif is found out when it is read.
         size_bytes: size at the scan.
         mtime_ns: modification time at the scan.
         sidecars: files with the same stem that describe it, sorted by name.
@@ -27,7 +25,7 @@ class MediaFile:
     """
 
     path: Path
-    kind: Kind
+    modality: ModalityName
     size_bytes: int
     mtime_ns: int
     sidecars: tuple[Path, ...] = ()
@@ -36,7 +34,7 @@ class MediaFile:
     @property
     def may_move(self) -> bool:
         """Whether it is, or could turn out to be, a video."""
-        return self.kind == "video" or self.path.suffix.lower() == ".gif"
+        return self.modality == "video" or self.path.suffix.lower() == ".gif"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from unite_search.media.images import reduced, reduced_size
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from unite_search.encoders.base import FrameSampler
+    from unite_search.content import FrameSampler
 
 
 class Video:

@@ -15,9 +15,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from unite_search import __version__
 from unite_search.server import models
+from unite_search.server.counters import Meter
 from unite_search.server.envelope import Envelope
 from unite_search.server.guard import Guard
-from unite_search.server.metrics import Meter
 from unite_search.server.problems import Problem, Refusal, add_handlers, documented
 from unite_search.server.routes import items, search, service
 from unite_search.server.routes import uploads as upload_routes

@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 from unite_search.errors import FilterError
-from unite_search.schema import schema
+from unite_search.storage.rows import schema
 
 COLUMNS = frozenset(schema(1).names) - {"embedding"}
 TIMES = frozenset({"modified_at", "taken_at"})

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import PIL.Image
 
-from unite_search.content import Clip, Image
-from unite_search.encoders.base import MediaSpec
+from unite_search.content import Clip, Image, MediaSpec
 from unite_search.errors import UnreadableFileError
 from unite_search.media.digest import content_hash
 from unite_search.media.images import is_animated, read_picture

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from unite_search.modality import ModalityName
+
 MAX_ID = 2**63 - 1
 MAX_OFFSET = 10_000
 MAX_TOP_K = 200
@@ -20,7 +22,7 @@ LocalTime = Annotated[
     BeforeValidator(lambda time: time.isoformat()),
     Field(description="As the file has it, without a time zone.", examples=["2024-05-01T12:00:00"]),
 ]
-Partition = Literal["text", "image", "video", "text+image", "text+video", "image+video", "text+image+video"]
+PartitionName = Literal["text", "image", "video", "text+image", "text+video", "image+video", "text+image+video"]
 Side = Annotated[Literal[160, 320, 640, 1280], BeforeValidator(int)]
 
 
@@ -31,7 +33,9 @@ class _Model(BaseModel):
 class Scope(_Model):
     """Where to look, and how much to return."""
 
-    partitions: list[Partition] = Field([], max_length=7, description="Only these; none for all.")
+    modalities: list[PartitionName] = Field(
+        [], max_length=7, description="Only text, image or video, or exactly text+image and the like."
+    )
     where: str | None = Field(None, max_length=2000, description="Filter on columns, as `duration_s < 60`.")
     top_k: int = Field(10, ge=1, le=MAX_TOP_K, description="Hits to return.")
     offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Hits to pass over, for paging.")
@@ -56,7 +60,7 @@ class SearchRequest(Scope):
     instruction: str | None = Field(None, min_length=1, max_length=1000, description="Replaces the task instruction.")
 
 
-class Segment(_Model):
+class HitSegment(_Model):
     """Another part of the same file that was found."""
 
     id: ItemId
@@ -68,11 +72,11 @@ class Segment(_Model):
     text: str | None
 
 
-class Hit(Segment):
+class Hit(HitSegment):
     """A returned item; `score` can be compared between partitions of one query, `cosine` inside one only."""
 
     rank: int
-    modality: Literal["video", "image", "text"]
+    modality: ModalityName
     uri: str
     parent: ItemId
     width: int | None
@@ -80,7 +84,7 @@ class Hit(Segment):
     duration_s: float | None
     taken_at: LocalTime | None
     metadata: dict[str, Any]
-    segments: list[Segment]
+    segments: list[HitSegment]
 
 
 class SearchResponse(_Model):
@@ -98,8 +102,8 @@ class Item(_Model):
 
     id: ItemId
     parent: ItemId
+    modality: ModalityName
     partition: str
-    kind: Literal["video", "image", "text"]
     uri: str
     content_hash: str
     size_bytes: int
@@ -118,7 +122,7 @@ class Upload(_Model):
     """A picture or clip that can be searched with for a while."""
 
     id: UploadId
-    kind: Literal["image", "video"]
+    modality: Literal["image", "video"]
     frames: int = Field(description="How many stand side by side in the preview.")
 
 

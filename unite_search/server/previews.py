@@ -7,8 +7,8 @@ from threading import Lock
 
 from unite_search.item import Item
 from unite_search.media.uri import uri_to_path
+from unite_search.server.job_pool import Workers
 from unite_search.server.jobs import PREVIEW_FRAMES, Source, strip, thumbnail
-from unite_search.server.workers import Workers
 
 Key = tuple[str, float | None, float | None, int, int]
 KEPT_BYTES = 128 << 20

@@ -11,11 +11,11 @@ from threading import BoundedSemaphore, Event, Lock, Thread
 import numpy as np
 
 from indexers.errors import IndexerError
-from unite_search.activity import read_activity
 from unite_search.collection import Collection
 from unite_search.content import Content, Image
 from unite_search.encoders.base import Encoder
 from unite_search.errors import UniteSearchError
+from unite_search.ingest.progress import read_progress
 from unite_search.modality import Modality
 from unite_search.query import SearchOptions, SearchResult
 from unite_search.report import Progress, Status
@@ -123,7 +123,7 @@ class Reader:
 
     def activity(self) -> Progress | None:
         """Where a run of `index` stands, in whatever process."""
-        return read_activity(self.collection.directory)
+        return read_progress(self.collection.directory)
 
     def status(self) -> Status:
         """What the collection holds; while much is written, as of a moment ago."""

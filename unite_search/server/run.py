@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,7 +14,6 @@ from unite_search.collection import Collection
 from unite_search.errors import UniteSearchError
 from unite_search.server.app import create_app
 from unite_search.server.connections import limited_protocol
-from unite_search.server.memory import return_large_blocks
 from unite_search.server.service import Service
 from unite_search.server.settings import Settings
 
@@ -21,6 +21,9 @@ KEEP_ALIVE_S = 5
 STOP_S = 10
 FILES_A_CONNECTION = 4
 BACKLOG = 1024
+M_MMAP_THRESHOLD = -3
+"""Source: glibc malloc/malloc.h."""
+LARGE_BYTES = 1 << 18
 
 
 def serve(collections: Sequence[Collection], settings: Settings, *, announce: Callable[[str], None]) -> None:
@@ -41,6 +44,19 @@ def serve(collections: Sequence[Collection], settings: Settings, *, announce: Ca
         server = uvicorn.Server(server_config(Service(collections, chosen)))
         announce(chosen.url)
         server.run([listener])
+
+
+def return_large_blocks() -> None:
+    """From now on, blocks of `LARGE_BYTES` go back to the system once they are freed; does nothing without glibc.
+
+    glibc gives large blocks pages of their own. But whenever one is freed it raises the size from which it does so, up
+    to 32 MiB; from then on large blocks are cut from the heap. Each time a collection is refreshed, its arrays are a
+    little larger than the holes that the last ones left there, so the heap would grow.
+
+    Source: mallopt(3), M_MMAP_THRESHOLD: setting it turns the adjustment off.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def server_config(served: Service) -> uvicorn.Config:

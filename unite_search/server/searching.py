@@ -82,12 +82,12 @@ class Searcher:
 
     def _part(self, reader: Reader, item: Item) -> Part:
         """What an item shows, as a part of a query: its picture, its seconds, or its text."""
-        if item.kind == "text":
+        if item.modality == "text":
             return item.text or ""
         source = Source(uri_to_path(item.uri), item.start_s, item.end_s)
         with self._service.metrics.stage("load"):
             loaded = self._service.workers.call(
-                load, source, reader.encoder.media, self._service.bounds, item.kind == "video"
+                load, source, reader.encoder.media, self._service.bounds, item.modality == "video"
             )
         return loaded.part
 
@@ -97,7 +97,7 @@ def search_options(scope: Scope) -> SearchOptions:
     return SearchOptions(
         top_k=scope.top_k + 1,
         offset=scope.offset,
-        partitions=tuple(scope.partitions),
+        modalities=tuple(scope.modalities),
         where=None if scope.where is None else checked_filter(scope.where),
         group=scope.group,
         include_self=scope.include_self,

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from unite_search.collection import Collection
 from unite_search.errors import UniteSearchError
+from unite_search.server.counters import Metrics
+from unite_search.server.job_pool import Workers
 from unite_search.server.jobs import Bounds
-from unite_search.server.metrics import Metrics
 from unite_search.server.previews import Previews
 from unite_search.server.problems import Refusal
 from unite_search.server.reader import Encoders, Reader
 from unite_search.server.settings import Settings
 from unite_search.server.uploads import Uploads
-from unite_search.server.workers import Workers
 from unite_search.server.writer import Writer
 
 

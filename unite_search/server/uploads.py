@@ -27,7 +27,7 @@ class Upload:
     until: float
 
     @property
-    def kind(self) -> str:
+    def modality(self) -> str:
         """What a person would call it."""
         return "image" if isinstance(self.loaded.part, Image) else "video"
 

@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as StillRunning
 from pathlib import Path
 
 from unite_search.collection import Collection
-from unite_search.media.scan import KIND_OF
+from unite_search.media.scan import MODALITY_OF
 from unite_search.report import IndexReport
 from unite_search.server.problems import Refusal
 from unite_search.server.reader import Reader
@@ -84,8 +84,8 @@ def checked_name(name: str) -> str:
     Raises:
         Refusal: it is not.
     """
-    if not _NAME.fullmatch(name) or Path(name).suffix.lower() not in KIND_OF:
-        known = " ".join(sorted(KIND_OF))
+    if not _NAME.fullmatch(name) or Path(name).suffix.lower() not in MODALITY_OF:
+        known = " ".join(sorted(MODALITY_OF))
         raise Refusal(422, f"the name must be letters, digits and spaces, and end in one of {known}")
     return name
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from unite_search.content import Content, Image
-from unite_search.encoders.base import MediaSpec, Role, UniformFrames
+from unite_search.content import Content, Image, MediaSpec, UniformFrames
+from unite_search.encoders.base import EncoderDefaults, Role
 from unite_search.encoders.starter.conse import Conse, unit
 from unite_search.encoders.starter.descriptor import thumbnails
 from unite_search.encoders.starter.edits import EditBook
@@ -38,13 +38,13 @@ Floats = NDArray[np.float32]
 Part = TypeVar("Part")
 
 
-class StarterEncoder:
+class StarterEncoder(EncoderDefaults):
     """The built-in encoder. Networks are opened when first needed, so that a text query never opens the vision tower.
 
     Several threads may encode at once; two that are first may open a network twice, and one of them is dropped.
 
     Args:
-        weights: folder that `train/export_starter.py` wrote.
+        weights: folder that `train/starter/export.py` wrote.
 
     Raises:
         EncoderUnavailableError: the weights are not there.

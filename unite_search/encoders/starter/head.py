@@ -1,4 +1,4 @@
-"""The trained head in numpy: features of the frozen towers to embeddings. `train/starter_head.py` is where it learns.
+"""The trained head in numpy: features of the frozen towers to embeddings. `train/starter/torch_head.py` trains it.
 
 A picture and a text become a token each; a final token, which starts as their sum, attends to them and is pooled. Heads
 that learned from different seeds make different mistakes: `Ensemble` joins what they say and keeps its main directions.

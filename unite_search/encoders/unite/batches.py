@@ -1,8 +1,8 @@
 """Which items go through the model together: neighbours in length, as many as a number of tokens allows.
 
-Padding to the longest item of a batch is computed like everything else; users of other engines measured that it eats
-the gain of batching. So items are ordered by length, and a batch ends where an item would be padded noticeably, unless
-the batch is so small that another forward pass costs more than the padding.
+Padding to the longest item of a batch is computed like everything else. So items are ordered by length, and a batch
+ends where an item would be padded noticeably, unless the batch is so small that another forward pass costs more than
+the padding.
 """
 
 from __future__ import annotations

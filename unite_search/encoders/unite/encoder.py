@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unite_search.content import Content
-from unite_search.encoders.base import MediaSpec, Role
-from unite_search.encoders.options import EncoderOptions
+from unite_search.content import Content, MediaSpec
+from unite_search.encoders.base import EncoderOptions, Role, Workload
 from unite_search.encoders.unite.batches import padded_tokens, plan_batches
 from unite_search.encoders.unite.checkpoint import Checkpoint, find_checkpoint
 from unite_search.encoders.unite.collate import Prepared, collate
+from unite_search.encoders.unite.execution import prepared_ahead, run_within_memory
 from unite_search.encoders.unite.frames import UniteFrames
 from unite_search.encoders.unite.inputs import Draft, InputBuilder
-from unite_search.encoders.unite.memory import run_within_memory
 from unite_search.encoders.unite.model import UniteModel
 from unite_search.encoders.unite.placement import Placement
-from unite_search.encoders.unite.preparation import prepared_ahead
 from unite_search.encoders.unite.sizes import PixelLimits
 from unite_search.modality import Modality
 
 RECIPE = "unite-1"
 TOKENS_PER_BATCH = {"cpu": 4096, "cuda": 16384}
-
-
-@dataclass(slots=True)
-class Work:
-    """What an encoder has done since it was made: items, their tokens, and tokens computed, padding included."""
-
-    items: int = 0
-    tokens: int = 0
-    padded_tokens: int = 0
 
 
 class UniteEncoder:
@@ -44,6 +33,7 @@ class UniteEncoder:
     Attributes:
         name: as given; for a folder its absolute path.
         options: all choices, the encoder's own included.
+        workload: tokens computed so far.
         tokens_per_batch: padding included; a batch that does not fit into memory is halved.
     """
 
@@ -63,7 +53,7 @@ class UniteEncoder:
         self.media = MediaSpec(image_side=None, frame_side=None, sampler=frames)
         self.dim = self._checkpoint.dim()
         self.tokens_per_batch = TOKENS_PER_BATCH["cpu" if self._placement.device == "cpu" else "cuda"]
-        self.work = Work()
+        self.workload = Workload()
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -99,9 +89,9 @@ class UniteEncoder:
         batches = prepared_ahead(self.inputs.prepare, [[drafts[at] for at in batch] for batch in plan])
         for batch, items in zip(plan, batches, strict=True):
             embeddings[batch] = run_within_memory(self._forward, items)
-        self.work.items += len(drafts)
-        self.work.tokens += sum(lengths)
-        self.work.padded_tokens += padded_tokens(plan, lengths)
+        self.workload.items += len(drafts)
+        self.workload.tokens += sum(lengths)
+        self.workload.padded_tokens += padded_tokens(plan, lengths)
         return embeddings
 
     def _forward(self, items: Sequence[Prepared]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import torch
 
-from unite_search.encoders.options import Attention, DType
+from unite_search.encoders.base import Attention, DType
 from unite_search.encoders.unite.hub import INSTALL
 from unite_search.errors import EncoderUnavailableError
 

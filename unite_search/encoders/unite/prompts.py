@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from unite_search.content import Content, Image, Part
 from unite_search.encoders.base import Role
-from unite_search.encoders.unite.instructions import default_instruction
 from unite_search.modality import Modality
 
 IMAGE_PAD, VIDEO_PAD = "<|image_pad|>", "<|video_pad|>"
@@ -26,6 +25,20 @@ FRAME = (
 )
 WORDS = {Modality.TEXT: "sentence", Modality.IMAGE: "image", Modality.VIDEO: "video"}
 
+DEFAULT_INSTRUCTIONS = {
+    Modality.TEXT: "Find an image or a video that matches the given caption.",
+    Modality.IMAGE: "Find an image that is similar to the given image.",
+    Modality.VIDEO: "Find a video that is similar to the given video.",
+    Modality.TEXT | Modality.IMAGE: "Find an image that follows the given image after this change.",
+    Modality.TEXT | Modality.VIDEO: "Find a video that follows the given video after this change.",
+    Modality.IMAGE | Modality.VIDEO: "Find a video that is similar to the given image and video.",
+    Modality.TEXT | Modality.IMAGE | Modality.VIDEO: "Find a video that follows the given ones after this change.",
+}
+"""The task of a query whose owner names none.
+
+UNITE-Instruct models were trained on queries that begin with a task in plain words, and on candidates without one. The
+sentences follow the wording of that training data (MMEB, WebVid-CoVR).
+"""
 _SPECIAL = re.compile(r"<\|(?=\w+\|>)")
 
 
@@ -36,13 +49,13 @@ def prompt_of(content: Content, role: Role) -> str:
     means none at all.
     """
     lines = [_line(part) for part in content.parts]
-    modality = content.modality
+    modalities = content.modalities
     if role == "query":
-        instruction = default_instruction(modality) if content.instruction is None else content.instruction
+        instruction = DEFAULT_INSTRUCTIONS[modalities] if content.instruction is None else content.instruction
         if instruction:
             lines.insert(0, _plain(instruction))
-            modality |= Modality.TEXT
-    return framed("\n".join(lines), [word for bit, word in WORDS.items() if bit in modality])
+            modalities |= Modality.TEXT
+    return framed("\n".join(lines), [word for bit, word in WORDS.items() if bit in modalities])
 
 
 def framed(text: str, words: Sequence[str]) -> str:

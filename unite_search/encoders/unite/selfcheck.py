@@ -1,19 +1,67 @@
-"""Whether a loaded model behaves as a model should, whatever its weights: for a person who has just installed it."""
+"""Checks that any UNITE model must pass, whatever its weights, and `Finding`, the outcome of one check."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unite_search.content import Clip, Content, Image
 from unite_search.encoders.unite.collate import collate
 from unite_search.encoders.unite.encoder import UniteEncoder
-from unite_search.encoders.unite.findings import Finding, Vectors, distance, worst_of
 
+Vectors = NDArray[np.float32]
 TOLERANCES = {"float32": 5e-6, "float16": 1e-2, "bfloat16": 3e-2}
 EXTRA_PADDING = 17
 SIDE = 112
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The outcome of one comparison over several cases.
+
+    Attributes:
+        check: what was compared.
+        model: the checkpoint.
+        cases: how many.
+        worst: the case with the largest difference.
+        difference: largest absolute difference; for `is_minimum` the smallest.
+        limit: what it may be at most; at least, for `is_minimum`.
+        is_minimum: whether vectors must be far apart.
+    """
+
+    check: str
+    model: str
+    cases: int
+    worst: str
+    difference: float
+    limit: float
+    is_minimum: bool = False
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether it is within the limit."""
+        return self.difference >= self.limit if self.is_minimum else self.difference <= self.limit
+
+    def record(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {**asdict(self), "is_ok": self.is_ok}
+
+
+def worst_of(check: str, model: str, differences: Mapping[str, float], limit: float) -> Finding:
+    """The finding of several cases, each with its difference."""
+    worst = max(differences, key=lambda name: differences[name])
+    return Finding(
+        check=check, model=model, cases=len(differences), worst=worst, difference=differences[worst], limit=limit
+    )
+
+
+def distance(ours: Vectors, expected: Vectors) -> float:
+    """Largest absolute difference of two arrays of one shape."""
+    return float(np.abs(ours.astype(np.float64) - expected).max())
 
 
 def check_model(encoder: UniteEncoder) -> Iterator[Finding]:

@@ -33,8 +33,7 @@ router = APIRouter(prefix="/items", tags=["items"])
 @router.get("/{item_id}", response_model=models.Item, responses=documented(404, 422))
 def item(found: Found) -> models.Item:
     """What is known of an item."""
-    known = {name: getattr(found, name) for name in models.Item.model_fields if name != "partition"}
-    return models.Item(partition=found.modality.partition, **known)
+    return models.Item.model_validate(found)
 
 
 @router.get("/{item_id}/thumbnail", response_class=Response, responses={**JPEG, **documented(404, 422, 503)})

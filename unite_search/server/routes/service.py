@@ -6,7 +6,7 @@ import hmac
 
 from fastapi import APIRouter, Request, Response
 
-from unite_search.encoders.registry import DEFAULT_ENCODER, ENCODERS
+from unite_search.encoders.base import DEFAULT_ENCODER, encoder_names
 from unite_search.server import models
 from unite_search.server.guard import COOKIE, session_cookie
 from unite_search.server.problems import Refusal, documented
@@ -34,7 +34,7 @@ def status(reader: Chosen) -> models.Status:
 @router.get("/encoders", response_model=models.Encoders)
 def encoders(service: Services) -> models.Encoders:
     """The encoders by name, with what is known of those that are loaded."""
-    names = sorted({*ENCODERS, *service.encoders.loaded})
+    names = sorted({*encoder_names(), *service.encoders.loaded})
     return models.Encoders(encoders=[_encoder(service, name) for name in names])
 
 

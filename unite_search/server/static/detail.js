@@ -106,7 +106,7 @@ function facts(hit, item) {
     ...Object.entries(item.metadata).slice(0, 12).map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : String(value)]),
   ];
   const list = make("dl", {}, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
-  const caption = item.text && item.kind !== "text" ? make("p", { text: item.text }) : null;
+  const caption = item.text && item.modality !== "text" ? make("p", { text: item.text }) : null;
   return [caption, actions(hit), list, path(item), segments(hit), keys()].filter(Boolean);
 }
 

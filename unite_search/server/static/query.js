@@ -55,7 +55,7 @@ export function asked() {
     exclude: of("not", "text"),
     ids: of("item", "id"),
     uploads: of("upload", "id"),
-    partitions: query.kind ? [query.kind] : [],
+    modalities: query.kind ? [query.kind] : [],
     where: filter(),
   };
 }

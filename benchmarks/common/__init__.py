@@ -1,0 +1,1 @@
+"""What several benchmarks need: running commands, reading real photos and clips, timing, plotting, writing results."""

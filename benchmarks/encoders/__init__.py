@@ -1,0 +1,1 @@
+"""The encoders: their speed, batching, seeds, and parity with the official UNITE code."""

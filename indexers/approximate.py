@@ -1,0 +1,231 @@
+"""Approximate indexes over positions, by kind: a scan of int8 codes, cells (IVF), graphs (HNSW), any other of Faiss.
+
+Each finds candidates, which `RowGroup` rescores on its rows. All are plain Faiss indexes, and the class is told from
+the Faiss type, so a file says what it is. What leaves `train` can be filled again and again without new training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from indexers import blocks
+from indexers.engine import NO_ID, Embeddings, Positions, codes_of, faiss
+from indexers.errors import UnknownSpecError
+from indexers.flat import BLOCK_ROWS, FlatVectors
+from indexers.int8 import add_rounded, cells_over_int8, int8_codes, is_rounded
+from indexers.spec import EXACT, INT8, cells_of
+
+CANDIDATES = 4
+TRAIN_ROWS = 50_000
+TRAIN_ROWS_PER_CELL = 64
+TRAIN_ITERATIONS = 10
+
+
+class ApproximateIndex:
+    """What Faiss has beside scans, cells and graphs: searched and added to, with nothing to tune.
+
+    Attributes:
+        index: the Faiss index over positions.
+        trained: the same without rows, as bytes.
+        efforts: search efforts worth measuring, cheapest first.
+        effort: the one to use before any was measured.
+        candidates: how many are rescored for each result; more where codes have less than a byte a component.
+        can_filter: whether Faiss takes a selector.
+    """
+
+    efforts: tuple[int, ...] = (1,)
+    effort = 1
+    can_filter = False
+
+    def __init__(self, index: Any, trained: bytes) -> None:
+        self.index = index
+        self.trained = trained
+        self.inner = _inner(index)
+        self.candidates = CANDIDATES * max(1, int(index.d) // (getattr(self.inner, "code_size", 0) or int(index.d)))
+        self._unfiltered: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        return int(self.index.ntotal)
+
+    def add(self, embeddings: Embeddings) -> None:
+        """Append (n, D) float32 rows under the next positions."""
+        if is_rounded(self.index, self.inner):
+            add_rounded(self.index, self.inner, embeddings)
+        else:
+            self.index.add(embeddings)
+
+    def emptied(self) -> ApproximateIndex:
+        """The same training without rows."""
+        return kind_of(faiss.deserialize_index(np.frombuffer(self.trained, np.uint8)), self.trained)
+
+    def joined(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> ApproximateIndex:
+        """One index of the same training over some positions of several.
+
+        Args:
+            parts: indexes of this training, each with the positions to take, which get the next free numbers.
+            rows: the same rows under their new positions.
+        """
+        joined = self.emptied()
+        joined._fill(parts, rows)
+        return joined
+
+    def parameters(self, effort: int, selector: Any = None) -> Any:
+        """What `faiss.IndexRefine` needs to search with an effort among the positions of a selector.
+
+        Without a selector it is made once for each effort: that takes Faiss as long as reading a few cells.
+        """
+        if selector is not None:
+            return self._parameters(effort, selector)
+        if effort not in self._unfiltered:
+            self._unfiltered[effort] = self._parameters(effort, None)
+        return self._unfiltered[effort]
+
+    def _parameters(self, effort: int, selector: Any) -> Any:
+        return faiss.IndexRefineSearchParameters(k_factor=self.candidates)
+
+    def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
+        for block in rows.blocks():
+            self.add(block)
+
+
+class Scan(ApproximateIndex):
+    """Codes in a row, all compared. Effort: candidates rescored for each result."""
+
+    can_filter = True
+    efforts = (2, 4, 8, 16, 32)
+    effort = 4
+
+    def candidates_of_batch(self, queries: Embeddings, count: int) -> Positions:
+        """(Q, count) positions of the best codes for a batch of (Q, D) queries."""
+        if isinstance(self.index, faiss.IndexPreTransform):
+            for number in range(self.index.chain.size()):
+                queries = self.index.chain.at(number).apply(queries)
+        return blocks.scan(self.inner, queries, count)[1]
+
+    def _parameters(self, effort: int, selector: Any) -> Any:
+        return faiss.IndexRefineSearchParameters(
+            k_factor=effort, base_index_params=faiss.SearchParameters(sel=selector)
+        )
+
+    def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
+        for part, positions in parts:
+            for start in range(0, len(positions), BLOCK_ROWS):
+                codes = np.ascontiguousarray(codes_of(part.inner)[positions[start : start + BLOCK_ROWS]])
+                self.inner.add_sa_codes(codes)
+        self.index.ntotal = self.inner.ntotal
+
+
+class Cells(ApproximateIndex):
+    """Inverted lists around centroids. Effort: cells that are read (`nprobe`)."""
+
+    can_filter = True
+
+    def __init__(self, index: Any, trained: bytes) -> None:
+        super().__init__(index, trained)
+        cells = int(self.inner.nlist)
+        steps = {round(2 ** (half / 2)) for half in range(2 * cells.bit_length())}
+        self.efforts = (*sorted(step for step in steps if step < cells), cells)
+        self.effort = max(1, cells // 16)
+
+    def _parameters(self, effort: int, selector: Any) -> Any:
+        return faiss.IndexRefineSearchParameters(
+            k_factor=self.candidates, base_index_params=faiss.SearchParametersIVF(nprobe=effort, sel=selector)
+        )
+
+    def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
+        """Copy codes from list to list, so nothing is assigned to its cell a second time."""
+        for part, positions in parts:
+            renumbered = np.full(len(part), NO_ID, np.int64)
+            renumbered[positions] = self.inner.ntotal + np.arange(len(positions))
+            for cell in range(self.inner.nlist):
+                self._copy_cell(part.inner, cell, renumbered)
+            self.inner.ntotal += len(positions)
+        self.index.ntotal = self.inner.ntotal
+
+    def _copy_cell(self, source: Any, cell: int, renumbered: Positions) -> None:
+        count = source.invlists.list_size(cell)
+        if not count:
+            return
+        places = renumbered[faiss.rev_swig_ptr(source.invlists.get_ids(cell), count)]
+        codes = faiss.rev_swig_ptr(source.invlists.get_codes(cell), count * source.code_size).reshape(count, -1)
+        is_kept = places != NO_ID
+        places, codes = places[is_kept], np.ascontiguousarray(codes[is_kept])
+        self.inner.invlists.add_entries(cell, len(places), faiss.swig_ptr(places), faiss.swig_ptr(codes))
+
+
+class Graph(ApproximateIndex):
+    """Neighbour graph, which cannot forget rows: `joined` makes it anew. Effort: `efSearch`."""
+
+    can_filter = True
+    efforts = (8, 16, 32, 64, 128, 256, 512, 1024)
+    effort = 64
+
+    def _parameters(self, effort: int, selector: Any) -> Any:
+        return faiss.IndexRefineSearchParameters(
+            k_factor=self.candidates, base_index_params=faiss.SearchParametersHNSW(efSearch=effort, sel=selector)
+        )
+
+
+def train(spec: str, rows: FlatVectors) -> ApproximateIndex:
+    """Train an index of a spec on a sample of `rows`; none of them is in it yet.
+
+    Raises:
+        UnknownSpecError: Faiss does not know the spec.
+    """
+    wanted = TRAIN_ROWS_PER_CELL * cells_of(spec) or TRAIN_ROWS
+    sample = rows.take(np.unique(np.linspace(0, len(rows) - 1, min(wanted, len(rows))).astype(np.int64)))
+    if spec == INT8:
+        index = int8_codes(sample)
+    elif spec.endswith(f",{INT8}"):
+        index = cells_over_int8(sample, cells=cells_of(spec), iterations=TRAIN_ITERATIONS)
+    else:
+        index = _of_factory(spec, rows.dim)
+        _train(index, sample)
+    return kind_of(index, faiss.serialize_index(index).tobytes())
+
+
+def kind_of(index: Any, trained: bytes) -> ApproximateIndex:
+    """The class for a Faiss index, which may stand behind a rotation."""
+    inner = _inner(index)
+    if isinstance(inner, faiss.IndexIVF):
+        return Cells(index, trained)
+    if isinstance(inner, faiss.IndexHNSW):
+        return Graph(index, trained)
+    if isinstance(inner, (faiss.IndexFlat, faiss.IndexScalarQuantizer)):
+        return Scan(index, trained)
+    return ApproximateIndex(index, trained)
+
+
+def check_spec(spec: str, dim: int) -> None:
+    """Refuse a spec that cannot be made for vectors of length `dim`, before there are rows to train it on.
+
+    Raises:
+        UnknownSpecError: Faiss does not know it.
+    """
+    if spec in EXACT or spec == INT8 or (cells_of(spec) and spec == f"IVF{cells_of(spec)},{INT8}"):
+        return
+    _of_factory(spec, dim)
+
+
+def _of_factory(spec: str, dim: int) -> Any:
+    try:
+        return faiss.index_factory(dim, spec, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as error:
+        expected = f"{', '.join(EXACT)}, {INT8}, IVF<cells>,{INT8} or a Faiss factory string"
+        raise UnknownSpecError(f"Faiss makes no index {spec!r} of {dim} dimensions; expected {expected}") from error
+
+
+def _train(index: Any, sample: Embeddings) -> None:
+    inner = _inner(index)
+    if isinstance(inner, faiss.IndexIVF):
+        inner.cp.min_points_per_centroid = 1
+    index.train(sample)
+
+
+def _inner(index: Any) -> Any:
+    while isinstance(index, faiss.IndexPreTransform):
+        index = faiss.downcast_index(index.index)
+    return index

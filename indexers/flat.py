@@ -1,0 +1,137 @@
+"""`FlatVectors`: embeddings by position in one plain Faiss file, float32 or float16, searched exactly.
+
+For exact kinds this is the whole index. For the others it is what their candidates are rescored on, and it stays on
+disk behind a memory map, of which a search touches only the rows it rescores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from indexers import blocks
+from indexers.engine import BATCH_FROM_QUERIES, Embeddings, Positions, best, codes_of, faiss, search
+from indexers.errors import DamagedIndexError
+from indexers.row_filter import RowFilter
+from indexers.spec import FLOAT16, FLOAT32
+
+BLOCK_ROWS = 16_384
+WIDEN_MARGIN = 16
+
+
+class FlatVectors:
+    """(N, D) embeddings under the positions 0 to N - 1.
+
+    Attributes:
+        index: `faiss.IndexFlatIP`, or `faiss.IndexScalarQuantizer` of float16.
+    """
+
+    def __init__(self, index: Any) -> None:
+        if not isinstance(index, (faiss.IndexFlat, faiss.IndexScalarQuantizer)):
+            raise DamagedIndexError(f"holds {type(index).__name__}, expected rows")
+        self.index = index
+        self.dim = int(index.d)
+
+    @classmethod
+    def empty(cls, dim: int, dtype: str) -> FlatVectors:
+        """No rows yet, to be kept as `float32` or `float16`."""
+        if dtype == FLOAT32:
+            return cls(faiss.IndexFlatIP(dim))
+        index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+        index.is_trained = True
+        return cls(index)
+
+    @property
+    def dtype(self) -> str:
+        """`float32` or `float16`."""
+        return FLOAT32 if isinstance(self.index, faiss.IndexFlat) else FLOAT16
+
+    def __len__(self) -> int:
+        return int(self.index.ntotal)
+
+    def add(self, embeddings: Embeddings) -> None:
+        """Append (n, D) float32 rows."""
+        self.index.add(embeddings)
+
+    def take(self, positions: Positions | slice) -> Embeddings:
+        """The (n, D) float32 rows at some positions."""
+        taken: Embeddings = codes_of(self.index)[positions].view(self.dtype).astype(np.float32)
+        return taken
+
+    def blocks(self) -> Iterator[Embeddings]:
+        """All rows in order, a block of (n, D) float32 at a time."""
+        for start in range(0, len(self), BLOCK_ROWS):
+            yield self.take(slice(start, start + BLOCK_ROWS))
+
+    def extend(self, others: FlatVectors, positions: Positions) -> None:
+        """Append the rows that `others` holds at some positions, in their order."""
+        for start in range(0, len(positions), BLOCK_ROWS):
+            wanted = positions[start : start + BLOCK_ROWS]
+            if others.dtype == self.dtype:
+                codes = np.ascontiguousarray(codes_of(others.index)[wanted])
+                self.index.add_sa_codes(codes)
+            else:
+                self.add(others.take(wanted))
+
+    def search(self, queries: Embeddings, k: int, chosen: RowFilter | None = None) -> tuple[Embeddings, Positions]:
+        """Compare exactly and find the `k` best positions for each query, best first.
+
+        Args:
+            queries: (Q, D) float32.
+            k: K, at most the number of rows that compete.
+            chosen: what competes; None for all.
+
+        Returns:
+            (Q, K) scores and (Q, K) positions.
+        """
+        if chosen is None:
+            return self._scan(queries, k)
+        if chosen.is_for_gathering or self._compares_in_place(queries):
+            return self.search_gathered(queries, k, chosen)
+        if chosen.is_for_widening or len(queries) >= BATCH_FROM_QUERIES:
+            return self.search_widened(queries, k, chosen)
+        return self.search_selected(queries, k, chosen)
+
+    def search_gathered(self, queries: Embeddings, k: int, chosen: RowFilter) -> tuple[Embeddings, Positions]:
+        """Compare the chosen rows only; a few queries on float32 do it in place, others on a copy."""
+        positions = chosen.positions
+        if self._compares_in_place(queries):
+            return search(self.index, queries, k, faiss.SearchParameters(sel=faiss.IDSelectorArray(positions)))
+        few = FlatVectors.empty(self.dim, self.dtype)
+        few.extend(self, positions)
+        scores, places = few._scan(queries, k)
+        return scores, positions[places]
+
+    def search_selected(self, queries: Embeddings, k: int, chosen: RowFilter) -> tuple[Embeddings, Positions]:
+        """Scan all rows, passing over those that are not chosen."""
+        return search(self.index, queries, k, faiss.SearchParameters(sel=chosen.bitmap))
+
+    def search_widened(self, queries: Embeddings, k: int, chosen: RowFilter) -> tuple[Embeddings, Positions]:
+        """Search without restriction for more results, until `k` chosen ones are among them for every query."""
+        wide = k
+        while True:
+            wide = min(len(self), int(wide / max(chosen.share, 1 / WIDEN_MARGIN)) + WIDEN_MARGIN)
+            scores, positions = self._scan(queries, wide)
+            is_chosen = chosen.mask[positions]
+            if wide == len(self) or is_chosen.sum(axis=1).min() >= k:
+                return best(np.where(is_chosen, scores, -np.inf), positions, k)
+
+    def rescore(self, queries: Embeddings, candidates: Positions, k: int) -> tuple[Embeddings, Positions]:
+        """The `k` best of each query's own candidates, best first.
+
+        Args:
+            queries: (Q, D) float32.
+            candidates: (Q, M) positions.
+            k: K, at most M.
+        """
+        scores = np.vstack([self.take(own) @ query for query, own in zip(queries, candidates, strict=True)])
+        return best(scores, candidates, k)
+
+    def _compares_in_place(self, queries: Embeddings) -> bool:
+        """Whether Faiss goes from one chosen row to the next without looking at the others."""
+        return self.dtype == FLOAT32 and len(queries) < BATCH_FROM_QUERIES
+
+    def _scan(self, queries: Embeddings, k: int) -> tuple[Embeddings, Positions]:
+        return blocks.scan(self.index, queries, k) if blocks.pays(queries, k) else search(self.index, queries, k)

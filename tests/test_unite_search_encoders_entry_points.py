@@ -1,0 +1,110 @@
+"""Encoders of other packages: found by their entry point, used by every command, and blamed by name when faulty."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unite_search import Collection, EncoderUnavailableError, UniteSearchError, load_encoder
+from unite_search.encoders.base import encoder_names
+
+MODULE = """
+from toy import ToyEncoder
+
+class Plugged(ToyEncoder):
+    name = "plugged"
+    fingerprint = "plugged-1"
+
+    def __init__(self, options):
+        self.options = options
+
+def wrong_name(options):
+    return ToyEncoder()
+
+def broken(options):
+    raise RuntimeError("the weights are damaged")
+
+def starter(options):
+    raise AssertionError("a built-in name must not be replaced")
+"""
+ENTRIES = """
+[unite_search.encoders]
+plugged = toy_plugin:Plugged
+misnamed = toy_plugin:wrong_name
+broken = toy_plugin:broken
+absent = no_such_module:Encoder
+starter = toy_plugin:starter
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the path with an installed distribution that offers encoders."""
+    folder = tmp_path / "site"
+    about = folder / "toy_plugin-1.0.dist-info"
+    about.mkdir(parents=True)
+    (folder / "toy_plugin.py").write_text(MODULE)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-plugin\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(ENTRIES)
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+def test_an_entry_point_is_an_encoder_like_any_other(plugins: Path) -> None:
+    assert {"starter", "plugged", "misnamed", "absent"} <= set(encoder_names())
+    assert load_encoder("plugged").fingerprint == "plugged-1"
+
+
+def test_a_built_in_name_cannot_be_replaced(plugins: Path) -> None:
+    assert load_encoder("starter").fingerprint.startswith("starter-")
+
+
+def test_a_faulty_package_is_named(plugins: Path) -> None:
+    with pytest.raises(UniteSearchError, match="package toy-plugin offers an encoder as 'misnamed' that calls itself"):
+        load_encoder("misnamed")
+    with pytest.raises(EncoderUnavailableError, match="encoder absent of toy-plugin cannot be loaded: No module named"):
+        load_encoder("absent")
+    with pytest.raises(EncoderUnavailableError, match="broken of toy-plugin cannot be loaded: the weights are damaged"):
+        load_encoder("broken")
+
+
+def test_an_unknown_name_lists_the_plugins_too(plugins: Path) -> None:
+    with pytest.raises(ValueError, match="known are absent, broken, misnamed, plugged, starter"):
+        load_encoder("nonsense")
+
+
+def test_the_commands_index_query_and_list_with_it(plugins: Path, media: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(plugins), *filter(None, sys.path)])}
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-c", "from unite_search.cli import main; main()", *arguments]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, timeout=120, cwd=tmp_path, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    database = ("--db", str(tmp_path / "db"))
+    run("index", str(media), "--encoder", "plugged", "--max-pixels", "100000", *database)
+    hits = json.loads(run("query", "green", "--in", "image", "--json", *database))["hits"]
+    assert Path(hits[0]["uri"]).name == "green.png"
+    listed = {row["name"]: row for row in json.loads(run("encoders", "--json"))["encoders"]}
+    assert listed["plugged"]["available"] is True
+    for faulty in ("absent", "broken", "misnamed"):
+        assert listed[faulty]["available"] is False
+        assert "toy-plugin" in listed[faulty]["error"]
+
+
+def test_a_collection_remembers_it_with_its_options(plugins: Path, tmp_path: Path) -> None:
+    from unite_search import EncoderOptions
+
+    with Collection.open(tmp_path / "db", encoder="plugged", options=EncoderOptions(fps=2.0), create=True):
+        pass
+    with Collection.open(tmp_path / "db") as again:
+        assert again.encoder.name == "plugged"
+        assert again.encoder.options.fps == 2.0

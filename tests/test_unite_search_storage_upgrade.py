@@ -1,0 +1,96 @@
+"""A collection of format 1 is converted when it is opened, also after a conversion that was killed half-way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import lance
+import pyarrow as pa
+import pytest
+from toy import ToyEncoder
+
+from unite_search import Collection, Modality, Query, SearchOptions, UniteSearchError
+from unite_search.storage import catalog
+from unite_search.storage.metadata import FILE_NAME
+
+
+def downgrade(folder: Path) -> None:
+    """Give a collection the columns and the format number of version 0.1 as first published."""
+    table = lance.dataset(str(folder / "catalog" / "items.lance"))
+
+    def codes(batch: pa.RecordBatch) -> pa.RecordBatch:
+        values = [int(Modality.from_partition(name)) for name in batch.column("partition").to_pylist()]
+        return pa.RecordBatch.from_arrays([pa.array(values, pa.int8())], names=["code"])
+
+    table.add_columns(codes, read_columns=["partition"])
+    table.alter_columns({"path": "modality", "name": "kind"})
+    table.drop_columns(["partition"])
+    table.alter_columns({"path": "code", "name": "modality"})
+    path = folder / FILE_NAME
+    about = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({name: value for name, value in {**about, "format_version": 1}.items() if name != "index"})
+    )
+
+
+@pytest.fixture
+def old(tmp_path: Path, media: Path) -> Path:
+    (media / "red.txt").write_text("grandmother")
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as collection:
+        collection.index([media])
+    downgrade(tmp_path / "db")
+    return tmp_path / "db"
+
+
+def check(folder: Path, media: Path) -> None:
+    with Collection.open(folder, encoder=ToyEncoder()) as collection:
+        assert collection.verify() == []
+        assert {(item.modality, item.partition) for item in collection.items()} == {
+            ("image", "image"),
+            ("image", "text+image"),
+            ("text", "text"),
+        }
+        hits = collection.search(Query.of("green"), SearchOptions(where="modality = 'image'")).hits
+        assert (Path(hits[0].uri).name, len(hits)) == ("green.png", 4)
+        report = collection.index([media])
+        assert (report.unchanged, report.added, report.changed) == (5, 0, 0)
+        (media / "new.txt").write_text("something new")
+        assert collection.index([media]).added == 1
+
+
+def test_an_old_collection_is_converted_on_opening(old: Path, media: Path) -> None:
+    check(old, media)
+    assert json.loads((old / FILE_NAME).read_text())["format_version"] == 2
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_killed_conversion_goes_on(old: Path, media: Path, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+
+    def dying(name: str) -> None:
+        whole = getattr(lance.LanceDataset, name)
+
+        def step(*arguments: object, **named: object) -> object:
+            result = whole(*arguments, **named)
+            done.append(name)
+            if len(done) == steps:
+                raise KeyboardInterrupt
+            return result
+
+        monkeypatch.setattr(lance.LanceDataset, name, step)
+
+    with monkeypatch.context() as patched:
+        monkeypatch = patched
+        for name in ("add_columns", "drop_columns", "alter_columns"):
+            dying(name)
+        with pytest.raises(KeyboardInterrupt):
+            catalog.upgrade(old / "catalog")
+    check(old, media)
+
+
+def test_a_newer_format_says_so(old: Path) -> None:
+    path = old / FILE_NAME
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 99}))
+    with pytest.raises(UniteSearchError, match="has format 99, this program reads up to 2; update unite-search"):
+        Collection.open(old)

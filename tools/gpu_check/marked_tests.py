@@ -1,0 +1,63 @@
+"""Part 1: run the tests that are marked `gpu` and report each as passed, failed or skipped, with the reason."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parents[2]
+MARK = "mark.gpu"
+TIMEOUT_S = 150
+
+
+def measure(*, is_small: bool) -> dict[str, Any]:
+    """Run every test module that holds a marked test.
+
+    Args:
+        is_small: has no effect; the tests are the same on every machine.
+
+    Returns:
+        For each module its outcome: `passed` (a number), `failed` and `skipped` (reasons by test).
+    """
+    del is_small
+    modules = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if MARK in path.read_text(encoding="utf-8")]
+    outcomes = {path.name: _run(path) for path in modules}
+    if not any(outcome["passed"] or outcome["failed"] for outcome in outcomes.values()):
+        return {"not run": "every test was skipped", "modules": outcomes}
+    return {"passed": not any(outcome["failed"] for outcome in outcomes.values()), "modules": outcomes}
+
+
+def _run(path: Path) -> dict[str, Any]:
+    """Run the marked tests of a module; warnings of other releases than those of CI do not make a test fail here."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        options = ["-m", "gpu", "-q", "-W", "default", "-p", "no:cacheprovider", f"--junitxml={report}"]
+        command = [sys.executable, "-m", "pytest", str(path), *options]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+        if not report.exists():
+            return {"passed": 0, "failed": {path.name: (done.stderr or done.stdout).strip()[-1000:]}, "skipped": {}}
+        return read_report(report)
+
+
+def read_report(report: Path) -> dict[str, Any]:
+    """Read the outcomes of one pytest run from its JUnit file."""
+    passed, failed, skipped = 0, {}, {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        name = case.get("name", "")
+        problem = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
+        skip = case.find("skipped")
+        if problem is not None:
+            failed[name] = f"{problem.get('message', '')} {problem.text or ''}".strip()[-1000:]
+        elif skip is not None:
+            skipped[name] = skip.text if skip.get("message") == "collection skipped" else skip.get("message", "")
+        else:
+            passed += 1
+    return {"passed": passed, "failed": failed, "skipped": skipped}

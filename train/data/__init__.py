@@ -1,0 +1,1 @@
+"""Training data: pairs from files, mined and rewritten triplets, edited photos."""

@@ -1,0 +1,212 @@
+"""Published training formats, and captioned collections, as lists of pairs. Each reader takes its `SourceConfig`.
+
+Source: the formats are those of friedrichor/UNITE, TIGER-Lab/MMEB-train and lucas-ventura/WebVid-CoVR (Hugging Face),
+Cuberick-Orion/CIRR, XiaoxiaoGuo/fashion-iq and rom1504/clip-retrieval (GitHub); docs/training.md lists the readers.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from train.config import SourceConfig
+from train.data.collection_source import read_collection
+from train.data.mine import TRAIN_SENTENCES, mine
+from train.data.pairs import Pair, Side
+from train.data.photo_edits import EDIT_WORDINGS
+from train.data.rewrite import rewrite
+from unite_search.modality import Modality
+
+Reader = Callable[[SourceConfig], Iterator[Pair]]
+
+SPLIT = re.compile(r"(?P<name>[\w-]+)(\[(?P<start>\d*):(?P<end>\d*)\])?")
+MMEB_IMAGE = "<|image_1|>"
+
+
+def read_pairs(source: SourceConfig) -> list[Pair]:
+    """Read one source.
+
+    Raises:
+        ValueError: the kind is unknown, or the source holds nothing, or something else than its format says.
+    """
+    if source.kind not in SOURCES:
+        raise ValueError(f"unknown kind of source {source.kind!r}; known are {', '.join(sorted(SOURCES))}")
+    try:
+        pairs = list(SOURCES[source.kind](source))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{source.path} is not JSON: {error}") from error
+    except KeyError as error:
+        raise ValueError(f"{source.path} is no source of kind {source.kind!r}: an entry lacks {error}") from error
+    if not pairs:
+        raise ValueError(f"{source.path} holds no pairs of split {source.split!r}")
+    return pairs
+
+
+def captioned(source: SourceConfig) -> list[tuple[str, list[str]]]:
+    """Path and captions of every photo of a split of a `manifest.jsonl`; `train[:5000]` is a part of a split.
+
+    Raises:
+        ValueError: the split is written in another way.
+    """
+    match = SPLIT.fullmatch(source.split)
+    if match is None:
+        raise ValueError(f"split is {source.split!r}; expected a name, or name[start:end]")
+    start, end = (int(number) if number else None for number in (match["start"], match["end"]))
+    entries = map(json.loads, Path(source.path).read_text(encoding="utf-8").splitlines())
+    chosen = [entry for entry in entries if entry["split"] == match["name"]][start:end]
+    return [(_media(source, entry["path"]), entry["text"]) for entry in chosen]
+
+
+def _captions(source: SourceConfig) -> Iterator[Pair]:
+    """Caption to photo."""
+    for path, captions in captioned(source):
+        for caption in captions:
+            yield Pair(query=Side(text=caption), candidate=Side(images=(path,)), group=path)
+
+
+def _photos(source: SourceConfig) -> Iterator[Pair]:
+    """Photo to caption."""
+    for pair in _captions(source):
+        yield Pair(query=pair.candidate, candidate=pair.query, group=pair.group)
+
+
+def _paraphrases(source: SourceConfig) -> Iterator[Pair]:
+    """Caption to another caption of the same photo."""
+    for path, captions in captioned(source):
+        for one, other in pairwise(captions):
+            yield Pair(query=Side(text=one), candidate=Side(text=other), group=path)
+
+
+def _classes(source: SourceConfig) -> Iterator[Pair]:
+    """The name of an ImageNet class to what the classifier knows of it; `path` is not read."""
+    from train.starter.classes import class_texts
+
+    for picture, text in class_texts():
+        yield Pair(query=Side(text=text), candidate=Side(images=(picture,)), group=picture.rpartition(":")[0])
+
+
+def _mined(source: SourceConfig) -> Iterator[Pair]:
+    """Photo and a sentence that changes one word of its caption, to a photo of the changed caption."""
+    photos = captioned(source)
+    for triplet in mine([captions for _, captions in photos], TRAIN_SENTENCES):
+        (reference, _), (target, _) = photos[triplet.reference], photos[triplet.target]
+        yield Pair(query=Side(text=triplet.edit, images=(reference,)), candidate=Side(images=(target,)), group=target)
+
+
+def _rewritten(source: SourceConfig) -> Iterator[Pair]:
+    """Photo and a sentence that changes one word of its caption, to that caption after the change."""
+    photos = captioned(source)
+    for found in rewrite([captions for _, captions in photos]):
+        query = Side(text=found.edit, images=(photos[found.photo][0],))
+        yield Pair(query=query, candidate=Side(text=found.caption), group=found.caption)
+
+
+def _edits(source: SourceConfig) -> Iterator[Pair]:
+    """Photo and a wish such as "make it red", to the photo after that edit; one edit a photo and wording in turn."""
+    wishes = [(edit, wording) for edit, wordings in EDIT_WORDINGS.items() for wording in wordings]
+    for number, (path, _) in enumerate(captioned(source)):
+        edit, wording = wishes[number % len(wishes)]
+        yield Pair(query=Side(text=wording, images=(path,)), candidate=Side(images=(f"{path}#{edit}",)))
+
+
+def _unite(source: SourceConfig) -> Iterator[Pair]:
+    """Train JSON of friedrichor/UNITE."""
+    for entry in json.loads(Path(source.path).read_text(encoding="utf-8")):
+        target = entry.get("target_modal")
+        yield Pair(
+            query=_unite_side(source, entry["query"]),
+            candidate=_unite_side(source, entry["candidate"]),
+            negative=_unite_side(source, entry["negative"]) if entry.get("negative") else None,
+            target=Modality.from_partition(target.replace(",", "+")) if target else None,
+        )
+
+
+def _unite_side(source: SourceConfig, entry: dict[str, Any]) -> Side:
+    images, videos = (entry.get(kind) or [] for kind in ("image", "video"))
+    return Side(
+        text=entry.get("text") or "",
+        images=tuple(_media(source, path) for path in ([images] if isinstance(images, str) else images)),
+        videos=tuple(_media(source, path) for path in ([videos] if isinstance(videos, str) else videos)),
+    )
+
+
+def _mmeb(source: SourceConfig) -> Iterator[Pair]:
+    """Parquet of TIGER-Lab/MMEB-train."""
+    for row in _parquet(source.path):
+        sides = {
+            kind: Side(
+                text=(row.get(text) or "").replace(MMEB_IMAGE, "<|IMAGE|>").strip(),
+                images=(_media(source, row[image]),) if row.get(image) else (),
+            )
+            for kind, text, image in (
+                ("query", "qry", "qry_image_path"),
+                ("candidate", "pos_text", "pos_image_path"),
+                ("negative", "neg_text", "neg_image_path"),
+            )
+        }
+        negative = sides["negative"] if sides["negative"].modalities else None
+        yield Pair(query=sides["query"], candidate=sides["candidate"], negative=negative)
+
+
+def _covr(source: SourceConfig) -> Iterator[Pair]:
+    """CSV of WebVid-CoVR: a video and an edit, to a video."""
+    with Path(source.path).open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            one, other = (_media(source, f"{row[name]}.mp4") for name in ("pth1", "pth2"))
+            yield Pair(query=Side(text=row["edit"], videos=(one,)), candidate=Side(videos=(other,)), group=other)
+
+
+def _cirr(source: SourceConfig) -> Iterator[Pair]:
+    """Captions JSON of CIRR; `media` holds `<name>.png`."""
+    for row in json.loads(Path(source.path).read_text(encoding="utf-8")):
+        one, other = (_media(source, f"{row[name]}.png") for name in ("reference", "target_hard"))
+        yield Pair(query=Side(text=row["caption"], images=(one,)), candidate=Side(images=(other,)), group=other)
+
+
+def _fashioniq(source: SourceConfig) -> Iterator[Pair]:
+    """Captions JSON of FashionIQ, whose `candidate` is the reference; the two captions are joined by "and"."""
+    for row in json.loads(Path(source.path).read_text(encoding="utf-8")):
+        one, other = (_media(source, f"{row[name]}.png") for name in ("candidate", "target"))
+        text = " and ".join(row["captions"])
+        yield Pair(query=Side(text=text, images=(one,)), candidate=Side(images=(other,)), group=other)
+
+
+def _clip_retrieval(source: SourceConfig) -> Iterator[Pair]:
+    """Metadata parquet of clip-retrieval: `caption` and `image_path`."""
+    for row in _parquet(source.path):
+        path = _media(source, row["image_path"])
+        yield Pair(query=Side(text=row["caption"]), candidate=Side(images=(path,)), group=path)
+
+
+def _parquet(path: str) -> Iterator[dict[str, Any]]:
+    from pyarrow import dataset
+
+    for batch in dataset.dataset(path, format="parquet").to_batches():
+        yield from batch.to_pylist()
+
+
+def _media(source: SourceConfig, path: str) -> str:
+    return str(Path(source.media or Path(source.path).parent) / path)
+
+
+SOURCES: dict[str, Reader] = {
+    "captions": _captions,
+    "photos": _photos,
+    "paraphrases": _paraphrases,
+    "classes": _classes,
+    "mined": _mined,
+    "rewritten": _rewritten,
+    "edits": _edits,
+    "unite": _unite,
+    "mmeb": _mmeb,
+    "covr": _covr,
+    "cirr": _cirr,
+    "fashioniq": _fashioniq,
+    "clip-retrieval": _clip_retrieval,
+    "collection": read_collection,
+}

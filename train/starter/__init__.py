@@ -1,0 +1,1 @@
+"""Training and exporting the starter encoder's head and towers."""

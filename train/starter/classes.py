@@ -1,0 +1,77 @@
+"""Pictures that nobody took: what the vision tower might see of each of the 1000 ImageNet classes.
+
+Captioned photos show few of the classes, and a head that trains on them alone forgets the others. The classifier's
+weights say in which direction the features of a class lie: were the classes Gaussian with a common covariance S, its
+weights would be those of linear discriminant analysis, S^-1 m, and the class mean m in the direction of S w. To that
+mean, what is particular to a random photo is added.
+
+Source: Hastie et al. 2009, The Elements of Statistical Learning, eq. 4.10, on the weights of such classes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torchvision.models._meta import _IMAGENET_CATEGORIES
+
+from train.starter.class_names import described
+
+Floats = NDArray[np.float32]
+
+CLASS_NAME = re.compile(r"class:(?P<number>\d+):(?P<variant>\d+)")
+PROMPTS = ("a {}", "a photo of a {}", "{}", "there is a {} here")
+CLASS_SHARE = 0.46
+"""Cosine of S w and the features of those train photos (1726) of which the classifier is sure, above 0.7."""
+
+
+def class_texts() -> list[tuple[str, str]]:
+    """The name of each synthetic picture and a text that says what it shows."""
+    names = list(_IMAGENET_CATEGORIES), described(_IMAGENET_CATEGORIES)
+    return [
+        (f"class:{number}:{variant}", prompt.format(names[variant % 2][number]))
+        for number in range(len(names[0]))
+        for variant, prompt in enumerate(PROMPTS)
+    ]
+
+
+class ClassPictures:
+    """Synthesises features of classes.
+
+    Args:
+        vision: the tower's graph, which holds the classifier.
+        photos: (N, 1280) features of real photos, for mean, covariance and particulars.
+    """
+
+    def __init__(self, vision: Path, photos: Floats) -> None:
+        constants = {entry.name: entry for entry in onnx.load(str(vision)).graph.initializer}
+        self._weights, self._bias = (
+            numpy_helper.to_array(constants[f"backbone._fc.{kind}"]) for kind in ("weight", "bias")
+        )
+        self._mean = photos.mean(axis=0)
+        self._particulars = photos - self._mean
+        covariance = self._particulars.T @ self._particulars / len(photos)
+        smoothed = covariance + np.eye(len(covariance), dtype=np.float32) * np.trace(covariance) / len(covariance)
+        directions = (self._weights - self._weights.mean(axis=0)) @ smoothed
+        self._directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+    def __call__(self, names: Sequence[str]) -> tuple[Floats, Floats]:
+        """Features (N, 1280) of N synthetic pictures, and the logits (N, 1000) that the classifier gives them."""
+        numbers, variants = np.array([_parsed(name) for name in names]).T
+        particulars = self._particulars[(numbers * len(PROMPTS) + variants) % len(self._particulars)]
+        lengths = np.linalg.norm(particulars, axis=1, keepdims=True)
+        common = CLASS_SHARE * lengths * self._directions[numbers]
+        features = (self._mean + common + (1 - CLASS_SHARE**2) ** 0.5 * particulars).clip(min=0)
+        return np.asarray(features, np.float32), np.asarray(features @ self._weights.T + self._bias, np.float32)
+
+
+def _parsed(name: str) -> tuple[int, int]:
+    match = CLASS_NAME.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name!r} is no synthetic picture; expected class:NUMBER:VARIANT")
+    return int(match["number"]), int(match["variant"])

@@ -1,0 +1,258 @@
+"""The indexing pipeline: scan, decode in workers, encode in batches, commit. Only what is in flight is in memory.
+
+A file is committed whole: all its items in one commit, or none. `ledger` decides what must be read; this module moves
+data from stage to stage. The vector indexes are updated afterwards, by `storage.store`.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from unite_search.encoders.base import Encoder
+from unite_search.ingest.ledger import Ledger
+from unite_search.ingest.progress import Meter
+from unite_search.media.decode_pool import Finished, ReadPool, Unwanted
+from unite_search.media.scan import Found, scan
+from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped
+from unite_search.report import IndexReport
+from unite_search.storage.catalog import Catalog
+from unite_search.storage.metadata import IdCounter
+from unite_search.storage.rows import EmbeddedItem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FILES_AHEAD = 100_000
+"""How many files the scan may be ahead, so that the total is known early; about 50 MB."""
+BATCHES_WAITING = 1
+"""Batches that wait while the encoder is busy."""
+COMMIT_ITEMS = 4096
+"""Commit when so many items are pending."""
+COMMIT_EVERY_S = 1.0, 10.0
+"""Minimum and maximum seconds between two commits; in between, `COMMIT_SHARE` of the run so far."""
+COMMIT_SHARE = 1 / 60
+LOOK_EVERY_S = 0.2
+"""How often a prefetching thread that waits for space looks whether its consumer has stopped."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class _OpenFile:
+    """A file between its first event and its commit. Its embedded items hold no pixels."""
+
+    file: MediaFile
+    facts: Facts
+    items: list[EmbeddedItem] = field(default_factory=list)
+    waiting: int = 0
+    content_hash: str | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        return self.content_hash is not None and not self.waiting
+
+
+_Batch = list[tuple[_OpenFile, Draft]]
+
+
+class Ingest:
+    """One run of `index` over some roots."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        ids: IdCounter,
+        encoder: Encoder,
+        options: ReadOptions,
+        meter: Meter,
+    ) -> None:
+        self._catalog = catalog
+        self._encoder = encoder
+        self._options = options
+        self._meter = meter
+        self.report = IndexReport()
+        self._ledger = Ledger(catalog, ids, self.report, options)
+        self._open: dict[Path, _OpenFile] = {}
+        self._batch: _Batch = []
+        self._encoding: deque[tuple[_Batch, Future[NDArray[np.float32]]]] = deque()
+        self._started_at = self._committed_at = time.monotonic()
+
+    def run(self, roots: Sequence[Path], *, exclude: Sequence[Path], workers: int, batch_size: int) -> IndexReport:
+        """Index the roots.
+
+        On an interrupt, complete files are committed before the exception is raised again.
+        """
+        with (
+            Prefetch(self._counted(scan(roots, exclude=exclude)), limit=FILES_AHEAD) as found,
+            ThreadPoolExecutor(self._encoder.concurrency, "encode") as executor,
+            ReadPool(self._options, workers=workers) as pool,
+        ):
+            try:
+                for file, event in pool.run(self._to_read(found), self._ledger.must_read):
+                    self._handle(file, event)
+                    if len(self._batch) >= batch_size or not self._encoding:
+                        self._encode(executor)
+                    self._collect(leave=self._encoder.concurrency + BATCHES_WAITING)
+                    self._commit_when_due()
+                    self._show()
+                self._encode(executor)
+                self._collect(leave=0)
+                self._ledger.drop_missing(roots)
+            finally:
+                self._commit()
+        return self.report
+
+    def dry_run(self, roots: Sequence[Path], *, exclude: Sequence[Path]) -> IndexReport:
+        """Report what a run would do, judging by names, sizes and times; nothing is read or written."""
+        self.report.dry_run = True
+        for file in self._to_read(self._counted(scan(roots, exclude=exclude))):
+            self._ledger.count_pending(file)
+        self._ledger.drop_missing(roots)
+        return self.report
+
+    def _counted(self, found: Iterator[Found]) -> Iterator[Found]:
+        for one in found:
+            self._meter.found()
+            yield one
+        self._meter.scan_finished()
+
+    def _to_read(self, found: Iterator[Found]) -> Iterator[MediaFile]:
+        for one in found:
+            if isinstance(one, Skipped):
+                self._ledger.skip(one)
+            elif self._ledger.found(one) and not self._ledger.is_unchanged(one):
+                yield one
+                continue
+            self._meter.finished()
+
+    def _handle(self, file: MediaFile, event: Facts | Draft | Finished | Unwanted | Skipped) -> None:
+        if isinstance(event, Unwanted):
+            self._meter.finished()
+        elif isinstance(event, Skipped):
+            self._open.pop(file.path, None)
+            self._ledger.skip(event)
+            self._meter.finished()
+        elif isinstance(event, Facts):
+            self._open[file.path] = _OpenFile(file, event)
+        elif isinstance(event, Draft):
+            entry = self._open[file.path]
+            entry.waiting += 1
+            self._batch.append((entry, event))
+        else:
+            self._finish(self._open[file.path], event.content_hash)
+
+    def _finish(self, entry: _OpenFile, content_hash: str) -> None:
+        entry.content_hash = content_hash
+        if entry.is_complete:
+            self._record(entry)
+
+    def _encode(self, executor: ThreadPoolExecutor) -> None:
+        batch = [(entry, draft) for entry, draft in self._batch if self._is_open(entry)]
+        self._batch = []
+        if batch:
+            contents = [draft.content for _, draft in batch]
+            self._encoding.append((batch, executor.submit(self._encoder.encode, contents, role="candidate")))
+
+    def _collect(self, *, leave: int) -> None:
+        """Take finished batches, in order; wait while more than `leave` are being encoded."""
+        while self._encoding and (len(self._encoding) > leave or self._encoding[0][1].done()):
+            batch, future = self._encoding.popleft()
+            self.report.embedded += len(batch)
+            for (entry, draft), embedding in zip(batch, future.result(), strict=True):
+                entry.items.append(EmbeddedItem.of(draft, embedding))
+                entry.waiting -= 1
+                if entry.is_complete and self._is_open(entry):
+                    self._record(entry)
+
+    def _is_open(self, entry: _OpenFile) -> bool:
+        """Return whether the file is still being read; a worker may have failed after its first drafts."""
+        return self._open.get(entry.file.path) is entry
+
+    def _record(self, entry: _OpenFile) -> None:
+        """Add a complete file to the next commit."""
+        del self._open[entry.file.path]
+        if entry.items and entry.content_hash is not None:
+            self._ledger.add(entry.file, entry.content_hash, entry.facts, entry.items)
+        else:
+            self._ledger.skip(Skipped(path=entry.file.path, reason="nothing to index in it"))
+        self._meter.finished()
+
+    def _commit_when_due(self) -> None:
+        now = time.monotonic()
+        least_s, most_s = COMMIT_EVERY_S
+        patience_s = min(max(least_s, COMMIT_SHARE * (now - self._started_at)), most_s)
+        pending = self._ledger.pending
+        if pending >= COMMIT_ITEMS or (pending and now - self._committed_at > patience_s):
+            self._commit()
+
+    def _commit(self) -> None:
+        self._ledger.commit()
+        self._committed_at = time.monotonic()
+
+    def _show(self) -> None:
+        self._meter.show(items=self.report.items, skipped=len(self.report.skipped))
+
+
+class Prefetch(Generic[T]):
+    """Runs an iterator in a thread, ahead of its consumer, with a bounded queue.
+
+    A context manager that returns the prefetched iterator and stops the thread at its end.
+
+    An exception of the source is raised in the consumer, after the items before it.
+    """
+
+    def __init__(self, source: Iterator[T], *, limit: int) -> None:
+        self._source = source
+        self._waiting: queue.Queue[T | _End] = queue.Queue(limit)
+        self._is_stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
+
+    def __enter__(self) -> Iterator[T]:
+        self._thread.start()
+        return self._taken()
+
+    def __exit__(self, *_: object) -> None:
+        self._is_stopped.set()
+        self._thread.join()
+
+    def _taken(self) -> Iterator[T]:
+        while not isinstance(item := self._waiting.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+
+    def _run(self) -> None:
+        error: Exception | None = None
+        try:
+            for item in self._source:
+                if not self._put(item):
+                    return
+        except Exception as caught:  # noqa: BLE001 - it is raised again in the consumer's thread
+            error = caught
+        self._put(_End(error))
+
+    def _put(self, item: T | _End) -> bool:
+        """Wait for space in the queue; return False once the consumer has stopped."""
+        while not self._is_stopped.is_set():
+            try:
+                self._waiting.put(item, timeout=LOOK_EVERY_S)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+
+class _End:
+    """Marks the end of the items, with the exception of the source, if any."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error

@@ -1,0 +1,91 @@
+"""Export in the layout of clip-retrieval: `.npy` embeddings and parquet metadata, aligned by order.
+
+Each partition becomes a folder, because scores are comparable only inside a partition: `DIR/image/img_emb/
+img_emb_0.npy`, `DIR/image/metadata/metadata_0.parquet`; text goes to `text_emb`. `DIR/unite_search.json` names the
+encoder. `imports` reads such a folder back.
+
+Source: rom1504/clip-retrieval clip_inference/writer.py (names and columns).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from unite_search.errors import UniteSearchError
+from unite_search.storage.catalog import Catalog
+
+ENCODER_FILE = "unite_search.json"
+SHARD_ROWS = 100_000
+CAPTION, PATH = "caption", "image_path"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """How many items were written, in how many files."""
+
+    items: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The encoder of exported vectors."""
+
+    encoder: str
+    fingerprint: str
+    dim: int
+
+
+def export_partitions(catalog: Catalog, source: Source, directory: Path) -> ExportReport:
+    """Write every partition of a catalog.
+
+    Raises:
+        UniteSearchError: the folder is not empty.
+    """
+    if directory.exists() and any(directory.iterdir()):
+        raise UniteSearchError(f"{directory} is not empty; name a new folder")
+    files, partitions = 0, catalog.ids_by_partition()
+    for name, ids in sorted(partitions.items()):
+        wanted = np.sort(ids)
+        for number, start in enumerate(range(0, len(wanted), SHARD_ROWS)):
+            digits = len(str((len(wanted) - 1) // SHARD_ROWS))
+            shard = catalog.table(wanted[start : start + SHARD_ROWS])
+            _write_shard(directory / name, f"{number:0{digits}}", shard)
+            files += 2
+    directory.mkdir(parents=True, exist_ok=True)
+    about = {"encoder": source.encoder, "fingerprint": source.fingerprint, "dim": source.dim}
+    (directory / ENCODER_FILE).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    return ExportReport(items=sum(map(len, partitions.values())), files=files + 1)
+
+
+def _write_shard(folder: Path, number: str, rows: pa.Table) -> None:
+    kind = "text" if folder.name == "text" else "img"
+    embeddings = folder / f"{kind}_emb" / f"{kind}_emb_{number}.npy"
+    metadata = folder / "metadata" / f"metadata_{number}.parquet"
+    for path in (embeddings, metadata):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    vectors = rows["embedding"].combine_chunks()
+    np.save(embeddings, vectors.flatten().to_numpy(zero_copy_only=False).reshape(len(rows), -1))
+    names = {"uri": PATH, "text": CAPTION}
+    columns = [name for name in rows.column_names if name != "embedding"]
+    plain = rows.select(columns).rename_columns([names.get(name, name) for name in columns])
+    place = plain.schema.get_field_index("metadata")
+    texts = pa.chunked_array([chunk.storage for chunk in plain["metadata"].chunks], pa.utf8())
+    pq.write_table(plain.set_column(place, "metadata", texts), metadata)
+
+
+def read_source(directory: Path) -> Source | None:
+    """Read which encoder made an export; None for a folder that does not say."""
+    try:
+        about = json.loads((directory / ENCODER_FILE).read_text(encoding="utf-8"))
+        return Source(**about)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise UniteSearchError(f"{directory / ENCODER_FILE} is damaged: {error}") from error

@@ -1,0 +1,198 @@
+"""Where collections are stored, and `collection.json`: the encoder, the index configuration, the next free id.
+
+Ids are reserved in blocks before they are used, so a crash may lose numbers but never gives one twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from indexers.atomic import write_text
+from indexers.spec import IndexConfig
+from unite_search.encoders.base import Encoder, EncoderOptions, is_folder, load_encoder
+from unite_search.errors import CollectionNotFoundError, EncoderMismatchError, UniteSearchError
+
+FORMAT_VERSION = 2
+"""Format 1 had other columns for the modality; `catalog.upgrade` converts it."""
+FILE_NAME = "collection.json"
+ID_BLOCK = 65_536
+DEFAULT_COLLECTION = "default"
+COLLECTION_VARIABLE = "UNITE_SEARCH_COLLECTION"
+HOME_VARIABLE = "UNITE_SEARCH_HOME"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+OTHER_ENCODER = "use the encoder and options that built it, or index into another collection"
+OTHER_VERSION = "that is another version: index the folders again, into another collection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionMetadata:
+    """The content of `collection.json`.
+
+    Attributes:
+        encoder: name of the encoder.
+        fingerprint: of the encoder.
+        dim: vector length.
+        next_id: every id below may have been used.
+        roots: folders that were indexed, for a later `index` without arguments.
+        segments: how videos were cut, for a later `index` without options.
+        keyframes_only: whether only key frames of videos were read.
+        encoder_options: the options that change the encoder's vectors, so that queries are embedded like the items.
+        index: what was asked of the vector indexes, for later runs.
+        format_version: of the folder's layout.
+    """
+
+    encoder: str
+    fingerprint: str
+    dim: int
+    next_id: int = 0
+    roots: tuple[str, ...] = ()
+    segments: float | Literal["none", "shots"] = 60.0
+    keyframes_only: bool = False
+    encoder_options: dict[str, Any] = field(default_factory=dict)
+    index: IndexConfig = field(default_factory=IndexConfig)
+    format_version: int = FORMAT_VERSION
+
+    @classmethod
+    def of(cls, encoder: Encoder, index: IndexConfig | None = None) -> CollectionMetadata:
+        """The metadata of a new collection."""
+        return cls(
+            encoder=encoder.name,
+            fingerprint=encoder.fingerprint,
+            dim=encoder.dim,
+            encoder_options=encoder.options.stored(),
+            index=index or IndexConfig(),
+        )
+
+    @classmethod
+    def read(cls, directory: Path) -> CollectionMetadata:
+        """Read the metadata of a collection folder.
+
+        Raises:
+            CollectionNotFoundError: there is none.
+            UniteSearchError: it is damaged, or was written by a newer version of this program.
+        """
+        path = directory / FILE_NAME
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            if fields.get("format_version", FORMAT_VERSION) > FORMAT_VERSION:
+                raise UniteSearchError(
+                    f"{directory} has format {fields['format_version']}, this program reads up to {FORMAT_VERSION}; "
+                    "update unite-search"
+                )
+            index = IndexConfig(**fields.pop("index", {}))
+            return cls(**{**fields, "roots": tuple(fields["roots"]), "index": index})
+        except FileNotFoundError:
+            raise CollectionNotFoundError(
+                f"no collection at {directory}; make one with `unite-search index FOLDER`"
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UniteSearchError(f"{path} is damaged: {error}") from error
+
+    def write(self, directory: Path) -> None:
+        """Store the metadata."""
+        write_text(directory / FILE_NAME, json.dumps(asdict(self), indent=2) + "\n")
+
+    def refuse_other_name(self, directory: Path, given: str | Encoder | None) -> None:
+        """Refuse an encoder whose name is not that of the collection's encoder.
+
+        A checkpoint named by its folder passes, because the folder may have been moved: `load_encoder` compares its
+        fingerprint.
+
+        Raises:
+            EncoderMismatchError: it is the name of another encoder.
+        """
+        if given is None or is_folder(given):
+            return
+        name = given if isinstance(given, str) else given.name
+        if name != self.encoder:
+            raise self._mismatch(directory, name, OTHER_ENCODER)
+
+    def load_encoder(self, directory: Path, given: str | Encoder | None, options: EncoderOptions) -> Encoder:
+        """Load the encoder that made the vectors, or check the one that was given in its place.
+
+        Raises:
+            EncoderMismatchError: it gives other vectors than those of the collection.
+        """
+        chosen = self.encoder if given is None else given
+        merged = options.over(EncoderOptions(**self.encoder_options))
+        encoder = load_encoder(chosen, merged) if isinstance(chosen, str) else chosen
+        if encoder.fingerprint != self.fingerprint:
+            own = encoder.options.stored()
+            is_other_version = (encoder.name, own) == (self.encoder, self.encoder_options)
+            described = _described(encoder.name, encoder.fingerprint, own)
+            raise self._mismatch(directory, described, OTHER_VERSION if is_other_version else OTHER_ENCODER)
+        return encoder
+
+    def _mismatch(self, directory: Path, given: str, advice: str) -> EncoderMismatchError:
+        built_by = _described(self.encoder, self.fingerprint, self.encoder_options)
+        return EncoderMismatchError(f"{directory} was built by encoder {built_by}, this is {given}; {advice}")
+
+
+class IdCounter:
+    """Gives out ids that no item of the collection ever had. The caller must hold the write lock."""
+
+    def __init__(self, directory: Path, *, used_below: int) -> None:
+        self._directory = directory
+        self._next = max(CollectionMetadata.read(directory).next_id, used_below)
+        self._reserved = self._next
+
+    def take(self, count: int) -> range:
+        """Return the next `count` ids."""
+        taken = range(self._next, self._next + count)
+        if taken.stop > self._reserved:
+            self._reserve(taken.stop + ID_BLOCK)
+        self._next = taken.stop
+        return taken
+
+    def close(self) -> None:
+        """Return the unused rest of the reserved block."""
+        if self._reserved > self._next:
+            self._reserve(self._next)
+
+    def _reserve(self, below: int) -> None:
+        replace(CollectionMetadata.read(self._directory), next_id=below).write(self._directory)
+        self._reserved = below
+
+
+def _described(name: str, fingerprint: str, options: Mapping[str, object]) -> str:
+    """Describe an encoder for a mismatch message."""
+    chosen = "".join(f", {option} {value}" for option, value in options.items())
+    return f"{name} ({fingerprint}{chosen})"
+
+
+def collections_home() -> Path:
+    """Return the folder of the named collections: below `$UNITE_SEARCH_HOME`, or in the platform's data folder."""
+    given = os.environ.get(HOME_VARIABLE)
+    if given:
+        return Path(given).expanduser().absolute() / "collections"
+    from platformdirs import user_data_path
+
+    return user_data_path("unite-search", appauthor=False) / "collections"
+
+
+def collection_directory(name: str | None = None, db: Path | None = None) -> Path:
+    """Return the folder of a collection: `db` itself, else by `name`, else by `$UNITE_SEARCH_COLLECTION`.
+
+    Raises:
+        UniteSearchError: the name is not valid as a folder name.
+    """
+    if db is not None:
+        return db.expanduser().absolute()
+    chosen = name or os.environ.get(COLLECTION_VARIABLE) or DEFAULT_COLLECTION
+    if not _NAME.fullmatch(chosen):
+        raise UniteSearchError(f"collection name {chosen!r}: use letters, digits, dot, dash and underscore")
+    return collections_home() / chosen
+
+
+def list_collections() -> list[Path]:
+    """Return the folders of all named collections, sorted."""
+    home = collections_home()
+    if not home.is_dir():
+        return []
+    return sorted(folder for folder in home.iterdir() if (folder / FILE_NAME).is_file())

@@ -1,0 +1,282 @@
+"""`Store`: a collection folder on disk, whose metadata, catalog and partitions it keeps consistent.
+
+The catalog is the record, and the partitions are a cache of it: opening a store brings them up to date in memory, and
+a write stores them after the last commit to the catalog. Threads may read while one of them refreshes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Condition
+
+from indexers.partitioned import PartitionedIndex
+from indexers.spec import IndexConfig
+from unite_search.errors import CollectionLockedError
+from unite_search.media.types import ReadOptions
+from unite_search.report import Status
+from unite_search.storage.catalog import Catalog, upgrade
+from unite_search.storage.metadata import FILE_NAME, FORMAT_VERSION, CollectionMetadata, IdCounter
+from unite_search.storage.sync import apply, find_problems, steps, sync
+
+
+class Store:
+    """The state on disk, as of opening or of the last `refresh`.
+
+    Attributes:
+        directory: the collection's folder.
+        messages: what was repaired while opening, one line each.
+        metadata: the content of `collection.json`.
+        catalog: a handle on one version of the table.
+        partitions: the vector indexes, consistent with that version.
+    """
+
+    def __init__(self, directory: Path, index: IndexConfig | None = None) -> None:
+        """Open a collection folder; one of an older format is converted first.
+
+        Args:
+            directory: the folder.
+            index: replaces what the collection remembers of how its vectors are indexed.
+        """
+        self.directory = directory
+        self.messages: list[str] = []
+        self.metadata = self._current_format()
+        self._index = index
+        self.catalog = Catalog(directory / "catalog", dim=self.metadata.dim)
+        self._lock = ReaderWriterLock()
+        self._stamp = self._stored_stamp()
+        self.partitions = self._open_partitions(self.catalog)
+        self._synced_version = self.catalog.version
+
+    @classmethod
+    def create(cls, directory: Path, metadata: CollectionMetadata) -> Store:
+        """Create an empty collection, unless another process just did.
+
+        The metadata file is written last, so a crash leaves no half-made collection.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        with write_lock(directory):
+            if not (directory / FILE_NAME).exists():
+                catalog = Catalog.create(directory / "catalog", dim=metadata.dim)
+                PartitionedIndex.create(
+                    directory / "partitions", dim=metadata.dim, fingerprint=metadata.fingerprint, config=metadata.index
+                ).save(version=catalog.version)
+                metadata.write(directory)
+        return cls(directory)
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[Catalog, PartitionedIndex]]:
+        """Provide a catalog and partitions that belong together, while another thread may refresh."""
+        with self._lock.reading():
+            yield self.catalog, self.partitions
+
+    def refresh(self) -> bool:
+        """Move to the newest committed state; return whether it is newer.
+
+        While a writer is running, its new rows are added to the partitions in memory; once it has stored partitions,
+        its files are opened instead. Readers wait only while the new state replaces the old one.
+        """
+        metadata, catalog, stamp = CollectionMetadata.read(self.directory), self.catalog.newest(), self._stored_stamp()
+        is_newer = catalog.version != self._synced_version
+        if stamp == self._stamp:
+            todo = list(steps(self.partitions, catalog)) if is_newer else []
+            with self._lock.writing():
+                apply(self.partitions, todo)
+                self.metadata, self.catalog, self._synced_version = metadata, catalog, catalog.version
+        else:
+            partitions, old = self._open_partitions(catalog), self.partitions
+            with self._lock.writing():
+                old.clear()
+                self.metadata, self.catalog, self.partitions, self._stamp = metadata, catalog, partitions, stamp
+                self._synced_version = catalog.version
+        return is_newer
+
+    @contextmanager
+    def writing(self) -> Iterator[IdCounter]:
+        """Hold the write lock during a change of the catalog; then compact the catalog and store the partitions.
+
+        Raises:
+            CollectionLockedError: another process is writing.
+        """
+        with write_lock(self.directory):
+            self.catalog.refresh()
+            before = self.catalog.version
+            ids = IdCounter(self.directory, used_below=self.catalog.highest_id() + 1)
+            try:
+                yield ids
+            finally:
+                ids.close()
+                self._reread_metadata()
+            if self.catalog.version != before:
+                self.catalog.compact()
+            self._save_partitions()
+
+    def rebuild(self) -> dict[str, int]:
+        """Rebuild the partitions from the catalog; return the number of items in each.
+
+        Raises:
+            CollectionLockedError: another process is writing.
+        """
+        with write_lock(self.directory):
+            self.catalog.refresh()
+            self._reread_metadata()
+            self.partitions = PartitionedIndex.create(
+                self.directory / "partitions",
+                dim=self.metadata.dim,
+                fingerprint=self.metadata.fingerprint,
+                config=self.metadata.index,
+            )
+            self._save_partitions()
+        return {name: self.partitions.count(name) for name in self.partitions.names()}
+
+    def verify(self) -> list[str]:
+        """Read everything and compare catalog, partitions and checksums; return the problems found."""
+        stored = self._stored_partitions()
+        self.refresh()
+        return [*stored.problems, *stored.verify(), *find_problems(self.catalog, self.partitions)]
+
+    def remember(self, roots: Sequence[Path], options: ReadOptions) -> None:
+        """Store the roots and how they are read, for a later `index` without arguments. Needs the write lock."""
+        metadata = CollectionMetadata.read(self.directory)
+        known = dict.fromkeys([*metadata.roots, *map(str, roots)])
+        replace(metadata, roots=tuple(known), segments=options.segments, keyframes_only=options.keyframes_only).write(
+            self.directory
+        )
+
+    def status(self) -> Status:
+        """Count items, files, duplicates and bytes."""
+        with self.reading() as (catalog, _):
+            partitions, states = catalog.ids_by_partition(), catalog.states()
+            version = catalog.version
+        copies = Counter(state.content_hash for state in states.values())
+        return Status(
+            name=self.directory.name,
+            directory=self.directory,
+            encoder=self.metadata.encoder,
+            fingerprint=self.metadata.fingerprint,
+            dim=self.metadata.dim,
+            files=len(states),
+            items={name: len(partitions[name]) for name in sorted(partitions)},
+            size_bytes=sum(path.stat().st_size for path in self.directory.rglob("*") if path.is_file()),
+            roots=tuple(map(Path, self.metadata.roots)),
+            duplicates=sum(count - 1 for count in copies.values()),
+            version=version,
+        )
+
+    def _current_format(self) -> CollectionMetadata:
+        """Read the metadata, after converting a collection of an older format."""
+        metadata = CollectionMetadata.read(self.directory)
+        if metadata.format_version < FORMAT_VERSION:
+            with write_lock(self.directory):
+                upgrade(self.directory / "catalog")
+                metadata = replace(CollectionMetadata.read(self.directory), format_version=FORMAT_VERSION)
+                metadata.write(self.directory)
+        return metadata
+
+    def _reread_metadata(self) -> None:
+        """Read the metadata again and store a new index configuration in it. Needs the write lock."""
+        self.metadata = CollectionMetadata.read(self.directory)
+        if self._index not in (None, self.metadata.index):
+            self.metadata = replace(self.metadata, index=self._index)
+            self.metadata.write(self.directory)
+
+    def _save_partitions(self) -> None:
+        changed = sync(self.partitions, self.catalog)
+        if changed or self.partitions.version != self.catalog.version:
+            self.partitions.save(version=self.catalog.version)
+        self._synced_version = self.catalog.version
+
+    def _open_partitions(self, catalog: Catalog) -> PartitionedIndex:
+        partitions = self._stored_partitions()
+        self.messages += [f"{problem}; rebuilt from the catalog" for problem in partitions.problems]
+        if partitions.version != catalog.version:
+            sync(partitions, catalog)
+        return partitions
+
+    def _stored_stamp(self) -> int:
+        """Return the modification time of the partitions folder, which changes whenever partitions are stored."""
+        try:
+            return (self.directory / "partitions").stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _stored_partitions(self) -> PartitionedIndex:
+        return PartitionedIndex.open(
+            self.directory / "partitions",
+            dim=self.metadata.dim,
+            fingerprint=self.metadata.fingerprint,
+            config=self._index or self.metadata.index,
+        )
+
+
+class ReaderWriterLock:
+    """A lock between threads: any number of readers, or one writer; a waiting writer goes before new readers.
+
+    It is not reentrant: a reader that asks for the write side, or reads again while a writer waits, waits for itself.
+    """
+
+    def __init__(self) -> None:
+        self._condition = Condition()
+        self._readers = 0
+        self._is_writing = False
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold the read side."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._is_writing)
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._readers -= 1
+                self._condition.notify_all()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the write side, once the present readers have left."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._is_writing)
+            self._is_writing = True
+            self._condition.wait_for(lambda: not self._readers)
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._is_writing = False
+                self._condition.notify_all()
+
+
+@contextmanager
+def write_lock(directory: Path) -> Iterator[None]:
+    """Hold the collection's write lock, which the operating system releases when the process dies.
+
+    Raises:
+        CollectionLockedError: another process holds it; the message names its process id.
+    """
+    from filelock import FileLock, Timeout
+
+    owner = directory / "write.pid"
+    lock = FileLock(directory / "write.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CollectionLockedError(f"{directory} is being written by process {_pid(owner)}; try again later") from None
+    try:
+        owner.write_text(str(os.getpid()), encoding="ascii")
+        yield
+        owner.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _pid(owner: Path) -> str:
+    try:
+        return owner.read_text(encoding="ascii") or "unknown"
+    except OSError:
+        return "unknown"
