@@ -73,13 +73,13 @@ class StandInEncoder(EncoderDefaults):
 
     def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
         rows = np.stack([self._row(content) for content in contents])
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return np.asarray((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
 
     def _row(self, content: Content) -> NDArray[np.float64]:
         numbers = {number_of(part) for part in content.parts if isinstance(part, Image)}
         if content.text:
             numbers = self._answers[next(iter(numbers)), content.text]
-        return np.sum([np.random.default_rng(number).normal(size=self.dim) for number in numbers], axis=0)
+        return np.asarray(np.sum([np.random.default_rng(number).normal(size=self.dim) for number in numbers], axis=0))
 
 
 def number_of(picture: Image) -> int:
@@ -137,9 +137,8 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def toy_run(pictures: Path, out: Path, **changes: Any) -> Run:
-    return Run(
-        **{"dataset": "manifest", "data": pictures, "protocol": PLAIN, "out": out, "cache": out.parent} | changes
-    )
+    settings: dict[str, Any] = {"dataset": "manifest", "data": pictures, "protocol": PLAIN, "out": out}
+    return Run(**{**settings, "cache": out.parent, **changes})
 
 
 def test_the_files_of_a_run_say_the_same(pictures: Path, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ HISTORIES = 12
 
 def row_of(id_: int, version: int) -> np.ndarray:
     row = np.random.default_rng([id_, version]).normal(size=DIM)
-    return (row / np.linalg.norm(row)).astype(np.float16).astype(np.float32)
+    return np.asarray((row / np.linalg.norm(row)).astype(np.float16).astype(np.float32))
 
 
 class History(RuleBasedStateMachine):
@@ -143,7 +143,7 @@ def stacked(rows: object) -> np.ndarray:
 
 def unit(count: int, rng: np.random.Generator) -> np.ndarray:
     rows = rng.normal(size=(count, DIM))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
 
 
 @pytest.mark.parametrize("small_rows", [0, 20_000], ids=["kept apart", "folded"])
@@ -154,7 +154,7 @@ def test_any_history_answers_like_a_dictionary(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(os, "fsync", lambda _: None)
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
-    machine = type("History", (History,), {"spec": spec, "done": Counter()})
+    machine: type[History] = type("History", (History,), {"spec": spec, "done": Counter()})
     histories = settings(
         max_examples=HISTORIES, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
     )

@@ -84,7 +84,7 @@ def by_hand(rows: list[list[float]]) -> float:
 
 
 SCORES = [[2.0, 1.0, 0.0], [0.5, 1.5, 1.0], [-1.0, 0.0, 3.0]]
-IDENTITY_OPTIONS = {"temperature": 1.0}
+IDENTITY_OPTIONS: dict[str, Any] = {"temperature": 1.0}
 
 
 def test_three_by_three_one_direction() -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,6 +95,12 @@ def ask(page: Page, words: str) -> None:
     page.keyboard.press("Enter")
 
 
+def asked_of(request: Request) -> dict[str, Any]:
+    """What a request of the page sends."""
+    sent: dict[str, Any] = request.post_data_json or {}
+    return sent
+
+
 def first_name(page: Page) -> str:
     return page.locator(".card .name").first.inner_text()
 
@@ -141,25 +148,21 @@ def test_a_dropped_picture_words_and_a_not_are_one_query(page: Page, library: Pa
     expect(page.locator(".chip.text")).to_have_text("blue×")
     ask(page, "-red")
     expect(page.locator(".chip.not")).to_have_text("not red×")
-    with page.expect_request(lambda request: "/search" in request.url and not request.post_data_json["texts"]) as sent:
+    with page.expect_request(lambda request: "/search" in request.url and not asked_of(request)["texts"]) as sent:
         page.locator(".chip.text button").click()
-    asked = sent.value.post_data_json
+    asked = asked_of(sent.value)
     assert (asked["exclude"], len(asked["uploads"])) == (["red"], 1)
     expect(page.locator(".chip")).to_have_count(2)
 
 
 def test_several_pictures_and_a_clip_can_be_attached(page: Page, library: Path) -> None:
     media = library / "media"
-    with page.expect_request(lambda request: "/search" in request.url and _uploads(request) == 2) as sent:
+    with page.expect_request(lambda sent: "/search" in sent.url and len(asked_of(sent)["uploads"]) == 2) as sent:
         page.set_input_files("#file", [media / "red.png", media / "fading.mp4"])
-    assert (sent.value.post_data_json["texts"], sent.value.post_data_json["exclude"]) == ([], [])
+    assert (asked_of(sent.value)["texts"], asked_of(sent.value)["exclude"]) == ([], [])
     expect(page.locator(".chip.picture:not(.busy)")).to_have_count(2)
     expect(page.locator(".chip .frames.playing")).to_have_count(1)
     expect(page.locator(".card").first).to_be_visible()
-
-
-def _uploads(request: Request) -> int:
-    return len(request.post_data_json["uploads"])
 
 
 def test_more_hits_come_without_a_new_page(page: Page) -> None:
@@ -183,7 +186,12 @@ def test_a_clip_plays_its_frames_while_pointed_at(page: Page) -> None:
     expect(strip).to_be_visible()
     assert strip.evaluate("box => getComputedStyle(box).getPropertyValue('--frames')") == "8"
     shown: set[bytes] = set()
-    until(lambda: shown.add(strip.screenshot()) or len(shown) > 2)
+
+    def has_moved() -> bool:
+        shown.add(strip.screenshot())
+        return len(shown) > 2
+
+    until(has_moved)
     page.mouse.move(5, 5)
     expect(strip).to_be_hidden()
 
@@ -244,7 +252,7 @@ def test_details_neighbours_and_like_this_but(page: Page, library: Path) -> None
     expect(page.locator("#words")).to_be_focused()
     with page.expect_response("**/search") as answered:
         ask(page, "green")
-    asked = answered.value.request.post_data_json
+    asked = asked_of(answered.value.request)
     assert (len(asked["ids"]), asked["texts"]) == (1, ["green"])
 
 

@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import schemathesis
@@ -17,6 +18,7 @@ import schemathesis.specs.openapi
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
 from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from served import serving, toy_collection
@@ -47,11 +49,12 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
 def test_every_answer_is_in_the_document(api: BaseSchema, mode: GenerationMode) -> None:
     tried: set[str] = set()
     for result in api.get_all_operations():
+        assert isinstance(result, Ok), result
         operation = result.ok()
 
         @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
-        def check(case: Case) -> None:
+        def check(case: Case[Any]) -> None:
             tried.add(case.operation.label)
             case.call_and_validate(timeout=60, excluded_checks=[positive_data_acceptance])
 
