@@ -1,7 +1,8 @@
-"""Approximate indexes over positions, by kind: a scan of int8 codes, cells (IVF), graphs (HNSW), any other of Faiss.
+"""Approximate indexes over positions: a scan of int8 codes, inverted lists (IVF), graphs (HNSW), or any other of Faiss.
 
-Each finds candidates, which `RowGroup` rescores on its rows. All are plain Faiss indexes, and the class is told from
-the Faiss type, so a file says what it is. What leaves `train` can be filled again and again without new training.
+Each finds candidates, which `RowGroup` rescores on its rows. All are plain Faiss indexes, and the Faiss type determines
+the class, so a file alone says what it is. The trained state that `train` returns can be filled any number of times
+without training again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from indexers import blocks
-from indexers.engine import NO_ID, Embeddings, Positions, codes_of, faiss
+from indexers.arrays import NO_ID, Embeddings, Positions
+from indexers.engine import codes_of, faiss
 from indexers.errors import UnknownSpecError
 from indexers.flat import BLOCK_ROWS, FlatVectors
 from indexers.int8 import add_rounded, cells_over_int8, int8_codes, is_rounded
@@ -25,19 +27,23 @@ TRAIN_ITERATIONS = 10
 
 
 class ApproximateIndex:
-    """What Faiss has beside scans, cells and graphs: searched and added to, with nothing to tune.
+    """Any Faiss index; this class serves those that have no search parameter to tune.
+
+    Subclasses have one integer search parameter, such as `nprobe` or `efSearch`.
 
     Attributes:
         index: the Faiss index over positions.
-        trained: the same without rows, as bytes.
-        efforts: search efforts worth measuring, cheapest first.
-        effort: the one to use before any was measured.
-        candidates: how many are rescored for each result; more where codes have less than a byte a component.
-        can_filter: whether Faiss takes a selector.
+        trained: the same index without rows, serialized.
+        parameter_name: Faiss's name of the search parameter; empty where there is none.
+        search_parameters: values of the search parameter worth measuring, cheapest first.
+        default_parameter: the value to use before any was measured.
+        candidates: candidates to rescore per result; more where a code has less than one byte per component.
+        can_filter: whether Faiss accepts a selector.
     """
 
-    efforts: tuple[int, ...] = (1,)
-    effort = 1
+    parameter_name = ""
+    search_parameters: tuple[int, ...] = (1,)
+    default_parameter = 1
     can_filter = False
 
     def __init__(self, index: Any, trained: bytes) -> None:
@@ -58,32 +64,33 @@ class ApproximateIndex:
             self.index.add(embeddings)
 
     def emptied(self) -> ApproximateIndex:
-        """The same training without rows."""
-        return kind_of(faiss.deserialize_index(np.frombuffer(self.trained, np.uint8)), self.trained)
+        """Return an index of the same training without rows."""
+        return wrapped(faiss.deserialize_index(np.frombuffer(self.trained, np.uint8)), self.trained)
 
     def joined(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> ApproximateIndex:
-        """One index of the same training over some positions of several.
+        """Join some positions of several indexes of the same training into one.
 
         Args:
-            parts: indexes of this training, each with the positions to take, which get the next free numbers.
+            parts: indexes of this training, each with the positions to take; they become the next free positions.
             rows: the same rows under their new positions.
         """
         joined = self.emptied()
         joined._fill(parts, rows)
         return joined
 
-    def parameters(self, effort: int, selector: Any = None) -> Any:
-        """What `faiss.IndexRefine` needs to search with an effort among the positions of a selector.
+    def faiss_parameters(self, parameter: int, selector: Any = None) -> Any:
+        """Return the search parameters of `faiss.IndexRefine`, restricted to the positions of a selector if given.
 
-        Without a selector it is made once for each effort: that takes Faiss as long as reading a few cells.
+        Without a selector they are created once for each value, because creating them takes Faiss as long as reading
+        a few inverted lists.
         """
         if selector is not None:
-            return self._parameters(effort, selector)
-        if effort not in self._unfiltered:
-            self._unfiltered[effort] = self._parameters(effort, None)
-        return self._unfiltered[effort]
+            return self._faiss_parameters(parameter, selector)
+        if parameter not in self._unfiltered:
+            self._unfiltered[parameter] = self._faiss_parameters(parameter, None)
+        return self._unfiltered[parameter]
 
-    def _parameters(self, effort: int, selector: Any) -> Any:
+    def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
         return faiss.IndexRefineSearchParameters(k_factor=self.candidates)
 
     def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
@@ -92,22 +99,23 @@ class ApproximateIndex:
 
 
 class Scan(ApproximateIndex):
-    """Codes in a row, all compared. Effort: candidates rescored for each result."""
+    """A scan of all codes. Search parameter: candidates rescored per result."""
 
     can_filter = True
-    efforts = (2, 4, 8, 16, 32)
-    effort = 4
+    parameter_name = "k_factor"
+    search_parameters = (2, 4, 8, 16, 32)
+    default_parameter = 4
 
     def candidates_of_batch(self, queries: Embeddings, count: int) -> Positions:
-        """(Q, count) positions of the best codes for a batch of (Q, D) queries."""
+        """Return the (Q, count) positions of the best codes for a batch of (Q, D) queries."""
         if isinstance(self.index, faiss.IndexPreTransform):
             for number in range(self.index.chain.size()):
                 queries = self.index.chain.at(number).apply(queries)
         return blocks.scan(self.inner, queries, count)[1]
 
-    def _parameters(self, effort: int, selector: Any) -> Any:
+    def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
         return faiss.IndexRefineSearchParameters(
-            k_factor=effort, base_index_params=faiss.SearchParameters(sel=selector)
+            k_factor=parameter, base_index_params=faiss.SearchParameters(sel=selector)
         )
 
     def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
@@ -119,24 +127,25 @@ class Scan(ApproximateIndex):
 
 
 class Cells(ApproximateIndex):
-    """Inverted lists around centroids. Effort: cells that are read (`nprobe`)."""
+    """Inverted lists (cells) around centroids. Search parameter: the number of lists to read (`nprobe`)."""
 
     can_filter = True
+    parameter_name = "nprobe"
 
     def __init__(self, index: Any, trained: bytes) -> None:
         super().__init__(index, trained)
         cells = int(self.inner.nlist)
         steps = {round(2 ** (half / 2)) for half in range(2 * cells.bit_length())}
-        self.efforts = (*sorted(step for step in steps if step < cells), cells)
-        self.effort = max(1, cells // 16)
+        self.search_parameters = (*sorted(step for step in steps if step < cells), cells)
+        self.default_parameter = max(1, cells // 16)
 
-    def _parameters(self, effort: int, selector: Any) -> Any:
+    def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
         return faiss.IndexRefineSearchParameters(
-            k_factor=self.candidates, base_index_params=faiss.SearchParametersIVF(nprobe=effort, sel=selector)
+            k_factor=self.candidates, base_index_params=faiss.SearchParametersIVF(nprobe=parameter, sel=selector)
         )
 
     def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
-        """Copy codes from list to list, so nothing is assigned to its cell a second time."""
+        """Copy codes from list to list, so that no row is assigned to a list a second time."""
         for part, positions in parts:
             renumbered = np.full(len(part), NO_ID, np.int64)
             renumbered[positions] = self.inner.ntotal + np.arange(len(positions))
@@ -157,20 +166,21 @@ class Cells(ApproximateIndex):
 
 
 class Graph(ApproximateIndex):
-    """Neighbour graph, which cannot forget rows: `joined` makes it anew. Effort: `efSearch`."""
+    """A graph of neighbours, which cannot delete rows: `joined` builds it again. Search parameter: `efSearch`."""
 
     can_filter = True
-    efforts = (8, 16, 32, 64, 128, 256, 512, 1024)
-    effort = 64
+    parameter_name = "efSearch"
+    search_parameters = (8, 16, 32, 64, 128, 256, 512, 1024)
+    default_parameter = 64
 
-    def _parameters(self, effort: int, selector: Any) -> Any:
+    def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
         return faiss.IndexRefineSearchParameters(
-            k_factor=self.candidates, base_index_params=faiss.SearchParametersHNSW(efSearch=effort, sel=selector)
+            k_factor=self.candidates, base_index_params=faiss.SearchParametersHNSW(efSearch=parameter, sel=selector)
         )
 
 
 def train(spec: str, rows: FlatVectors) -> ApproximateIndex:
-    """Train an index of a spec on a sample of `rows`; none of them is in it yet.
+    """Train an index of a spec on a sample of `rows`; it is returned without rows.
 
     Raises:
         UnknownSpecError: Faiss does not know the spec.
@@ -184,11 +194,11 @@ def train(spec: str, rows: FlatVectors) -> ApproximateIndex:
     else:
         index = _of_factory(spec, rows.dim)
         _train(index, sample)
-    return kind_of(index, faiss.serialize_index(index).tobytes())
+    return wrapped(index, faiss.serialize_index(index).tobytes())
 
 
-def kind_of(index: Any, trained: bytes) -> ApproximateIndex:
-    """The class for a Faiss index, which may stand behind a rotation."""
+def wrapped(index: Any, trained: bytes) -> ApproximateIndex:
+    """Wrap a Faiss index, which may be behind a rotation, in the class for its type."""
     inner = _inner(index)
     if isinstance(inner, faiss.IndexIVF):
         return Cells(index, trained)
@@ -200,10 +210,10 @@ def kind_of(index: Any, trained: bytes) -> ApproximateIndex:
 
 
 def check_spec(spec: str, dim: int) -> None:
-    """Refuse a spec that cannot be made for vectors of length `dim`, before there are rows to train it on.
+    """Refuse a spec that cannot be built for vectors of dimension `dim`, before there are rows to train it on.
 
     Raises:
-        UnknownSpecError: Faiss does not know it.
+        UnknownSpecError: Faiss does not know the spec.
     """
     if spec in EXACT or spec == INT8 or (cells_of(spec) and spec == f"IVF{cells_of(spec)},{INT8}"):
         return

@@ -1,4 +1,4 @@
-"""Writing a file so that a reader, or a crash, finds the old content or the new content and nothing in between."""
+"""Write a file so that readers, and whoever opens it after a crash, find either the old or the new content."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace the content of a file by a text, in UTF-8; the bytes are on disk when this returns."""
+    """Replace the content of a file by a text in UTF-8; the bytes are on disk when this returns."""
     with atomic_write(path) as stream:
         stream.write(text.encode("utf-8"))

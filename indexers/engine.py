@@ -1,7 +1,8 @@
-"""Faiss itself: imported once, with a message where it is missing, and set up for each search.
+"""Faiss itself: import it once, with a message where it is missing, and set it up for each search.
 
-Two of its defaults are slow. Batches stay off BLAS until queries x dim reaches 128,000, a factor of four to eight;
-a single query on BLAS, or on two threads, is slower than on one thread without. Measured in docs/indexers.md.
+Two of its defaults are slow. Batches do not use BLAS until queries x dim reaches 128,000, which costs a factor of four
+to eight; a single query is slower with BLAS, or on two threads, than on one thread without BLAS. Measured in
+docs/explanation/index-kinds.md.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import Embeddings, Ids, Results, Scores
 from indexers.errors import FaissMissingError
 
 try:
@@ -24,78 +26,66 @@ except ImportError as error:
         'Faiss is not installed: pip install "unite-search[cpu]", or "unite-search[gpu]" for NVIDIA GPUs'
     ) from error
 
-Ids = NDArray[np.int64]
-Positions = NDArray[np.int64]
-Embeddings = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-
 __all__ = [
     "BATCH_FROM_QUERIES",
-    "NO_ID",
-    "Embeddings",
-    "Ids",
-    "Mask",
-    "Positions",
-    "Results",
-    "best",
     "codes_of",
     "faiss",
-    "pieces_for",
+    "map_on_threads",
+    "piece_count",
     "search",
-    "side_by_side",
+    "top_k",
     "use_blas_for_batches",
 ]
 
-Results = tuple[Embeddings, NDArray[np.int64]]
-"""(Q, K) scores and (Q, K) ids or positions."""
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
-NO_ID = -1
 BATCH_FROM_QUERIES = 8
 PIECES_PER_THREAD = 2
-"""So that a thread that comes late finds less to do, rather than the others waiting for it."""
+"""More pieces than threads, so that a thread that starts late leaves its share to the others."""
 
 
 def search(index: Any, queries: Embeddings, k: int, parameters: Any = None) -> Results:
-    """Search a Faiss index: a few queries on one thread without BLAS; slices of a batch side by side, with BLAS.
+    """Search a Faiss index.
 
-    Slices do not wait for one another, as the threads inside one BLAS call do; on a busy machine that costs most of
-    their time.
+    A few queries run on one thread without BLAS. A larger batch is cut into slices that run in parallel, with BLAS.
+    The slices do not wait for each other, unlike the threads inside one BLAS call; on a busy machine such waiting takes
+    most of their time.
 
     Args:
-        index: any of Faiss.
+        index: any Faiss index.
         queries: (Q, D) float32.
-        k: K, results a query.
-        parameters: of the search, for Faiss.
+        k: K, results per query.
+        parameters: search parameters for Faiss.
 
     Returns:
         (Q, K) scores and labels.
     """
-    count = pieces_for(len(queries), fewest=BATCH_FROM_QUERIES)
+    count = piece_count(len(queries), fewest=BATCH_FROM_QUERIES)
     use_blas_for_batches(queries.shape[1])
 
-    def ask(some: Embeddings) -> Results:
-        found: Results = index.search(some, k, params=parameters)
+    def search_slice(part: Embeddings) -> Results:
+        found: Results = index.search(part, k, params=parameters)
         return found
 
     if count == 1:
-        return _on_one_thread(lambda: ask(queries))
-    found = side_by_side(ask, np.array_split(queries, count))
+        return _on_one_thread(lambda: search_slice(queries))
+    found = map_on_threads(search_slice, np.array_split(queries, count))
     return np.vstack([scores for scores, _ in found]), np.vstack([labels for _, labels in found])
 
 
-def pieces_for(count: int, *, fewest: int) -> int:
-    """Into how many pieces of at least `fewest` to cut `count` queries or rows for `side_by_side`."""
+def piece_count(count: int, *, fewest: int) -> int:
+    """Return into how many pieces of at least `fewest` to cut `count` queries or rows for `map_on_threads`."""
     threads = faiss.omp_get_max_threads()
     return max(1, min(PIECES_PER_THREAD * threads, count // fewest)) if threads > 1 else 1
 
 
-def side_by_side(work: Callable[[Piece], Results], pieces: Sequence[Piece]) -> list[Results]:
-    """Do some work on each piece, each on one Faiss thread, as many at a time as the caller allows Faiss threads.
+def map_on_threads(work: Callable[[Piece], Results], pieces: Sequence[Piece]) -> list[Results]:
+    """Apply `work` to each piece in parallel; return the results in the order of the pieces.
 
-    The caller is one of the threads, and whoever is ready takes the next piece: on a busy machine others may come late,
-    or not before all is done.
+    Each piece runs on one Faiss thread, and as many pieces run at a time as the caller allows Faiss threads. The caller
+    is one of the threads. Each thread takes the next piece when it is free, because on a busy machine the others may
+    start late, or only after all the work is done.
     """
     if len(pieces) == 1:
         return [_on_one_thread(lambda: work(pieces[0]))]
@@ -120,10 +110,10 @@ def side_by_side(work: Callable[[Piece], Results], pieces: Sequence[Piece]) -> l
 
 
 def use_blas_for_batches(dim: int) -> None:
-    """Set from how many queries on Faiss uses BLAS.
+    """Make Faiss use BLAS from `BATCH_FROM_QUERIES` queries on.
 
-    The setting belongs to the process and is not put back: it is the same for every search of this `dim`, so searches
-    in several threads do not disturb each other.
+    The setting belongs to the process and is not restored: it is the same for every search of this `dim`, so that
+    searches in several threads do not disturb each other.
     """
     faiss.cvar.distance_compute_blas_threshold = BATCH_FROM_QUERIES * dim
 
@@ -143,15 +133,18 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def codes_of(index: Any) -> NDArray[np.uint8]:
-    """(N, code size) view of the codes of a Faiss index that keeps them in a row; valid while it does not change."""
+    """Return an (N, code size) view of the codes of a Faiss index that stores them contiguously.
+
+    The view is valid as long as the index does not change.
+    """
     if not index.ntotal:
         return np.empty((0, index.code_size), np.uint8)
     flat: NDArray[np.uint8] = faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
     return flat.reshape(index.ntotal, index.code_size)
 
 
-def best(scores: Embeddings, labels: Ids, k: int) -> tuple[Embeddings, Ids]:
-    """The best `k` columns of each row, best first; of equal scores the first.
+def top_k(scores: Scores, labels: Ids, k: int) -> Results:
+    """Return the best `k` columns of each row, best first; equal scores keep their order.
 
     Args:
         scores: (Q, M).

@@ -1,8 +1,8 @@
-"""What can go wrong in an index. Every class is an `IndexerError`, so a caller can catch them together."""
+"""What can go wrong in an index. Every class is an `IndexerError`, so that a caller can catch them all at once."""
 
 
 class IndexerError(Exception):
-    """Base of the errors raised by `indexers`."""
+    """Base class of the errors that `indexers` raises."""
 
 
 class FaissMissingError(IndexerError, ImportError):
@@ -10,7 +10,7 @@ class FaissMissingError(IndexerError, ImportError):
 
 
 class UnknownSpecError(IndexerError, ValueError):
-    """Faiss knows no index of this name, or cannot make it for vectors of this length."""
+    """Faiss knows no index of this name, or cannot build it for vectors of this dimension."""
 
 
 class DimensionError(IndexerError, ValueError):

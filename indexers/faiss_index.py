@@ -1,8 +1,8 @@
-"""`FaissIndex`: one partition that changes while it is searched, with int64 ids of the caller.
+"""`FaissIndex`: one partition, with int64 ids given by the caller, that can change while it is searched.
 
-It is a large `base`, which may be a memory-mapped file and never changes, and what came since, `fresh`. Both are
-searched, and removed rows are masked in both. `fold` makes one new base of the two once enough has changed: codes are
-copied, nothing is trained again unless the rule of `spec.py` now wants another kind.
+It consists of a large `base`, which may be a memory-mapped file and is never written to, and a `delta` of the rows
+added since. Both are searched, and deleted rows are masked in both. Once enough has changed, `compact` builds one new
+base from the two: codes are copied, and nothing is trained again unless the rule in `spec.py` asks for another kind.
 """
 
 from __future__ import annotations
@@ -11,34 +11,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from indexers.arrays import NO_ID, Embeddings, Ids, Mask, Results, Scores
 from indexers.build import build, tuned
-from indexers.engine import NO_ID, Embeddings, Ids, Mask, best
+from indexers.engine import top_k
 from indexers.errors import DimensionError
 from indexers.flat import FlatVectors
 from indexers.row_group import RowGroup
-from indexers.spec import FLOAT32, IndexConfig, serves
+from indexers.spec import FLOAT32, IndexConfig, can_keep
 from indexers.tune import Tuning
 
 SMALL_ROWS = 20_000
-"""So few rows are always folded: a file of this size is written in no time."""
-FOLD_SHARE = 0.25
-"""Of the base's rows, so many new and dead ones are kept apart from it before they are folded."""
+"""A base of at most this many rows is compacted after any change, because its file is written in no time."""
+COMPACT_SHARE = 0.25
+"""Compact once the added and the deleted rows exceed this share of the base."""
 
 
 @dataclass(slots=True)
-class State:
-    """What an index consists of.
+class IndexState:
+    """The parts of an index.
 
     Attributes:
-        spec: of the base.
+        spec: the kind of the base.
         base: most of the rows.
-        fresh: rows added since.
+        delta: the rows added since the base was built.
         tuning: the measured curve of the base; None for exact kinds and before the first measurement.
     """
 
     spec: str
     base: RowGroup
-    fresh: RowGroup
+    delta: RowGroup
     tuning: Tuning | None = None
 
 
@@ -47,17 +48,23 @@ class FaissIndex:
 
     Attributes:
         dim: D.
-        config: what the caller decided.
-        state: the parts, for those who store them.
+        config: which kind of index the caller asked for.
     """
 
-    def __init__(self, dim: int, config: IndexConfig | None = None, state: State | None = None) -> None:
+    def __init__(self, dim: int, config: IndexConfig | None = None) -> None:
         self.dim = dim
         self.config = config or IndexConfig()
-        self.state = state or State(FLOAT32, _no_rows(dim, FLOAT32), _no_rows(dim, FLOAT32))
+        self._state = IndexState(FLOAT32, _no_rows(dim, FLOAT32), _no_rows(dim, FLOAT32))
+
+    @classmethod
+    def _of_state(cls, state: IndexState, dim: int, config: IndexConfig) -> FaissIndex:
+        """Create an index from parts that were stored."""
+        index = cls(dim, config)
+        index._state = state
+        return index
 
     def __len__(self) -> int:
-        return sum(len(part) - part.dead_count for part in self._parts)
+        return sum(len(part) - part.deleted_count for part in self._parts)
 
     @property
     def ids(self) -> Ids:
@@ -66,8 +73,8 @@ class FaissIndex:
 
     @property
     def spec(self) -> str:
-        """What the index is now."""
-        return self.state.spec
+        """The kind of index that it is now, see `IndexConfig.spec`."""
+        return self._state.spec
 
     def add(self, ids: Ids, embeddings: Embeddings) -> None:
         """Append rows.
@@ -77,19 +84,19 @@ class FaissIndex:
             embeddings: (n, D) float32.
 
         Raises:
-            DimensionError: the rows have another length, or there is not one id for each.
+            DimensionError: the rows have another dimension, or their number differs from the number of ids.
         """
         rows = np.ascontiguousarray(embeddings, np.float32)
         if rows.shape != (len(ids), self.dim):
             raise DimensionError(f"{len(ids)} ids came with rows of shape {rows.shape}; expected (n, {self.dim})")
         if len(ids):
-            self.state.fresh.add(np.asarray(ids, np.int64), rows)
+            self._state.delta.add(np.asarray(ids, np.int64), rows)
 
     def upsert(self, ids: Ids, embeddings: Embeddings) -> int:
-        """Add rows in place of those that have the same ids; returns how many were replaced.
+        """Add rows, replacing those with the same ids; return how many were replaced.
 
         Raises:
-            DimensionError: as `add`.
+            DimensionError: as in `add`.
             ValueError: an id is given twice.
         """
         if len(np.unique(ids)) != len(ids):
@@ -101,43 +108,43 @@ class FaissIndex:
         return replaced
 
     def remove(self, ids: Ids) -> int:
-        """Take rows out; ids that are not there are passed over. Returns how many went."""
+        """Delete rows and ignore ids that are not in the index; return how many rows were deleted."""
         return sum(part.remove(np.asarray(ids, np.int64)) for part in self._parts)
 
-    def search(self, queries: Embeddings, k: int, *, allowed: Ids | Mask | None = None) -> tuple[Embeddings, Ids]:
+    def search(self, queries: Embeddings, k: int, *, allowed: Ids | Mask | None = None) -> tuple[Scores, Ids]:
         """Find the `k` best rows for each query, best first.
 
         Args:
             queries: (Q, D) float32.
-            k: K, results a query.
-            allowed: what may be returned: sorted distinct ids, or booleans that say it of each id from 0 on; None for
-                everything.
+            k: K, results per query.
+            allowed: which ids may be returned: sorted distinct ids, or one boolean for each id from 0 on; None for
+                all.
 
         Returns:
             (Q, K) scores and (Q, K) ids; where fewer rows exist, -inf and -1 fill the rest.
 
         Raises:
-            DimensionError: the queries have another length.
+            DimensionError: the queries have another dimension.
         """
         if queries.ndim != 2 or queries.shape[1] != self.dim:
             raise DimensionError(f"queries have shape {queries.shape}; expected (Q, {self.dim})")
         queries = np.ascontiguousarray(queries, np.float32)
-        parts = [(part, part.chosen(allowed)) for part in self._parts if len(part)]
-        found = [part.search(queries, k, chosen, self.state.tuning) for part, chosen in parts]
+        parts = [(part, part.filter_for(allowed)) for part in self._parts if len(part)]
+        found = [part.search(queries, k, row_filter, self._state.tuning) for part, row_filter in parts]
         is_whole = len(found) == 1 and found[0][0].shape[1] == k
         return found[0] if is_whole else _filled(found, len(queries), k)
 
-    def search_exact(self, queries: Embeddings, k: int) -> tuple[Embeddings, Ids]:
-        """As `search`, without the approximate index: (Q, K) scores and ids."""
-        exact = (RowGroup(part.rows, part.all_ids, None, part.dead) for part in self._parts)
+    def search_exact(self, queries: Embeddings, k: int) -> tuple[Scores, Ids]:
+        """Search without the approximate index; return (Q, K) scores and ids as `search` does."""
+        exact = (RowGroup(part.rows, part.all_ids, None, part.deleted) for part in self._parts)
         queries = np.ascontiguousarray(queries, np.float32)
-        return _filled([part.search(queries, k, part.chosen(None), None) for part in exact], len(queries), k)
+        return _filled([part.search(queries, k, part.filter_for(None), None) for part in exact], len(queries), k)
 
     def reconstruct(self, ids: Ids) -> Embeddings:
-        """The (n, D) rows of some ids, in their order, as precise as they are stored.
+        """Return the (n, D) rows of some ids, in the order of the ids and the precision in which they are stored.
 
         Raises:
-            KeyError: an id is not there.
+            KeyError: an id is not in the index.
         """
         rows = np.empty((len(ids), self.dim), np.float32)
         is_missing = np.ones(len(ids), np.bool_)
@@ -151,47 +158,50 @@ class FaissIndex:
         return rows
 
     def sample(self, count: int) -> Embeddings:
-        """At most `count` rows, spread evenly over all; the same as long as the index does not change."""
+        """Return at most `count` rows, spread evenly over all; the same ones as long as the index does not change."""
         ids = self.ids
         return self.reconstruct(ids[np.unique(np.linspace(0, len(ids) - 1, min(count, len(ids))).astype(np.int64))])
 
     @property
-    def is_due(self) -> bool:
-        """Whether enough has changed for `fold`, or the index has grown enough to be tuned again."""
-        base, fresh = self.state.base, self.state.fresh
-        changed = len(fresh) + base.dead_count
-        is_outgrown = self.state.tuning is not None and self.state.tuning.is_outgrown(len(self))
-        return is_outgrown or changed > FOLD_SHARE * len(base) or (changed > 0 and len(base) <= SMALL_ROWS)
+    def needs_compaction(self) -> bool:
+        """Whether enough has changed to call `compact`, or the index has grown enough to be tuned again."""
+        base, delta = self._state.base, self._state.delta
+        changed = len(delta) + base.deleted_count
+        is_outgrown = self._state.tuning is not None and self._state.tuning.is_outgrown(len(self))
+        return is_outgrown or changed > COMPACT_SHARE * len(base) or (changed > 0 and len(base) <= SMALL_ROWS)
 
-    def fold(self) -> None:
-        """Make one base of everything that lives, of the kind that the rule wants for it, and tune it.
+    def compact(self) -> None:
+        """Build one base from all live rows, of the kind that the rule chooses for them, and tune it.
 
-        Rows go from old to new without being trained on, assigned or encoded again where the kind stays. Whoever
-        reads the old files goes on reading them.
+        Where the kind stays the same, codes are copied: no row is used for training, assigned to a list or encoded
+        again. Readers of the old files can go on reading them.
         """
         wanted = self.config.spec_for(len(self), self.dim)
-        spec = self.spec if serves(self.spec, wanted) else wanted
-        before = self.state
-        base = build(spec, [before.base, before.fresh], dim=self.dim, is_new=spec != before.spec)
-        fresh = RowGroup(
-            FlatVectors.empty(self.dim, base.rows.dtype), np.empty(0, np.int64), base.kind and base.kind.emptied()
-        )
+        spec = self.spec if can_keep(self.spec, wanted) else wanted
+        before = self._state
+        base = build(spec, [before.base, before.delta], dim=self.dim, is_new=spec != before.spec)
         tuning = before.tuning if spec == before.spec else None
         if tuning is None or tuning.is_outgrown(len(base)):
             tuning = tuned(base, self.config.target_recall)
-        self.state = State(spec, base, fresh, tuning)
+        self._state = IndexState(spec, base, empty_delta(base), tuning)
 
     @property
     def _parts(self) -> tuple[RowGroup, RowGroup]:
-        return self.state.base, self.state.fresh
+        return self._state.base, self._state.delta
+
+
+def empty_delta(base: RowGroup) -> RowGroup:
+    """Create a row group without rows, of the number type and the training of a base."""
+    approximate = base.approximate.emptied() if base.approximate is not None else None
+    return RowGroup(FlatVectors.empty(base.rows.dim, base.rows.dtype), np.empty(0, np.int64), approximate)
 
 
 def _no_rows(dim: int, dtype: str) -> RowGroup:
     return RowGroup(FlatVectors.empty(dim, dtype), np.empty(0, np.int64))
 
 
-def _filled(found: list[tuple[Embeddings, Ids]], queries: int, k: int) -> tuple[Embeddings, Ids]:
-    """One list of exactly `k` columns from several."""
+def _filled(found: list[Results], queries: int, k: int) -> Results:
+    """Merge several results into one of exactly `k` columns."""
     scores = np.hstack([np.full((queries, k), -np.inf, np.float32), *(part for part, _ in found)])
     ids = np.hstack([np.full((queries, k), NO_ID, np.int64), *(part for _, part in found)])
-    return best(scores, ids, k)
+    return top_k(scores, ids, k)

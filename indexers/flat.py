@@ -1,7 +1,7 @@
 """`FlatVectors`: embeddings by position in one plain Faiss file, float32 or float16, searched exactly.
 
-For exact kinds this is the whole index. For the others it is what their candidates are rescored on, and it stays on
-disk behind a memory map, of which a search touches only the rows it rescores.
+For exact kinds this is the whole index. For the others, candidates are rescored on these rows, which stay on disk
+behind a memory map; a search reads only the rows that it rescores.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from indexers import blocks
-from indexers.engine import BATCH_FROM_QUERIES, Embeddings, Positions, best, codes_of, faiss, search
+from indexers.arrays import Embeddings, Positions, Results
+from indexers.engine import BATCH_FROM_QUERIES, codes_of, faiss, search, top_k
 from indexers.errors import DamagedIndexError
 from indexers.row_filter import RowFilter
 from indexers.spec import FLOAT16, FLOAT32
@@ -36,7 +37,7 @@ class FlatVectors:
 
     @classmethod
     def empty(cls, dim: int, dtype: str) -> FlatVectors:
-        """No rows yet, to be kept as `float32` or `float16`."""
+        """Create storage without rows, of type `float32` or `float16`."""
         if dtype == FLOAT32:
             return cls(faiss.IndexFlatIP(dim))
         index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
@@ -56,17 +57,17 @@ class FlatVectors:
         self.index.add(embeddings)
 
     def take(self, positions: Positions | slice) -> Embeddings:
-        """The (n, D) float32 rows at some positions."""
+        """Return the (n, D) float32 rows at some positions."""
         taken: Embeddings = codes_of(self.index)[positions].view(self.dtype).astype(np.float32)
         return taken
 
     def blocks(self) -> Iterator[Embeddings]:
-        """All rows in order, a block of (n, D) float32 at a time."""
+        """Yield all rows in order, in blocks of (n, D) float32."""
         for start in range(0, len(self), BLOCK_ROWS):
             yield self.take(slice(start, start + BLOCK_ROWS))
 
     def extend(self, others: FlatVectors, positions: Positions) -> None:
-        """Append the rows that `others` holds at some positions, in their order."""
+        """Append the rows of `others` at some positions, in the order of the positions."""
         for start in range(0, len(positions), BLOCK_ROWS):
             wanted = positions[start : start + BLOCK_ROWS]
             if others.dtype == self.dtype:
@@ -75,51 +76,51 @@ class FlatVectors:
             else:
                 self.add(others.take(wanted))
 
-    def search(self, queries: Embeddings, k: int, chosen: RowFilter | None = None) -> tuple[Embeddings, Positions]:
+    def search(self, queries: Embeddings, k: int, row_filter: RowFilter | None = None) -> Results:
         """Compare exactly and find the `k` best positions for each query, best first.
 
         Args:
             queries: (Q, D) float32.
-            k: K, at most the number of rows that compete.
-            chosen: what competes; None for all.
+            k: K, at most the number of rows that pass the filter.
+            row_filter: which rows compete; None for all.
 
         Returns:
             (Q, K) scores and (Q, K) positions.
         """
-        if chosen is None:
+        if row_filter is None:
             return self._scan(queries, k)
-        if chosen.is_for_gathering or self._compares_in_place(queries):
-            return self.search_gathered(queries, k, chosen)
-        if chosen.is_for_widening or len(queries) >= BATCH_FROM_QUERIES:
-            return self.search_widened(queries, k, chosen)
-        return self.search_selected(queries, k, chosen)
+        if row_filter.is_for_gathering or self._compares_in_place(queries):
+            return self.search_gathered(queries, k, row_filter)
+        if row_filter.is_for_widening or len(queries) >= BATCH_FROM_QUERIES:
+            return self.search_widened(queries, k, row_filter)
+        return self.search_selected(queries, k, row_filter)
 
-    def search_gathered(self, queries: Embeddings, k: int, chosen: RowFilter) -> tuple[Embeddings, Positions]:
-        """Compare the chosen rows only; a few queries on float32 do it in place, others on a copy."""
-        positions = chosen.positions
+    def search_gathered(self, queries: Embeddings, k: int, row_filter: RowFilter) -> Results:
+        """Compare only the rows that pass; for a few queries on float32 in place, otherwise on a copy of the rows."""
+        positions = row_filter.positions
         if self._compares_in_place(queries):
             return search(self.index, queries, k, faiss.SearchParameters(sel=faiss.IDSelectorArray(positions)))
-        few = FlatVectors.empty(self.dim, self.dtype)
-        few.extend(self, positions)
-        scores, places = few._scan(queries, k)
+        gathered = FlatVectors.empty(self.dim, self.dtype)
+        gathered.extend(self, positions)
+        scores, places = gathered._scan(queries, k)
         return scores, positions[places]
 
-    def search_selected(self, queries: Embeddings, k: int, chosen: RowFilter) -> tuple[Embeddings, Positions]:
-        """Scan all rows, passing over those that are not chosen."""
-        return search(self.index, queries, k, faiss.SearchParameters(sel=chosen.bitmap))
+    def search_selected(self, queries: Embeddings, k: int, row_filter: RowFilter) -> Results:
+        """Scan all rows, skipping those that do not pass."""
+        return search(self.index, queries, k, faiss.SearchParameters(sel=row_filter.bitmap))
 
-    def search_widened(self, queries: Embeddings, k: int, chosen: RowFilter) -> tuple[Embeddings, Positions]:
-        """Search without restriction for more results, until `k` chosen ones are among them for every query."""
+    def search_widened(self, queries: Embeddings, k: int, row_filter: RowFilter) -> Results:
+        """Search without the filter for more and more results, until `k` of them pass it for every query."""
         wide = k
         while True:
-            wide = min(len(self), int(wide / max(chosen.share, 1 / WIDEN_MARGIN)) + WIDEN_MARGIN)
+            wide = min(len(self), int(wide / max(row_filter.share, 1 / WIDEN_MARGIN)) + WIDEN_MARGIN)
             scores, positions = self._scan(queries, wide)
-            is_chosen = chosen.mask[positions]
-            if wide == len(self) or is_chosen.sum(axis=1).min() >= k:
-                return best(np.where(is_chosen, scores, -np.inf), positions, k)
+            passes = row_filter.mask[positions]
+            if wide == len(self) or passes.sum(axis=1).min() >= k:
+                return top_k(np.where(passes, scores, -np.inf), positions, k)
 
-    def rescore(self, queries: Embeddings, candidates: Positions, k: int) -> tuple[Embeddings, Positions]:
-        """The `k` best of each query's own candidates, best first.
+    def rescore(self, queries: Embeddings, candidates: Positions, k: int) -> Results:
+        """Return the `k` best of each query's own candidates, best first.
 
         Args:
             queries: (Q, D) float32.
@@ -127,11 +128,11 @@ class FlatVectors:
             k: K, at most M.
         """
         scores = np.vstack([self.take(own) @ query for query, own in zip(queries, candidates, strict=True)])
-        return best(scores, candidates, k)
+        return top_k(scores, candidates, k)
 
     def _compares_in_place(self, queries: Embeddings) -> bool:
-        """Whether Faiss goes from one chosen row to the next without looking at the others."""
+        """Return whether Faiss can visit the rows that pass without visiting the others."""
         return self.dtype == FLOAT32 and len(queries) < BATCH_FROM_QUERIES
 
-    def _scan(self, queries: Embeddings, k: int) -> tuple[Embeddings, Positions]:
+    def _scan(self, queries: Embeddings, k: int) -> Results:
         return blocks.scan(self.index, queries, k) if blocks.pays(queries, k) else search(self.index, queries, k)

@@ -1,7 +1,7 @@
-"""Searching on one or several GPUs: exact, in float16, in batches that fit; what does not fit stays on the CPU.
+"""Search on one or several GPUs: exactly, in float16, in batches that fit; an index that does not fit stays on the CPU.
 
-A GPU scans a million rows faster than a CPU reads a few cells, so rows are placed as they are, without approximation.
-`shard` spreads them over the GPUs, `replicate` gives each GPU all rows and a part of the queries.
+A GPU scans a million rows faster than a CPU reads a few inverted lists, so the rows are copied without approximation.
+`shard` distributes them over the GPUs, `replicate` gives each GPU all rows and a part of the queries.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from typing import Any, Literal
 
 import numpy as np
 
-from indexers.engine import NO_ID, Embeddings, Ids, Mask, best, faiss
+from indexers.arrays import NO_ID, Embeddings, Ids, Mask, Scores
+from indexers.engine import faiss, top_k
 from indexers.faiss_index import FaissIndex
 from indexers.flat import BLOCK_ROWS
 
 LARGEST_K = 2048
 FLOAT16_BYTES = 2
 SCORE_BYTES = 8
-"""A score and a label in Faiss's temporary tables, which have a column for each row of a tile."""
+"""Bytes of a score and a label in Faiss's temporary tables, which have a column for each row of a tile."""
 TILE_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GpuOptions:
-    """How to use GPUs.
+    """Which GPUs to use, and how.
 
     Attributes:
-        devices: numbers of the GPUs; None for all there are.
-        placement: each row on one GPU, or all rows on each.
-        memory_bytes: what rows may take on one GPU.
-        temporary_bytes: what one search may take beside them.
+        devices: numbers of the GPUs; None for all.
+        placement: `shard` puts each row on one GPU, `replicate` puts all rows on each.
+        memory_bytes: memory that the rows may take on one GPU.
+        temporary_bytes: memory that one search may take in addition.
     """
 
     devices: tuple[int, ...] | None = None
@@ -42,7 +43,7 @@ class GpuOptions:
 
 
 class GpuIndex:
-    """A `FaissIndex` as it was when it was placed, searched on GPUs.
+    """A copy on GPUs of a `FaissIndex` as it was when `place` copied it; later changes to the index are not seen.
 
     Attributes:
         cpu: the index, which answers what GPUs cannot: filters, and more than 2,048 results.
@@ -53,8 +54,8 @@ class GpuIndex:
         self._parts = parts
         self._options = options
 
-    def search(self, queries: Embeddings, k: int, *, allowed: Ids | Mask | None = None) -> tuple[Embeddings, Ids]:
-        """As `FaissIndex.search`."""
+    def search(self, queries: Embeddings, k: int, *, allowed: Ids | Mask | None = None) -> tuple[Scores, Ids]:
+        """Search like `FaissIndex.search`, with scores in float16 precision."""
         if allowed is not None or k > LARGEST_K or queries.ndim != 2 or queries.shape[1] != self.cpu.dim:
             return self.cpu.search(queries, k, allowed=allowed)
         queries = np.ascontiguousarray(queries, np.float32)
@@ -65,7 +66,7 @@ class GpuIndex:
         found = [self._search_batch(number, part, k) for number, part in enumerate(batches)]
         return np.vstack([scores for scores, _ in found]), np.vstack([ids for _, ids in found])
 
-    def _search_batch(self, number: int, queries: Embeddings, k: int) -> tuple[Embeddings, Ids]:
+    def _search_batch(self, number: int, queries: Embeddings, k: int) -> tuple[Scores, Ids]:
         parts = self._parts
         if self._options.placement == "replicate":
             parts = [parts[number % len(parts)]]
@@ -75,18 +76,18 @@ class GpuIndex:
             part, positions = index.search(queries, min(k, len(part_ids)))
             scores.append(part)
             ids.append(part_ids[positions])
-        return best(np.hstack(scores), np.hstack(ids), k)
+        return top_k(np.hstack(scores), np.hstack(ids), k)
 
 
 def place(
     index: FaissIndex, options: GpuOptions | None = None, make: Callable[[int, int], Any] | None = None
 ) -> FaissIndex | GpuIndex:
-    """Copy the living rows of an index to GPUs; where that is not possible, warn in one line and return the index.
+    """Copy the live rows of an index to GPUs; if that is not possible, warn in one line and return the index itself.
 
     Args:
-        index: to place.
-        options: which GPUs, and how.
-        make: (dim, device) to an empty inner-product index there; by default Faiss's float16 index on a GPU.
+        index: the index to copy.
+        options: which GPUs to use, and how.
+        make: (dim, device) -> an empty inner-product index on the device; by default Faiss's float16 index on a GPU.
     """
     options = options or GpuOptions()
     devices = options.devices if options.devices is not None else tuple(range(gpu_count()))
@@ -109,7 +110,7 @@ def place(
 
 
 def gpu_count() -> int:
-    """How many GPUs Faiss can use; 0 for its CPU build."""
+    """Return how many GPUs Faiss can use; 0 for its CPU build."""
     return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
 
 

@@ -1,4 +1,4 @@
-"""Other people's files: plain Faiss indexes, folders of `.npy` or parquet embeddings, autofaiss's `index_infos.json`.
+"""Read and write files of other tools: Faiss indexes, folders of `.npy` or Parquet embeddings, `index_infos.json`.
 
 Source of the folder layout and of the keys: criteo/autofaiss, `build_index` and `external/optimize.py`.
 """
@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from indexers.engine import Embeddings, Ids, faiss
+from indexers.arrays import Embeddings, Ids
+from indexers.atomic import write_text
+from indexers.engine import faiss
 from indexers.errors import DamagedIndexError, DimensionError
 from indexers.faiss_index import FaissIndex
 from indexers.spec import IndexConfig
@@ -28,10 +30,10 @@ RECALL_DEPTH = 20
 def read_faiss(path: Path, *, config: IndexConfig | None = None) -> FaissIndex:
     """Read a Faiss file; ids are those of an `IndexIDMap` or of inverted lists, otherwise row numbers.
 
-    Rows are what the file holds; an index of compressed codes gives back what it decodes.
+    Rows are those that the file holds; an index of compressed codes returns the decoded ones.
 
     Raises:
-        DamagedIndexError: the file cannot be read, or keeps no rows that can be taken out.
+        DamagedIndexError: the file cannot be read, or its rows cannot be reconstructed.
         ValueError: its metric is not the inner product.
     """
     try:
@@ -43,16 +45,16 @@ def read_faiss(path: Path, *, config: IndexConfig | None = None) -> FaissIndex:
         raise DamagedIndexError(f"{path} cannot be read as a Faiss index of rows") from error
     index = FaissIndex(int(found.d), config)
     index.add(ids, rows)
-    index.fold()
+    index.compact()
     return index
 
 
 def write_faiss(index: FaissIndex, path: Path) -> None:
-    """Write one plain Faiss file, an `IndexIDMap2` over the index as it is; folds it first."""
-    if len(index.state.fresh) or index.state.base.dead_count:
-        index.fold()
-    base = index.state.base
-    inner = base.rows.index if base.kind is None else base.kind.index
+    """Compact an index and write it as one plain Faiss file, an `IndexIDMap2` over an index of the same kind."""
+    if len(index._state.delta) or index._state.base.deleted_count:
+        index.compact()
+    base = index._state.base
+    inner = base.rows.index if base.approximate is None else base.approximate.index
     wrapped = faiss.IndexIDMap2(faiss.IndexFlatIP(index.dim))
     wrapped.index, wrapped.ntotal = inner, inner.ntotal
     faiss.copy_array_to_vector(np.ascontiguousarray(base.all_ids), wrapped.id_map)
@@ -61,16 +63,16 @@ def write_faiss(index: FaissIndex, path: Path) -> None:
 
 
 def read_embeddings(folder: Path) -> Iterator[tuple[Ids, Embeddings]]:
-    """Read every `.npy` or parquet file of a folder in the order of their names.
+    """Read every `.npy` or Parquet file of a folder, in the order of their names.
 
-    Ids are those of an int64 column `id` in parquet, otherwise rows are counted through.
+    Ids come from an int64 column `id` in Parquet files; other rows are numbered consecutively over all files.
 
     Yields:
         (n,) ids and (n, D) float32 rows.
 
     Raises:
         FileNotFoundError: the folder holds neither kind of file.
-        DimensionError: a file holds no matrix of numbers.
+        DimensionError: a file holds no (N, D) array, or no column of embeddings.
     """
     paths = sorted(path for path in folder.iterdir() if path.suffix in (".npy", ".parquet"))
     if not paths:
@@ -85,7 +87,7 @@ def read_embeddings(folder: Path) -> Iterator[tuple[Ids, Embeddings]]:
 
 
 def write_infos(index: FaissIndex, path: Path, folder: Path) -> None:
-    """Write `index_infos.json` about an index that was written to `path`, measured on 200 of its rows."""
+    """Measure an index that was written to `path` on 200 of its rows, and write `index_infos.json` to `folder`."""
     queries = index.sample(MEASURED_ROWS)
     times, found = [], []
     for query in queries:
@@ -96,7 +98,7 @@ def write_infos(index: FaissIndex, path: Path, folder: Path) -> None:
     size = path.stat().st_size
     infos = {
         "index_key": index.spec,
-        "index_param": f"effort={index.state.tuning.effort_for(RECALL_DEPTH)}" if index.state.tuning else "",
+        "index_param": _search_parameter(index),
         "index_path": str(path),
         "size in bytes": size,
         "avg_search_speed_ms": float(np.mean(times)),
@@ -107,7 +109,15 @@ def write_infos(index: FaissIndex, path: Path, folder: Path) -> None:
         "1-recall@20": float(np.mean([first in row for first, row in zip(truth[:, 0], found, strict=True)])),
         "20-recall@20": float(np.mean([np.isin(right, row).mean() for right, row in zip(truth, found, strict=True)])),
     }
-    (folder / "index_infos.json").write_text(json.dumps(infos, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / "index_infos.json", json.dumps(infos, indent=2) + "\n")
+
+
+def _search_parameter(index: FaissIndex) -> str:
+    """Return the search parameter as autofaiss writes it, such as `nprobe=16`; empty if there is none."""
+    approximate, tuning = index._state.base.approximate, index._state.tuning
+    if approximate is None or tuning is None or not approximate.parameter_name:
+        return ""
+    return f"{approximate.parameter_name}={tuning.parameter_for(RECALL_DEPTH)}"
 
 
 def _content(index: Any) -> tuple[Ids, Embeddings]:

@@ -1,4 +1,4 @@
-"""`PartitionCache`: the partitions of an index by name, of which no more stay open than a budget allows."""
+"""`PartitionCache`: the partitions of an index by name; closes the least recently used ones to stay within a limit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from indexers.partition_store import Partition
 
 
 class PartitionCache:
-    """Partitions, open or known only as files.
+    """Partitions by name, each either open or known only by its files.
 
-    A partition that has changed stays open until it is stored. Of the others the least recently used are closed once
-    the files of the open ones are larger together than the budget; the last used one always stays. Several threads may
-    use it at a time.
+    A partition with unsaved changes stays open until it is stored. The others are closed, the least recently used
+    first, while the files of all open partitions together exceed the limit; the last one used always stays open.
+    Several threads may use the cache at the same time.
     """
 
     def __init__(self, load: Callable[[StoredPartition], Partition], limit_bytes: int | None) -> None:
@@ -33,11 +33,11 @@ class PartitionCache:
             return iter(sorted([*self._open, *self._closed]))
 
     def __getitem__(self, name: str) -> Partition:
-        """The partition, opened if need be.
+        """Return the partition, opening it if it is closed.
 
         Raises:
-            KeyError: there is none of this name.
-            DamagedIndexError: its files cannot be read, perhaps because a writer has replaced them meanwhile.
+            KeyError: there is no partition of this name.
+            DamagedIndexError: its files cannot be read, perhaps because a writer has replaced them in the meantime.
         """
         with self._lock:
             partition = self._open.pop(name, None) or self._load(self._closed[name])
@@ -47,21 +47,21 @@ class PartitionCache:
             return partition
 
     def count(self, name: str) -> int:
-        """Number of rows, without opening."""
+        """Return the number of rows, without opening the partition."""
         with self._lock:
             return self._closed[name].count if name in self._closed else len(self._open[name].index)
 
     def stored(self, name: str) -> StoredPartition | None:
-        """The files, without opening; None where they do not tell the whole."""
+        """Return the files, without opening the partition; None if it has unsaved changes."""
         with self._lock:
             return self._closed[name] if name in self._closed else self._open[name].stored
 
     def open_names(self) -> list[str]:
-        """What is open, the least recently used first."""
+        """Return the names of the open partitions, the least recently used first."""
         return list(self._open)
 
     def put(self, name: str, partition: Partition) -> Partition:
-        """Take in a partition."""
+        """Add an open partition and return it."""
         with self._lock:
             self._open[name] = partition
             self._close_oldest()
@@ -71,9 +71,9 @@ class PartitionCache:
         if self._limit_bytes is None:
             return
         *older, _ = self._open.items()
-        clean = [(name, partition.stored) for name, partition in older if partition.stored]
+        unchanged = [(name, partition.stored) for name, partition in older if partition.stored]
         total = sum(partition.stored.size_bytes for partition in self._open.values() if partition.stored)
-        for name, stored in clean:
+        for name, stored in unchanged:
             if total <= self._limit_bytes:
                 return
             del self._open[name]

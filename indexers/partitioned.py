@@ -1,8 +1,8 @@
 """`PartitionedIndex`: named Faiss indexes in one folder, described by one manifest.
 
-Every save writes what has changed to new files, then replaces the manifest, then deletes what no manifest names any
-more. A crash leaves the old state or the new one; a reader that opened before keeps what it has mapped.
-The folder is a cache: whatever cannot be read is reported in `problems` and left out, for the owner to fill again.
+Every save writes what has changed to new files, then replaces the manifest, then deletes the files that it no longer
+names. A crash leaves the old state or the new one; a reader that opened the folder before keeps what it has mapped.
+The folder is a cache: what cannot be read is reported in `problems` and left out, for the owner to add again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from indexers.approximate import check_spec
-from indexers.engine import Embeddings, Ids, Mask
+from indexers.arrays import Embeddings, Ids, Mask, Scores
 from indexers.errors import DamagedIndexError
 from indexers.faiss_index import FaissIndex
 from indexers.manifest import FILE_NAME, Manifest, StoredPartition
@@ -30,9 +30,11 @@ OPEN_ATTEMPTS = 3
 class PartitionedIndex:
     """Named partitions of one dimension, made by one encoder (`fingerprint`).
 
+    Use `create` or `open` to get one.
+
     Attributes:
         problems: what could not be opened, one line each.
-        version: version of the owner's data that the stored files cover; None when something is missing.
+        version: the version of the owner's data that the stored files cover; None if something is missing.
     """
 
     def __init__(self, directory: Path, *, dim: int, fingerprint: str, config: IndexConfig | None = None) -> None:
@@ -51,7 +53,17 @@ class PartitionedIndex:
     def create(
         cls, directory: Path, *, dim: int, fingerprint: str, config: IndexConfig | None = None
     ) -> PartitionedIndex:
-        """An index without partitions; nothing is written before `save`."""
+        """Create an index without partitions; nothing is written before `save`.
+
+        Args:
+            directory: the folder to save to; created by `save`.
+            dim: D.
+            fingerprint: identifies the encoder that makes the embeddings.
+            config: which kind of index to build.
+
+        Raises:
+            UnknownSpecError: Faiss does not know the spec of the configuration.
+        """
         index = cls(directory, dim=dim, fingerprint=fingerprint, config=config)
         index._generation = Manifest.generation_of(directory)
         return index
@@ -60,10 +72,13 @@ class PartitionedIndex:
     def open(
         cls, directory: Path, *, dim: int, fingerprint: str, config: IndexConfig | None = None
     ) -> PartitionedIndex:
-        """Open a folder. Never fails on damage: see `problems`.
+        """Open a folder. Damage raises no error, see `problems`.
 
-        A writer may replace the files between the reading of the manifest and the opening of what it names; then
-        the manifest has changed, and is read again.
+        A writer may replace the files after the manifest was read and before they are opened; then the manifest has
+        changed, and it is read again.
+
+        Raises:
+            UnknownSpecError: Faiss does not know the spec of the configuration.
         """
         for _ in range(OPEN_ATTEMPTS):
             index = cls(directory, dim=dim, fingerprint=fingerprint, config=config)
@@ -73,45 +88,49 @@ class PartitionedIndex:
         return index
 
     def names(self) -> list[str]:
-        """The partitions that hold something, sorted."""
+        """Return the names of the partitions that hold rows, sorted."""
         return [name for name in self._partitions if self._partitions.count(name)]
 
     def ids(self, name: str) -> Ids:
-        """(N,) int64 ids of a partition; empty for one that does not exist."""
+        """Return the (N,) int64 ids of a partition; empty if it does not exist."""
         return self._partitions[name].index.ids if name in self._partitions else np.empty(0, np.int64)
 
     def count(self, name: str) -> int:
-        """Number of rows of a partition."""
+        """Return the number of rows of a partition, 0 if it does not exist."""
         return self._partitions.count(name) if name in self._partitions else 0
 
     def partition(self, name: str) -> FaissIndex:
-        """The index behind one name, to look at; what is changed there is not stored."""
+        """Return the index of one partition, for reading; changes made to it directly are not stored.
+
+        Raises:
+            KeyError: there is no partition of this name.
+        """
         return self._partitions[name].index
 
     def add(self, name: str, ids: Ids, embeddings: Embeddings) -> None:
         """Add rows to a partition, which need not exist yet.
 
         Args:
-            name: of the partition.
+            name: name of the partition.
             ids: (n,) int64, new to the partition.
             embeddings: (n, D) float32.
 
         Raises:
-            DimensionError: the rows have another length.
+            DimensionError: the rows have another dimension, or their number differs from the number of ids.
         """
         self._for_writing(name).add(ids, embeddings)
 
     def upsert(self, name: str, ids: Ids, embeddings: Embeddings) -> int:
-        """Add rows in place of those with the same ids; returns how many were replaced.
+        """Add rows, replacing those with the same ids; return how many were replaced.
 
         Raises:
-            DimensionError: the rows have another length.
+            DimensionError: the rows have another dimension, or their number differs from the number of ids.
             ValueError: an id is given twice.
         """
         return self._for_writing(name).upsert(ids, embeddings)
 
     def remove(self, ids: Ids) -> int:
-        """Take ids out of whichever partition holds them; returns how many went."""
+        """Delete ids from every partition that holds them; return how many rows were deleted."""
         total = 0
         for name in self._partitions:
             partition = self._partitions[name]
@@ -123,17 +142,22 @@ class PartitionedIndex:
 
     def search(
         self, names: Iterable[str], queries: Embeddings, k: int, *, allowed: Ids | Mask | None = None
-    ) -> dict[str, tuple[Embeddings, Ids]]:
-        """Search some partitions.
+    ) -> dict[str, tuple[Scores, Ids]]:
+        """Search some partitions, each by itself; `merge` makes one list of the results.
 
         Args:
-            names: partitions.
+            names: names of partitions.
             queries: (Q, D) float32.
-            k: K, results a query and partition.
-            allowed: what may be returned: sorted ids, or booleans that say it of each id from 0 on; None for all.
+            k: K, results per query and partition.
+            allowed: which ids may be returned: sorted distinct ids, or one boolean for each id from 0 on; None for
+                all.
 
         Returns:
-            For each partition (Q, K) scores and (Q, K) ids, filled up with -inf and -1.
+            For each partition (Q, K) scores and (Q, K) ids; where fewer rows exist, -inf and -1 fill the rest.
+
+        Raises:
+            KeyError: there is no partition of one of the names.
+            DimensionError: the queries have another dimension.
         """
         found = {}
         for name in names:
@@ -143,23 +167,23 @@ class PartitionedIndex:
         return found
 
     def reconstruct(self, name: str, ids: Ids) -> Embeddings:
-        """The (n, D) rows of some ids of a partition.
+        """Return the (n, D) rows of some ids of a partition.
 
         Raises:
-            KeyError: an id is not there.
+            KeyError: an id is not in the partition.
         """
         return self._partitions[name].index.reconstruct(ids)
 
     def sample(self, name: str) -> Embeddings:
-        """The fixed sample of a partition that `merge` calibrates on, see `Partition.sample`."""
+        """Return the fixed sample of a partition, at most 512 rows, on whose scores `merge` calibrates."""
         return self._partitions[name].sample()
 
     def clear(self) -> None:
-        """Let go of every partition in memory; the files stay."""
+        """Close every partition; the files stay, and unsaved changes are lost."""
         self._partitions = self._no_partitions()
 
     def save(self, *, version: int) -> None:
-        """Store the state as of `version` of the owner's data; fold and tune what has changed much."""
+        """Store all changes, as covering `version` of the owner's data; compact and tune what has changed much."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._generation += 1
         kept = {}
@@ -178,7 +202,7 @@ class PartitionedIndex:
         self._delete_unnamed(kept.values())
 
     def verify(self) -> list[str]:
-        """Read every stored file and compare its checksum; returns one line for each that differs."""
+        """Read every stored file and compare its checksum; return one line for each that differs."""
         stored = [self._partitions.stored(name) for name in self._partitions]
         found = []
         for file in (file for partition in stored if partition for file in partition.files):

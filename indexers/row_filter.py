@@ -1,11 +1,11 @@
-"""`RowFilter`: the positions that may be returned, and which of three ways of searching among them is quickest.
+"""`RowFilter`: the positions that a search may return, and which of three ways of searching among them is fastest.
 
-- **gather**: few positions; their rows are put together and compared exactly, whatever the index. Single queries on
-  float32 rows always do this, in place;
-- **select**: the bits go down into Faiss, which passes over the others while it scans (`IDSelectorBitmap`);
-- **widen**: nearly all positions; search as if all were allowed, for more results, and leave out the wrong ones.
+- **gather**: few positions; collect their rows and compare them exactly, whatever the index. Single queries on float32
+  rows always do this, without copying;
+- **select**: pass the filter to Faiss as a bitmap, which skips the other rows while it scans (`IDSelectorBitmap`);
+- **widen**: nearly all positions; search without the filter for more results, and drop those that it excludes.
 
-The bounds between them are measured by `python -m benchmarks speed filters`, see docs/indexers.md.
+The thresholds between them are measured by `python -m benchmarks speed filters`; see docs/explanation/index-kinds.md.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from functools import cached_property
 
 import numpy as np
 
-from indexers.engine import Mask, Positions, faiss
+from indexers.arrays import Mask, Positions
+from indexers.engine import faiss
 
 GATHER_SHARE = 0.02
 GATHER_ROWS = 2_000
-"""So few are always gathered."""
+"""At most this many rows are always gathered."""
 WIDEN_SHARE = 0.5
 
 
 def are_few(count: int, total: int) -> bool:
-    """Whether so many out of `total` rows are best gathered."""
+    """Return whether `count` out of `total` rows are few enough to be gathered."""
     return count <= max(GATHER_ROWS, GATHER_SHARE * total)
 
 
 class RowFilter:
-    """A set of positions out of `total`.
+    """A subset of `total` positions.
 
     Attributes:
-        total: N, positions there are.
-        count: how many are chosen.
+        total: N, the number of positions.
+        count: the number of positions in the subset.
     """
 
     def __init__(self, total: int, count: int) -> None:
@@ -41,46 +42,46 @@ class RowFilter:
 
     @classmethod
     def of_positions(cls, positions: Positions, total: int) -> RowFilter:
-        """Given as sorted distinct positions."""
-        chosen = cls(total, len(positions))
-        chosen.positions = positions
-        return chosen
+        """Create a filter from sorted distinct positions."""
+        row_filter = cls(total, len(positions))
+        row_filter.positions = positions
+        return row_filter
 
     @classmethod
     def of_mask(cls, mask: Mask) -> RowFilter:
-        """Given as (total,) bits."""
-        chosen = cls(len(mask), int(np.count_nonzero(mask)))
-        chosen.mask = mask
-        return chosen
+        """Create a filter from (total,) booleans."""
+        row_filter = cls(len(mask), int(np.count_nonzero(mask)))
+        row_filter.mask = mask
+        return row_filter
 
     @property
     def share(self) -> float:
-        """Of the positions, the part that is chosen."""
+        """The share of all positions that passes the filter."""
         return self.count / self.total if self.total else 0.0
 
     @property
     def is_for_gathering(self) -> bool:
-        """Whether the rows are few enough to be put together."""
+        """Whether the rows are few enough to be gathered."""
         return are_few(self.count, self.total)
 
     @property
     def is_for_widening(self) -> bool:
-        """Whether so many are chosen that a plain search for more results finds them."""
+        """Whether so many rows pass that an unfiltered search for more results finds enough of them."""
         return self.share >= WIDEN_SHARE
 
     @cached_property
     def positions(self) -> Positions:
-        """(count,) sorted."""
+        """The (count,) positions, sorted."""
         return np.flatnonzero(self.mask)
 
     @cached_property
     def mask(self) -> Mask:
-        """(total,) one bit a position."""
+        """(total,) booleans, one for each position."""
         mask = np.zeros(self.total, np.bool_)
         mask[self.positions] = True
         return mask
 
     @cached_property
     def bitmap(self) -> faiss.IDSelectorBitmap:
-        """The same for Faiss."""
+        """The filter as a Faiss selector."""
         return faiss.IDSelectorBitmap(np.packbits(self.mask, bitorder="little"))

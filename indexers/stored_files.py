@@ -1,7 +1,7 @@
-"""The files of a segment: written with checksums, opened through memory maps, read ahead where all will be scanned.
+"""The files of a row group: written with checksums, opened through memory maps, read ahead if they will be scanned.
 
-The rows are a plain Faiss index, so is the approximate index over their positions; ids and the mask of dead rows are
-`.npy`. Nothing is ever written twice under one name.
+The rows are a plain Faiss index, as is the approximate index over their positions; the ids and the mask of deleted rows
+are `.npy`. No file name is ever used twice.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from indexers.approximate import ApproximateIndex, Scan, kind_of
+from indexers.approximate import ApproximateIndex, Scan, wrapped
 from indexers.engine import faiss
 from indexers.errors import DamagedIndexError
 from indexers.flat import FlatVectors
@@ -25,20 +25,20 @@ from indexers.row_group import RowGroup
 HASH_BYTES = 16
 READ_BYTES = 1 << 20
 ADVISE_BYTES = 1 << 17
-"""Linux reads ahead no more than this for one request, however much it asks for."""
+"""Linux reads no more than this ahead for one request, however much is requested."""
 PROBES = 16
 PROBE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A file and how to know it again.
+    """A file and its checksums.
 
     Attributes:
-        name: in the folder of the index.
-        size_bytes: its length.
-        checksum: BLAKE2b of all of it, compared by `verify`.
-        probe: BLAKE2b of 16 of its pages, compared on opening, where reading all would cost seconds.
+        name: name in the folder of the index.
+        size_bytes: length of the file.
+        checksum: BLAKE2b of the whole file, compared by `verify`.
+        probe: BLAKE2b of 16 of its pages, compared on opening, where reading the whole file would take seconds.
     """
 
     name: str
@@ -47,7 +47,12 @@ class StoredFile:
     probe: str
 
     def problem(self, directory: Path, *, is_thorough: bool) -> str | None:
-        """What is wrong with the file, or None."""
+        """Return what is wrong with the file, or None.
+
+        Args:
+            directory: the folder of the index.
+            is_thorough: compare the checksum of the whole file, not only that of 16 pages.
+        """
         try:
             if (directory / self.name).stat().st_size != self.size_bytes:
                 return "has another size"
@@ -73,7 +78,7 @@ class _Hashing:
 
 
 def store(path: Path, write: Callable[[Any], object]) -> StoredFile:
-    """Let `write` fill a new file; it is on disk when this returns."""
+    """Create a file by calling `write` with its stream; the bytes are on disk when this returns."""
     with path.open("wb") as stream:
         hashing = _Hashing(stream)
         write(hashing)
@@ -88,19 +93,19 @@ def store(path: Path, write: Callable[[Any], object]) -> StoredFile:
 
 
 def store_array(path: Path, array: Any) -> StoredFile:
-    """Write a numpy array."""
+    """Write a NumPy array."""
     return store(path, lambda stream: np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False))
 
 
-def store_segment(segment: RowGroup, directory: Path, stem: str) -> dict[str, StoredFile]:
-    """Write everything of a segment but its mask; returns the files by what they hold."""
+def store_row_group(group: RowGroup, directory: Path, stem: str) -> dict[str, StoredFile]:
+    """Write a row group without its mask of deleted rows; return the files by what they hold."""
     files = {
-        "rows": store_index(directory / f"{stem}.rows.faiss", segment.rows.index),
-        "ids": store_array(directory / f"{stem}.ids.npy", segment.all_ids),
+        "rows": store_index(directory / f"{stem}.rows.faiss", group.rows.index),
+        "ids": store_array(directory / f"{stem}.ids.npy", group.all_ids),
     }
-    if segment.kind is not None:
-        trained = segment.kind.trained
-        files["index"] = store_index(directory / f"{stem}.index.faiss", segment.kind.index)
+    if group.approximate is not None:
+        trained = group.approximate.trained
+        files["index"] = store_index(directory / f"{stem}.index.faiss", group.approximate.index)
         files["trained"] = store(directory / f"{stem}.trained.faiss", lambda stream: stream.write(trained))
     return files
 
@@ -110,14 +115,14 @@ def store_index(path: Path, index: Any) -> StoredFile:
     return store(path, lambda stream: faiss.write_index(index, faiss.PyCallbackIOWriter(stream.write)))
 
 
-def load_segment(directory: Path, files: dict[str, StoredFile], *, dim: int, is_growing: bool = False) -> RowGroup:
-    """Open a segment.
+def load_row_group(directory: Path, files: dict[str, StoredFile], *, dim: int, is_growing: bool = False) -> RowGroup:
+    """Open a row group.
 
     Args:
-        directory: of the files.
-        files: by what they hold.
-        dim: D, as expected.
-        is_growing: copy it to memory, so that rows can be added; otherwise it is not even read.
+        directory: the folder of the files.
+        files: the files by what they hold.
+        dim: the expected D.
+        is_growing: copy the files to memory, so that rows can be added; otherwise they are only memory-mapped.
 
     Raises:
         DamagedIndexError: a file is missing, damaged, or does not fit the others.
@@ -130,32 +135,32 @@ def load_segment(directory: Path, files: dict[str, StoredFile], *, dim: int, is_
         flags = 0 if is_growing else faiss.IO_FLAG_MMAP_IFC
         rows = FlatVectors(faiss.read_index(str(directory / files["rows"].name), flags))
         ids = np.asarray(np.load(directory / files["ids"].name, mmap_mode="r", allow_pickle=False))
-        dead = np.load(directory / files["dead"].name, allow_pickle=False) if "dead" in files else None
-        kind = _load_kind(directory, files, flags)
+        deleted = np.load(directory / files["deleted"].name, allow_pickle=False) if "deleted" in files else None
+        approximate = _load_approximate(directory, files, flags)
     except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
-        raise DamagedIndexError(f"{files['rows'].name if 'rows' in files else 'a segment'} cannot be read") from error
-    lengths = {len(rows), len(ids), *([len(dead)] if dead is not None else []), *([len(kind)] if kind else [])}
+        raise DamagedIndexError(f"{files['rows'].name if 'rows' in files else 'a row group'} cannot be read") from error
+    lengths = {len(part) for part in (rows, ids, approximate, deleted) if part is not None}
     if rows.dim != dim or len(lengths) > 1:
         raise DamagedIndexError(f"{files['rows'].name} holds {len(rows)} rows of length {rows.dim}; expected {dim}")
-    return RowGroup(rows, ids, kind, dead)
+    return RowGroup(rows, ids, approximate, deleted)
 
 
-def read_ahead(directory: Path, files: dict[str, StoredFile], segment: RowGroup) -> None:
-    """Ask the system to read in order what the first search will scan; page by page a cold disk takes minutes.
+def read_ahead(directory: Path, files: dict[str, StoredFile], group: RowGroup) -> None:
+    """Ask the system to read sequentially what the first search will scan; page by page, a cold disk takes minutes.
 
-    A file that a writer has replaced meanwhile is passed over: what is mapped of it can be searched all the same.
+    A file that a writer has replaced in the meantime is skipped: its memory map can still be searched.
     """
     advise = getattr(os, "posix_fadvise", None)
-    if advise is None or not (segment.kind is None or isinstance(segment.kind, Scan)):
+    if advise is None or not (group.approximate is None or isinstance(group.approximate, Scan)):
         return
-    scanned = files["index" if segment.kind else "rows"]
+    scanned = files["rows" if group.approximate is None else "index"]
     with suppress(FileNotFoundError), (directory / scanned.name).open("rb") as stream:
         for start in range(0, scanned.size_bytes, ADVISE_BYTES):
             advise(stream.fileno(), start, ADVISE_BYTES, os.POSIX_FADV_WILLNEED)
 
 
 def probe(path: Path) -> str:
-    """BLAKE2b of pages spread evenly over a file, first and last among them."""
+    """Return the BLAKE2b of pages spread evenly over a file, including the first and the last."""
     digest = hashlib.blake2b(digest_size=HASH_BYTES)
     size = path.stat().st_size
     with path.open("rb") as stream:
@@ -166,7 +171,7 @@ def probe(path: Path) -> str:
 
 
 def checksum(path: Path) -> str:
-    """BLAKE2b of a whole file."""
+    """Return the BLAKE2b of a whole file."""
     digest = hashlib.blake2b(digest_size=HASH_BYTES)
     with path.open("rb") as stream:
         while chunk := stream.read(READ_BYTES):
@@ -174,8 +179,8 @@ def checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _load_kind(directory: Path, files: dict[str, StoredFile], flags: int) -> ApproximateIndex | None:
+def _load_approximate(directory: Path, files: dict[str, StoredFile], flags: int) -> ApproximateIndex | None:
     if "index" not in files:
         return None
     trained = (directory / files["trained"].name).read_bytes()
-    return kind_of(faiss.read_index(str(directory / files["index"].name), flags), trained)
+    return wrapped(faiss.read_index(str(directory / files["index"].name), flags), trained)

@@ -1,4 +1,4 @@
-"""Scaling vectors to unit length."""
+"""Scale vectors to unit length."""
 
 from __future__ import annotations
 

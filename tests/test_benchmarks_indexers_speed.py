@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.common.clustered import Clustered
-from benchmarks.common.results import merge_result
+from benchmarks.common.results import RESULTS, merge_result
 from benchmarks.indexers import speed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +42,10 @@ def test_a_size_is_stored_beside_the_others(tmp_path: Path) -> None:
     results = json.loads((tmp_path / "speed-x.json").read_text())["results"]
     assert {size: result["ms"] for size, result in results.items()} == {"10x2": 3, "20x2": 2}
     assert all(result["command"].startswith("python -m benchmarks") for result in results.values())
+
+
+def test_results_are_written_where_the_committed_ones_are() -> None:
+    assert RESULTS == ROOT / "docs" / "results"
 
 
 def test_what_was_asked_stands_with_what_was_reached() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from test_unite_search_metrics import NONE
+from test_benchmarks_quality_metrics import NONE
 from toy import ToyEncoder
 
 from benchmarks.datasets.base import Dataset, Entry, Question

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality import mixed
-from indexers.merge import RankedList
+from indexers.calibration import RankedList
 from unite_search.encoders.starter.encoder import StarterEncoder
 
 QUERIES = 300

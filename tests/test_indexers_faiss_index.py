@@ -68,29 +68,29 @@ def test_an_upsert_replaces_what_is_there_and_refuses_an_id_given_twice() -> Non
 
 
 def test_an_index_moves_to_the_next_kind_as_it_grows_and_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spec, "EXACT_NUMBERS", 500 * DIM)
-    monkeypatch.setattr(spec, "SCAN_NUMBERS", 1000 * DIM)
+    monkeypatch.setattr(spec, "MOST_EXACT_VALUES", 500 * DIM)
+    monkeypatch.setattr(spec, "MOST_SCANNED_VALUES", 1000 * DIM)
     monkeypatch.setattr(spec, "FEWEST_ROWS_IN_CELLS", 500)
     index, specs = FaissIndex(DIM), []
     for start in range(0, 1500, 500):
         index.add(np.arange(start, start + 500), rows_for(list(range(start, start + 500))))
-        index.fold()
+        index.compact()
         specs.append(index.spec)
     index.remove(np.arange(1400))
-    index.fold()
+    index.compact()
     assert [*specs, index.spec] == ["float32", "int8", "IVF128,int8", "float32"]
     assert index.ids.tolist() == list(range(1400, 1500))
 
 
-def test_folding_trains_only_where_the_kind_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compaction_trains_only_where_the_kind_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     index = FaissIndex(DIM, IndexConfig(spec="IVF16,int8"))
     index.add(np.arange(1000), rows_for(list(range(1000))))
-    index.fold()
+    index.compact()
     monkeypatch.setattr(build, "train", None)
     index.add(np.arange(1000, 1400), rows_for(list(range(1000, 1400))))
     index.remove(np.arange(100))
-    index.fold()
-    assert (len(index.state.base), len(index.state.fresh), index.spec) == (1300, 0, "IVF16,int8")
+    index.compact()
+    assert (len(index._state.base), len(index._state.delta), index.spec) == (1300, 0, "IVF16,int8")
 
 
 def test_without_faiss_the_message_names_both_extras() -> None:

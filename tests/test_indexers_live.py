@@ -146,7 +146,7 @@ def unit(count: int, rng: np.random.Generator) -> np.ndarray:
     return np.asarray((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
 
 
-@pytest.mark.parametrize("small_rows", [0, 20_000], ids=["kept apart", "folded"])
+@pytest.mark.parametrize("small_rows", [0, 20_000], ids=["delta kept", "compacted"])
 @pytest.mark.parametrize("spec", [*EXACT_SPECS, *APPROXIMATE_SPECS])
 def test_any_history_answers_like_a_dictionary(monkeypatch: pytest.MonkeyPatch, spec: str, small_rows: int) -> None:
     monkeypatch.setattr(faiss_index, "SMALL_ROWS", small_rows)

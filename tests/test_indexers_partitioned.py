@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexers import faiss_index
+from indexers import build, faiss_index
 from indexers.partitioned import PartitionedIndex
 from indexers.spec import IndexConfig
 from indexers.stored_files import StoredFile
@@ -237,3 +237,52 @@ def test_generations_go_on_after_create(saved: Path) -> None:
     index.save(version=9)
     assert json.loads((saved / "manifest.json").read_text())["generation"] == before + 1
     assert [path.name for path in saved.iterdir()] == ["manifest.json"]
+
+
+OLD_KEYS = {"delta": "fresh", "deleted": "dead", "search_parameters": "efforts"}
+
+
+def as_format_2(folder: Path) -> None:
+    """Write the manifest of a folder as version 0.1 wrote it, and give the files the names that they had."""
+    content = json.loads((folder / "manifest.json").read_text())
+
+    def old(value: object) -> object:
+        if isinstance(value, dict):
+            return {OLD_KEYS.get(key, key): old(inner) for key, inner in value.items()}
+        return value.replace(".delta.", ".fresh.").replace(".deleted.", ".dead.") if isinstance(value, str) else value
+
+    (folder / "manifest.json").write_text(json.dumps({**content, **old(content), "format_version": 2}))  # type: ignore[dict-item]
+    for path in folder.glob("image*"):
+        path.rename(folder / str(old(path.name)))
+
+
+def test_a_folder_of_the_old_format_is_opened_without_building_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss_index, "SMALL_ROWS", 0)
+    config = IndexConfig(spec="IVF8,int8")
+    index = PartitionedIndex.create(tmp_path, dim=DIM, fingerprint="toy-1", config=config)
+    index.add("image", np.arange(600), unit(600))
+    index.save(version=1)
+    index.add("image", np.arange(600, 640), unit(40, seed=1))
+    index.remove(np.array([3, 610]))
+    index.save(version=2)
+    expected = index.search(["image"], unit(20, seed=9), 10)["image"]
+    as_format_2(tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())["partitions"]["image"]
+    assert sorted(manifest) == ["base", "count", "fresh", "sample", "spec", "tuning"]
+    assert {"dead", "rows", "ids"} <= manifest["base"].keys() & manifest["fresh"].keys()
+    assert manifest["fresh"]["dead"]["name"] == "image.2.fresh.dead.npy"
+    names = {path.name for path in tmp_path.iterdir()}
+
+    monkeypatch.setattr(build, "train", None)
+    again = PartitionedIndex.open(tmp_path, dim=DIM, fingerprint="toy-1", config=config)
+    assert (again.problems, again.version, again.verify()) == ([], 2, [])
+    found = again.search(["image"], unit(20, seed=9), 10)["image"]
+    assert np.array_equal(found[1], expected[1])
+    assert np.array_equal(found[0], expected[0])
+    assert again.partition("image")._state.tuning == index.partition("image")._state.tuning
+    again.save(version=2)
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert json.loads((tmp_path / "manifest.json").read_text())["format_version"] == 3
+    assert PartitionedIndex.open(tmp_path, dim=DIM, fingerprint="toy-1", config=config).problems == []

@@ -10,7 +10,7 @@ from indexers.engine import faiss
 from indexers.faiss_index import FaissIndex
 from indexers.flat import FlatVectors
 from indexers.row_filter import RowFilter
-from indexers.spec import IndexConfig, choose, serves
+from indexers.spec import IndexConfig, can_keep, choose
 from indexers.tune import Tuning, recalls_of, sure_recall
 
 DIM = 48
@@ -34,7 +34,7 @@ ASKED = clustered(QUERIES, 2)
 def index(request: pytest.FixtureRequest) -> FaissIndex:
     index = FaissIndex(DIM, IndexConfig(spec=request.param))
     index.add(np.arange(COUNT), ROWS)
-    index.fold()
+    index.compact()
     return index
 
 
@@ -46,7 +46,7 @@ def ann_recall(index: FaissIndex, allowed: np.ndarray | None = None) -> float:
 
 
 def test_a_tuned_index_reaches_its_target_on_new_queries(index: FaissIndex) -> None:
-    assert index.state.tuning is not None
+    assert index._state.tuning is not None
     assert ann_recall(index) >= 0.97
 
 
@@ -55,7 +55,7 @@ def test_a_graph_is_tuned_for_queries_that_are_not_in_it() -> None:
     rows, asked = (rng.normal(size=(count, 24)).astype(np.float32) for count in (4000, 300))
     index = FaissIndex(24, IndexConfig(spec="HNSW8"))
     index.add(np.arange(len(rows)), rows)
-    index.fold()
+    index.compact()
     truth = np.argsort(-(asked @ rows.T), axis=1)[:, :TOP]
     found = index.search(asked, TOP)[1]
     assert np.mean([np.isin(right, row).mean() for right, row in zip(truth, found, strict=True)]) >= 0.988
@@ -64,11 +64,11 @@ def test_a_graph_is_tuned_for_queries_that_are_not_in_it() -> None:
 @pytest.mark.parametrize("spec", ["float32", "float16", "int8", "SQ8"])
 def test_a_batch_is_answered_like_single_queries(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "FEWEST_ROWS", 1900)
-    monkeypatch.setattr(blocks, "BLOCK_NUMBERS", 700 * DIM)
+    monkeypatch.setattr(blocks, "BLOCK_VALUES", 700 * DIM)
     monkeypatch.setattr(faiss, "omp_get_max_threads", lambda: 3)
     index = FaissIndex(DIM, IndexConfig(spec=spec))
     index.add(np.arange(COUNT), ROWS)
-    index.fold()
+    index.compact()
     monkeypatch.setattr(faiss.cvar, "distance_compute_blas_threshold", 1 << 30)
     scores, ids = index.search(ASKED, TOP)
     assert faiss.cvar.distance_compute_blas_threshold < len(ASKED) * DIM
@@ -99,13 +99,13 @@ def test_a_filter_far_from_the_query_still_gives_k_results(index: FaissIndex, mo
 def test_the_three_regimes_of_exact_rows_answer_alike(dtype: str, share: float) -> None:
     rows = FlatVectors.empty(DIM, dtype)
     rows.add(ROWS)
-    chosen = RowFilter.of_mask(np.random.default_rng(4).random(COUNT) < share)
-    expected = np.sort(ASKED @ ROWS[chosen.positions].T, axis=1)[:, ::-1][:, :TOP]
+    passing = RowFilter.of_mask(np.random.default_rng(4).random(COUNT) < share)
+    expected = np.sort(ASKED @ ROWS[passing.positions].T, axis=1)[:, ::-1][:, :TOP]
     for queries in (ASKED[:1], ASKED):
         for search in (rows.search_gathered, rows.search_selected, rows.search_widened):
-            scores, positions = search(queries, TOP, chosen)
+            scores, positions = search(queries, TOP, passing)
             assert np.allclose(scores, expected[: len(queries)], atol=1e-4)
-            assert chosen.mask[positions].all()
+            assert passing.mask[positions].all()
 
 
 def test_large_components_do_not_spoil_int8_codes() -> None:
@@ -114,7 +114,7 @@ def test_large_components_do_not_spoil_int8_codes() -> None:
     asked[:, 3] += 3
     index = FaissIndex(DIM, IndexConfig(spec="int8"))
     index.add(np.arange(COUNT), rows)
-    index.fold()
+    index.compact()
     truth = np.argsort(-(asked @ rows.T), axis=1)[:, :TOP]
     found = index.search(asked, TOP)[1]
     assert np.mean([np.isin(right, row).mean() for right, row in zip(truth, found, strict=True)]) >= 0.98
@@ -123,7 +123,7 @@ def test_large_components_do_not_spoil_int8_codes() -> None:
 def test_a_row_much_longer_than_those_of_the_training_is_cut_off_not_wrapped_around() -> None:
     index = FaissIndex(DIM, IndexConfig(spec="int8"))
     index.add(np.arange(COUNT), ROWS)
-    index.fold()
+    index.compact()
     index.add(np.arange(COUNT, 2 * COUNT), np.vstack([30 * ASKED[:1], ROWS[1:]]))
     scores, ids = index.search(ASKED[:1], 3)
     assert ids[0, 0] == COUNT
@@ -133,9 +133,9 @@ def test_a_row_much_longer_than_those_of_the_training_is_cut_off_not_wrapped_aro
 def test_a_third_of_the_rows_replaced_without_training_keeps_the_recall() -> None:
     index = FaissIndex(DIM, IndexConfig(spec="IVF64,int8"))
     index.add(np.arange(COUNT), clustered(COUNT, 9))
-    index.fold()
+    index.compact()
     index.upsert(np.arange(COUNT // 3), ROWS[: COUNT // 3])
-    index.fold()
+    index.compact()
     index.upsert(np.arange(COUNT // 3, COUNT), ROWS[COUNT // 3 :])
     assert ann_recall(index) >= 0.97
 
@@ -144,22 +144,22 @@ def test_the_curve_is_measured_again_after_growth_by_half() -> None:
     index = FaissIndex(DIM, IndexConfig(spec="IVF16,int8"))
     for start, end, measured_at in ((0, 2000, 2000), (2000, 2900, 2000), (2900, 3000, 3000)):
         index.add(np.arange(start, end), ROWS[start:end])
-        if index.is_due:
-            index.fold()
-        assert index.state.tuning is not None
-        assert index.state.tuning.rows == measured_at
+        if index.needs_compaction:
+            index.compact()
+        assert index._state.tuning is not None
+        assert index._state.tuning.rows == measured_at
 
 
-def test_effort_lies_between_the_measured_ones_and_grows_with_depth_by_hand() -> None:
+def test_the_parameter_lies_between_the_measured_ones_and_grows_with_depth_by_hand() -> None:
     tuning = Tuning(
         target_recall=0.9,
         rows=100,
-        efforts=(1, 4, 16),
+        search_parameters=(1, 4, 16),
         depths=(10, 1000),
         recalls=((0.8, 0.95, 1.0), (0.2, 0.5, 0.89)),
         query_ms=(1, 2, 3),
     )
-    assert [tuning.effort_for(depth) for depth in (1, 10, 100, 1000, 9000)] == [3, 3, 7, 16, 16]
+    assert [tuning.parameter_for(depth) for depth in (1, 10, 100, 1000, 9000)] == [3, 3, 7, 16, 16]
     assert [tuning.is_outgrown(rows) for rows in (149, 150)] == [False, True]
 
 
@@ -195,7 +195,7 @@ def test_the_rule(count: int, dim: int, options: dict[str, float], expected: str
 
 
 def test_cells_stay_until_the_rule_wants_four_times_as_many() -> None:
-    assert serves("IVF512,int8", "IVF1024,int8")
-    assert not serves("IVF512,int8", "IVF2048,int8")
-    assert not serves("IVF512,int8", "int8")
-    assert serves("float32", "float32")
+    assert can_keep("IVF512,int8", "IVF1024,int8")
+    assert not can_keep("IVF512,int8", "IVF2048,int8")
+    assert not can_keep("IVF512,int8", "int8")
+    assert can_keep("float32", "float32")

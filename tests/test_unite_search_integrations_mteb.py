@@ -13,8 +13,7 @@ from toy import COLOURS, ToyEncoder
 
 mteb: Any = pytest.importorskip("mteb")
 
-from unite_search.content import Clip, Content, Image  # noqa: E402
-from unite_search.encoders.base import UniformFrames  # noqa: E402
+from unite_search.content import Clip, Content, Image, UniformFrames  # noqa: E402
 from unite_search.integrations.mteb import MtebEncoder, contents_of  # noqa: E402
 
 SAMPLER = UniformFrames(2)

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from indexers.spec import IndexConfig
     from unite_search.collection import Collection
     from unite_search.content import Clip, Content, FrameSampler, Image, MediaSpec, Part, UniformFrames
-    from unite_search.encoders.base import Encoder, EncoderDefaults, EncoderOptions, Role, Workload, load_encoder
+    from unite_search.encoders.base import (
+        Attention,
+        DType,
+        Encoder,
+        EncoderDefaults,
+        EncoderOptions,
+        Role,
+        Workload,
+        load_encoder,
+    )
     from unite_search.errors import (
         CollectionLockedError,
         CollectionNotFoundError,
@@ -35,7 +44,7 @@ if TYPE_CHECKING:
     from unite_search.item import Item
     from unite_search.media.types import Skipped
     from unite_search.modality import Modality, ModalityName
-    from unite_search.query import Hit, Query, SearchOptions, SearchResult
+    from unite_search.query import Hit, PathArgument, Query, SearchOptions, SearchResult
     from unite_search.report import IndexOptions, IndexReport, Progress, ProgressCallback, Stage, Status
     from unite_search.search import QueryVector
     from unite_search.storage.export import ExportReport
@@ -43,11 +52,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Attention",
     "Clip",
     "Collection",
     "CollectionLockedError",
     "CollectionNotFoundError",
     "Content",
+    "DType",
     "Encoder",
     "EncoderDefaults",
     "EncoderMismatchError",
@@ -66,6 +77,7 @@ __all__ = [
     "Modality",
     "ModalityName",
     "Part",
+    "PathArgument",
     "Progress",
     "ProgressCallback",
     "Query",
@@ -91,6 +103,8 @@ _HOMES = {
     "unite_search.collection": ("Collection",),
     "unite_search.content": ("Clip", "Content", "FrameSampler", "Image", "MediaSpec", "Part", "UniformFrames"),
     "unite_search.encoders.base": (
+        "Attention",
+        "DType",
         "Encoder",
         "EncoderDefaults",
         "EncoderOptions",
@@ -112,7 +126,7 @@ _HOMES = {
     "unite_search.item": ("Item",),
     "unite_search.media.types": ("Skipped",),
     "unite_search.modality": ("Modality", "ModalityName"),
-    "unite_search.query": ("Hit", "Query", "SearchOptions", "SearchResult"),
+    "unite_search.query": ("Hit", "PathArgument", "Query", "SearchOptions", "SearchResult"),
     "unite_search.report": ("IndexOptions", "IndexReport", "Progress", "ProgressCallback", "Stage", "Status"),
     "unite_search.search": ("QueryVector",),
     "unite_search.storage.export": ("ExportReport",),

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from unite_search.ingest.progress import Meter, progress_file
 from unite_search.item import ITEM_COLUMNS, Item
 from unite_search.media.types import ReadOptions
 from unite_search.media.uri import absolute
-from unite_search.query import Query, SearchOptions, SearchResult
+from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
 from unite_search.search import QueryVector, encode_query, find
 from unite_search.storage.catalog import any_of
@@ -28,8 +27,6 @@ from unite_search.storage.export import ExportReport, Source, export_partitions
 from unite_search.storage.imports import import_vectors
 from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter, collection_directory
 from unite_search.storage.store import Store
-
-AnyPath = str | PathLike[str]
 
 
 class Collection:
@@ -56,7 +53,7 @@ class Collection:
     @classmethod
     def open(
         cls,
-        directory: AnyPath | None = None,
+        directory: PathArgument | None = None,
         *,
         encoder: str | Encoder | None = None,
         options: EncoderOptions | None = None,
@@ -133,7 +130,7 @@ class Collection:
 
     def index(
         self,
-        paths: Sequence[AnyPath] = (),
+        paths: Sequence[PathArgument] = (),
         options: IndexOptions | None = None,
         progress: ProgressCallback | None = None,
     ) -> IndexReport:
@@ -222,7 +219,7 @@ class Collection:
         with self._store.reading() as (catalog, _):
             return map(Item.of, catalog.stream(ITEM_COLUMNS, where))
 
-    def count(self, *, paths: Sequence[AnyPath] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
+    def count(self, *, paths: Sequence[PathArgument] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
         """Count the items that `remove` would remove with the same arguments.
 
         Raises:
@@ -230,7 +227,7 @@ class Collection:
         """
         return len(self._store.catalog.ids_where(any_of(paths, ids, where)))
 
-    def remove(self, *, paths: Sequence[AnyPath] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
+    def remove(self, *, paths: Sequence[PathArgument] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
         """Remove items from the collection, never the files themselves; return how many.
 
         Args:
@@ -258,7 +255,7 @@ class Collection:
         """Read everything and compare catalog, partitions and checksums; return the problems found, one line each."""
         return self._store.verify()
 
-    def export(self, directory: AnyPath) -> ExportReport:
+    def export(self, directory: PathArgument) -> ExportReport:
         """Write vectors and metadata in the layout of clip-retrieval.
 
         Raises:
@@ -269,7 +266,7 @@ class Collection:
         return export_partitions(self._store.catalog, source, Path(directory).expanduser())
 
     @classmethod
-    def from_export(cls, source: AnyPath, directory: AnyPath | None = None) -> Collection:
+    def from_export(cls, source: PathArgument, directory: PathArgument | None = None) -> Collection:
         """Create a collection from exported vectors: an export of `export`, or a plain clip-retrieval folder.
 
         A folder that does not say which encoder made its vectors can be searched by `similar` only.

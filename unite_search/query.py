@@ -12,6 +12,7 @@ from typing import Any
 from unite_search.modality import Modality, ModalityName
 
 PathArgument = str | PathLike[str]
+"""A path, as text or as a path object."""
 
 
 def _paths(given: PathArgument | Sequence[PathArgument]) -> tuple[Path, ...]:

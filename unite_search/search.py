@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from indexers.merge import HEAD, RankedList, merge
+from indexers.calibration import HEAD, RankedList, merge
 from indexers.partitioned import PartitionedIndex
 from unite_search.content import Content, Part
 from unite_search.encoders.base import Encoder

@@ -1,1 +1,1 @@
-"""What several benchmarks need: running commands, reading real photos and clips, timing, plotting, writing results."""
+"""Shared by several benchmarks: run commands, read photos and clips, draw vectors, time, plot, write results."""

@@ -1,12 +1,12 @@
-"""Synthetic embeddings with the structure of real ones: overlapping clusters of clusters, of few intrinsic dimensions.
+"""Synthetic embeddings with the structure of real ones: nested, overlapping clusters of low intrinsic dimension.
 
-Uniform noise has no neighbours to find, and makes every approximate index look bad; clusters that are as many as an
-index has cells make it look good. Here there are 16, in each of them 16 more, and so on four levels deep; cluster sizes
-fall like 1/sqrt(rank); a row lies around its centre in 64 of the dimensions, and a little in all of them.
+Uniform noise has no neighbours to find and makes every approximate index look bad; as many clusters as an index has
+cells make it look good. Here 16 clusters contain 16 clusters each, four levels deep. Cluster sizes fall like
+1/sqrt(rank). The rows of a cluster vary around its centre in 64 dimensions, and a little in all of them.
 
-`SPREAD` is chosen so that 30,000 rows are as hard as 30,000 captions of Flickr8k embedded by all-MiniLM-L6-v2: in 512
-cells of Faiss, recall@10 is .90, .95, .98, .99 at 8, 16, 32, 64 cells read, for both. Pictures embedded by
-EfficientNet-Lite2 are a little harder, .83, .91, .97, .99 in 256 cells of 6,500.
+`SPREAD` is chosen so that 30,000 rows are as hard to search as 30,000 captions of Flickr8k embedded by
+all-MiniLM-L6-v2: with 512 cells in Faiss, recall@10 is .90, .95, .98, .99 at 8, 16, 32, 64 cells read, for both. Images
+embedded by EfficientNet-Lite2 are a little harder: .83, .91, .97, .99 with 6,500 rows in 256 cells.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.unit import unit_rows
+
 INTRINSIC_DIM = 64
 LEVELS = 4
 BRANCHES = 16
 SPREAD = 0.65
-"""Within a cluster of the lowest level, of the spread of the centres."""
+"""Standard deviation within a cluster of the lowest level, as a share of that of the centres."""
 NOISE = 0.12
 BLOCK = 50_000
 
@@ -35,20 +37,19 @@ class Clustered:
         self._weights = weights / weights.sum()
 
     def draw(self, count: int, seed: int) -> NDArray[np.float32]:
-        """(count, D) unit rows."""
+        """Draw (count, D) unit rows."""
         rng = np.random.default_rng(seed)
         rows = np.empty((count, self.dim), np.float32)
         for start in range(0, count, BLOCK):
             block = rows[start : start + BLOCK]
             which = rng.choice(len(self._centres), size=len(block), p=self._weights)
             latent = self._centres[which] + SPREAD * rng.standard_normal((len(block), INTRINSIC_DIM), np.float32)
-            block[:] = latent @ self._basis + NOISE * rng.standard_normal(block.shape, np.float32)
-            block /= np.linalg.norm(block, axis=1, keepdims=True)
+            block[:] = unit_rows(latent @ self._basis + NOISE * rng.standard_normal(block.shape, np.float32))
         return rows
 
 
 def _centres(rng: np.random.Generator) -> NDArray[np.float32]:
-    """(BRANCHES ** LEVELS, INTRINSIC_DIM): each the sum of what its clusters of every level add; of spread 1."""
+    """Return (BRANCHES ** LEVELS, INTRINSIC_DIM) centres, each a sum of one offset per level, scaled to deviation 1."""
     leaves = np.arange(BRANCHES**LEVELS)
     centres = np.zeros((len(leaves), INTRINSIC_DIM), np.float32)
     for level in range(1, LEVELS + 1):

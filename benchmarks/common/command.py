@@ -1,4 +1,4 @@
-"""Running the program as a person does, in a process of its own, and measuring that process and its children."""
+"""Run the program as a user does, in a process of its own, and measure that process and its children."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ SAMPLE_EVERY_S = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One finished command: its parsed JSON (None without), wall and CPU seconds with all its children."""
+    """One finished command.
+
+    Attributes:
+        output: the parsed JSON; None without `--json`.
+        wall_s: wall time.
+        cpu_s: CPU time, including all child processes.
+        peak_bytes: the largest memory sampled; 0 if memory was not sampled.
+    """
 
     output: Any
     wall_s: float
@@ -26,10 +33,10 @@ class Run:
 
 
 def run_program(*arguments: str, with_memory: bool = False) -> Run:
-    """Run `unite-search` with some arguments; what it says on stderr is passed on.
+    """Run `unite-search` with some arguments; its stderr goes to that of this process.
 
     Args:
-        arguments: of the command line; with `--json` among them the output is parsed.
+        arguments: command-line arguments; with `--json` among them the output is parsed.
         with_memory: sample the sum of the proportional set sizes of the process and its descendants, which costs
             some CPU time; needs `/proc`.
 

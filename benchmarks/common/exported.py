@@ -1,4 +1,4 @@
-"""Vectors in the layout of clip-retrieval, as `export` writes them, made up instead of indexed."""
+"""Write made-up vectors in the layout of clip-retrieval, as `unite-search export` does."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from indexers.unit import unit_rows
 from unite_search.encoders.base import Encoder
 from unite_search.storage.export import CAPTION, ENCODER_FILE, PATH
 
 
 def write_export(folder: Path, rows: NDArray[np.float32], encoder: Encoder) -> None:
-    """Write (N, D) unit rows as the embeddings of N pictures that one encoder made."""
+    """Write (N, D) unit rows as if an encoder had made them from N images."""
     for part in ("img_emb", "metadata"):
         (folder / part).mkdir(parents=True)
     np.save(folder / "img_emb" / "img_emb_0.npy", rows)
@@ -27,7 +28,5 @@ def write_export(folder: Path, rows: NDArray[np.float32], encoder: Encoder) -> N
 
 
 def random_rows(count: int, dim: int) -> NDArray[np.float32]:
-    """(count, dim) unit rows without structure."""
-    rows = np.random.default_rng(0).normal(size=(count, dim)).astype(np.float32)
-    unit: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return unit
+    """Draw (count, dim) unit rows without structure, the same every time."""
+    return unit_rows(np.random.default_rng(0).normal(size=(count, dim)))

@@ -1,4 +1,4 @@
-"""An encoder that costs nothing, for measuring what stands around encoders."""
+"""An encoder that takes almost no time, to measure everything around the encoder."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.unit import unit_rows
 from unite_search.content import Content, Image, MediaSpec, Part
 from unite_search.encoders.base import EncoderDefaults, Role
 from unite_search.modality import Modality
 
 
 class FreeEncoder(EncoderDefaults):
-    """Of a picture the first bytes of its pixels, of a text its first characters; of clips nothing is known."""
+    """Embed an image by its first pixel bytes and a text by its first characters; clips are not supported."""
 
     name = "free"
     fingerprint = "free-1"
@@ -24,10 +25,8 @@ class FreeEncoder(EncoderDefaults):
         self.dim = dim
 
     def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
-        """(N, D) unit rows."""
-        rows = np.stack([self._row(content.parts[0]) for content in contents])
-        unit: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        return unit
+        """Return (N, D) unit rows."""
+        return unit_rows(np.stack([self._row(content.parts[0]) for content in contents]))
 
     def _row(self, part: Part) -> NDArray[np.float32]:
         content = (

@@ -1,4 +1,4 @@
-"""The captioned photos and clips of `../shared/data`: what they are, read in the way the encoder wants them."""
+"""Read the list of captioned photos and clips in `../shared/data`, and embed contents in batches."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """One photo or clip and what people wrote of it."""
+    """One photo or clip and the captions that people wrote for it."""
 
     path: Path
     captions: tuple[str, ...]
 
 
 def read_photos(data: Path, split: str) -> list[Captioned]:
-    """The photos of one split, `train` or `dev`, five captions each."""
+    """List the photos of one split, `train` or `dev`, with five captions each."""
     folder = data / "captioned"
     return [
         Captioned(folder / entry["path"], tuple(entry["text"]))
@@ -35,13 +35,13 @@ def read_photos(data: Path, split: str) -> list[Captioned]:
 
 
 def read_clips(data: Path) -> list[Captioned]:
-    """The clips, one caption each."""
+    """List the clips, with one caption each."""
     folder = data / "videos"
     return [Captioned(folder / entry["path"], (entry["text"],)) for entry in _manifest(folder)]
 
 
 def embed(encoder: Encoder, parts: Sequence[Part], role: Role = "candidate") -> NDArray[np.float32]:
-    """Embed single parts; (N, D)."""
+    """Embed parts, each as a content of its own, in batches of `BATCH`; return (N, D)."""
     batches = [parts[start : start + BATCH] for start in range(0, len(parts), BATCH)]
     return np.concatenate([encoder.encode([Content((part,)) for part in batch], role=role) for batch in batches])
 

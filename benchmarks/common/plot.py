@@ -1,4 +1,4 @@
-"""A log-log plot as SVG, without a plotting library."""
+"""Draw a log-log plot as SVG, without a plotting library."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Points = Sequence[tuple[float, float]]
 
 
 def log_log(series: Mapping[str, Points], *, title: str, x_label: str, y_label: str) -> str:
-    """The plot.
+    """Return the plot as SVG text.
 
     Args:
-        series: (x, y) of each line, all above zero.
-        title: above the plot.
-        x_label: below it.
-        y_label: at its left.
+        series: (x, y) points of each line by its name, all above zero.
+        title: title above the plot.
+        x_label: label below the plot.
+        y_label: label at its left.
     """
     x_range = _decades([x for points in series.values() for x, _ in points])
     y_range = _decades([y for points in series.values() for _, y in points])

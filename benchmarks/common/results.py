@@ -1,4 +1,4 @@
-"""Writing a result: numbers, and beside them the command, the commit and the machine that made them."""
+"""Write a result: numbers, with the command, the commit and the machine that produced them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,14 @@ PACKAGES = (
 
 
 def write_result(name: str, results: dict[str, Any], folder: Path = RESULTS, *, command: str | None = None) -> Path:
-    """Store one benchmark's results as `<folder>/<name>.json`; `command` is what made them, if not a benchmark."""
+    """Store the results of one benchmark as `<folder>/<name>.json`; return the path.
+
+    Args:
+        name: name of the file, without `.json`.
+        results: the measured numbers.
+        folder: folder of the file; created if it does not exist.
+        command: the command that produced the results; None for that of this process.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     found = list(distributions())[::-1]  # Where a package is installed twice, the first one is imported.
@@ -50,7 +57,7 @@ def write_result(name: str, results: dict[str, Any], folder: Path = RESULTS, *, 
 
 
 def merge_result(name: str, key: str, results: dict[str, Any], folder: Path = RESULTS) -> Path:
-    """Store results under a key of `<folder>/<name>.json`, each key with the commit and command of its own run."""
+    """Store results under one key of `<folder>/<name>.json`, with commit and command of this run; return the path."""
     path = folder / f"{name}.json"
     kept = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {}
     origin = {"commit": _commit(), "date": _now(), "command": _command()}
@@ -66,7 +73,7 @@ def _now() -> str:
 
 
 def _commit() -> str:
-    """The commit of the checkout; in a copy without its history, what GIT_COMMIT says."""
+    """Return the commit of the checkout, or the environment variable GIT_COMMIT where there is no Git history."""
     command = ["git", "-C", str(RESULTS.parents[1]), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

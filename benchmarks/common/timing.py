@@ -1,7 +1,7 @@
-"""Fair times on a busy machine: the things compared take turns, and each reports the median of its turns.
+"""Comparable times on a busy machine: the calls compared take turns, and each reports the median of its turns.
 
-Wall time is what a user waits for, and what ratios are taken of. CPU time of the process, all its threads together,
-stands beside it: where the two differ for a single thread, other processes were in the way.
+Wall time is what a user waits for, and ratios are ratios of wall times. CPU time of all threads of the process is
+reported too: if the two differ for a single thread, other processes took the processor.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from indexers.engine import faiss, use_blas_for_batches
 
 ROUNDS = 5
 TURN_MS = 100
-"""A turn repeats short calls for about so long."""
+"""A turn repeats short calls for about this long."""
 MOST_REPEATS = 200
 
 Call = Callable[[int], object]
-"""Called with 0, 1, 2, ... so that it can ask for something else each time."""
+"""Called with 0, 1, 2, ..., so that each call can use another query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Milliseconds."""
+    """Wall time and CPU time of a call, in milliseconds."""
 
     wall_ms: float
     cpu_ms: float
 
     @property
     def wall_s(self) -> float:
-        """Seconds, rounded for a report."""
+        """Wall time in seconds, rounded for a report."""
         return round(self.wall_ms / 1e3, 4)
 
     @property
     def cpu_s(self) -> float:
-        """Seconds, rounded for a report."""
+        """CPU time in seconds, rounded for a report."""
         return round(self.cpu_ms / 1e3, 4)
 
 
 @contextmanager
 def faiss_settings(*, threads: int, has_blas: bool, dim: int) -> Iterator[None]:
-    """How many threads Faiss may use, and whether batches go through BLAS."""
+    """Set how many threads Faiss may use and whether batches use BLAS; restore both on leaving."""
     before = faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold
     faiss.omp_set_num_threads(threads)
     if has_blas:
@@ -57,7 +57,7 @@ def faiss_settings(*, threads: int, has_blas: bool, dim: int) -> Iterator[None]:
 
 
 def cost(call: Callable[[], object]) -> Cost:
-    """Of one call."""
+    """Measure one call."""
     wall, cpu = perf_counter(), process_time()
     call()
     return Cost(wall_ms=1e3 * (perf_counter() - wall), cpu_ms=1e3 * (process_time() - cpu))
@@ -69,14 +69,14 @@ def in_turns(
     """Time some calls against each other.
 
     Args:
-        calls: by name; each runs for a while, then the next has its turn. The order changes with each round, because
-            one may leave in the processor's cache what the next needs.
-        rounds: turns of each.
-        turn_ms: length of a turn, which is one call at least.
-        is_warmed_up: call each first without timing it; otherwise a turn is one call.
+        calls: calls by name; each runs for one turn, then the next. The order changes with each round, because one
+            call may leave in the processor's cache what the next needs.
+        rounds: turns of each call.
+        turn_ms: length of a turn, which is at least one call.
+        is_warmed_up: make each call once before without timing it; otherwise a turn is one call.
 
     Returns:
-        What one call costs, the median over the turns.
+        The cost of one call by name, as the median over its turns.
     """
     repeats = {name: _repeats(call, turn_ms) if is_warmed_up else 1 for name, call in calls.items()}
     turns: dict[str, list[Cost]] = {name: [] for name in calls}
@@ -94,7 +94,7 @@ def in_turns(
 
 
 def _repeats(call: Call, turn_ms: float) -> int:
-    """How many calls fill a turn; the first call of all does not count, because it warms up."""
+    """Return how many calls fill a turn; the first call is a warm-up and does not count."""
     call(0)
     return int(np.clip(turn_ms / cost(lambda: call(1)).wall_ms, 1, MOST_REPEATS))
 

@@ -1,1 +1,1 @@
-"""How fast and how exact are the vector indexes, beside Faiss alone and beside other libraries?"""
+"""Measure speed and recall of the vector indexes, compared with plain Faiss and with other libraries."""

@@ -1,12 +1,11 @@
-"""The index against what it is made of and what people would use instead, on clustered data.
+"""Compare the indexes with plain Faiss, which they are built on, and with other libraries, on clustered data.
 
     python -m benchmarks speed                                        every part at 100,000 x 384
     python -m benchmarks speed search --rows 1000000 --cache DIR      one part; DIR keeps rows and indexes for the next
 
-Each part is stored as soon as it is measured, beside what other sizes have left in `speed-PART.json`. What was asked
-of a number stands with it. Peers that are not installed are listed as such: `pip install hnswlib usearch lancedb`
-beside this package. Ratios are taken within one run, of medians of five turns that alternate with what they are
-compared with.
+Each part is stored as soon as it is measured, next to the results of other sizes in `speed-PART.json`. Each check is
+stored with its limit. Libraries that are not installed are listed as such; `pip install hnswlib usearch lancedb` adds
+them. Ratios compare medians of five turns within one run, in which both sides take turns.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ import indexers
 from benchmarks.common.clustered import Clustered
 from benchmarks.common.results import RESULTS, merge_result
 from benchmarks.common.timing import Cost, cost
-from indexers.blocks import best_of_blocks
+from indexers.blocks import top_k_of_blocks
 from indexers.partitioned import PartitionedIndex
 from indexers.spec import EXACT, INT8, IndexConfig, cells_for, choose
 
@@ -39,20 +38,20 @@ TOP = 10
 QUERIES = 256
 BLOCK_ROWS = 16_384
 LARGE_ROWS = 1_000_000
-"""From here on the default is asked to be fast and small, and files to open at once."""
+"""From this many rows on, there are limits for the speed and memory of the default kind and for opening files."""
 NAME = "image"
 FINGERPRINT = "speed"
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What every part measures on.
+    """The rows and queries that every part uses.
 
     Attributes:
-        rows: (N, D) float32 unit rows; their ids are their numbers.
+        rows: (N, D) float32 unit rows; the id of a row is its number.
         queries: (Q, D), drawn independently of the rows.
         truth: (Q, K) numbers of the exact best rows.
-        folder: for files; what is in it is shared between parts.
+        folder: folder for files, which the parts share.
     """
 
     rows: NDArray[np.float32]
@@ -67,35 +66,35 @@ class Data:
 
     @cached_property
     def cells(self) -> str:
-        """The tuned kind, at any size."""
+        """The spec with inverted lists, whatever the number of rows."""
         return f"IVF{cells_for(len(self.rows))},{INT8}"
 
     @property
     def specs(self) -> tuple[str, ...]:
-        """The kinds worth comparing."""
+        """The specs to compare."""
         return (*EXACT, INT8, self.cells)
 
     def recall(self, found: NDArray[np.int64]) -> float:
-        """Share of the true best that is among the found (Q, K), for the first Q queries."""
+        """Return the recall of (Q, K) results of the first Q queries."""
         return recall(found, self.truth[: len(found)])
 
     def place(self, spec: str) -> Path:
-        """Folder of the stored index of a spec, which belongs to the state of the code that made it."""
+        """Return the folder of the stored index of a spec, named after the version of the code that built it."""
         return self.folder / _code_version() / spec.replace(",", "-")
 
     def stored(self, spec: str) -> PartitionedIndex:
-        """The rows as one partition of a spec, opened from its file; made when first asked for."""
+        """Open the rows as one stored partition of a spec; build it on the first call."""
         if not _build_report(self.place(spec)).exists():
             self.build(spec, self.place(spec))
         return self.opened(spec, self.place(spec))
 
     def opened(self, spec: str, folder: Path) -> PartitionedIndex:
-        """An index that was stored in some folder."""
+        """Open an index that was stored in a folder."""
         dim = self.rows.shape[1]
         return PartitionedIndex.open(folder, dim=dim, fingerprint=FINGERPRINT, config=self._config(spec))
 
     def build(self, spec: str, folder: Path) -> Cost:
-        """Add, train, tune and write the rows as one partition; what that took is kept beside the folder."""
+        """Add, train, tune and write the rows as one partition; store the cost in a file next to the folder."""
         index = PartitionedIndex.create(
             folder, dim=self.rows.shape[1], fingerprint=FINGERPRINT, config=self._config(spec)
         )
@@ -109,7 +108,7 @@ class Data:
         return spent
 
     def build_cost(self, spec: str) -> Cost:
-        """What making the stored index took."""
+        """Return the cost of building the stored index."""
         self.stored(spec)
         return Cost(**json.loads(_build_report(self.place(spec)).read_text(encoding="utf-8")))
 
@@ -118,7 +117,7 @@ class Data:
 
 
 def make_data(count: int, dim: int, folder: Path) -> Data:
-    """Draw rows and queries and find the exact answers, or read those that a folder already has."""
+    """Draw rows and queries and find the exact results, or read those that a folder already holds."""
     folder = folder / f"{count}x{dim}"
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "data.npz"
@@ -131,36 +130,36 @@ def make_data(count: int, dim: int, folder: Path) -> Data:
 
 
 def exact(queries: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(Q, K) numbers of the best rows."""
+    """Return the (Q, K) numbers of the exact best rows."""
     blocks = (rows[start : start + BLOCK_ROWS] for start in range(0, len(rows), BLOCK_ROWS))
-    return best_of_blocks(queries, TOP, blocks)[1]
+    return top_k_of_blocks(queries, TOP, blocks)[1]
 
 
 def recall(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    """Share of the true best of (Q, K) lists that was found."""
+    """Return the share of the true results in (Q, K) lists that was found."""
     shared = [len(np.intersect1d(one, other)) for one, other in zip(found, truth, strict=True)]
     return round(float(np.mean(shared) / truth.shape[1]), 4)
 
 
 def at_most(limit: float, reached: float) -> dict[str, Any]:
-    """A number beside what was asked of it."""
+    """Return a measured number with its upper limit."""
     return {"asked": f"<= {limit}", "reached": round(reached, 4), "holds": round(reached, 4) <= limit}
 
 
 def at_least(limit: float, reached: float) -> dict[str, Any]:
-    """A number beside what was asked of it."""
+    """Return a measured number with its lower limit."""
     return {"asked": f">= {limit}", "reached": round(reached, 4), "holds": round(reached, 4) >= limit}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse the command line, measure, write a file for each part."""
+    """Parse the command line, measure, and write a file for each part."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{' '.join(PARTS)}; all unless given")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{' '.join(PARTS)}; default: all")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--dim", type=int, default=384)
-    parser.add_argument("--cache", type=Path, help="folder that keeps rows and indexes; a temporary one otherwise")
+    parser.add_argument("--cache", type=Path, help="folder that keeps rows and indexes; default: a temporary one")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the JSON")
     given = parser.parse_args(arguments)
     unknown = set(given.parts) - set(PARTS)

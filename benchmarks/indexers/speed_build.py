@@ -1,4 +1,4 @@
-"""Building what the rule chooses, tuned and on disk, against what Faiss alone takes to train and add."""
+"""Time to build, tune and store an index with inverted lists, compared with plain Faiss training and adding."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from indexers.engine import faiss
 from indexers.spec import cells_of
 
 ROUNDS = 1
-"""Minutes at a million rows."""
+"""One round takes minutes with a million rows."""
 THREADS = faiss.omp_get_max_threads()
 
 
 def run(data: Data) -> dict[str, Any]:
-    """The kind with cells, which is the only one that trains."""
+    """Build the kind with inverted lists, the only one that is trained."""
     with TemporaryDirectory() as folder:
         costs = in_turns(
             {
@@ -45,7 +45,7 @@ def run(data: Data) -> dict[str, Any]:
 
 
 def _faiss(data: Data) -> None:
-    """As many cells, trained on as many rows for as many rounds, with Faiss's usual int8 codes, on BLAS."""
+    """Build the same number of cells from as many rows and iterations, with Faiss's usual int8 codes and BLAS."""
     count, dim = data.rows.shape
     cells = cells_of(data.cells)
     index = faiss.index_factory(dim, f"IVF{cells},SQ8", faiss.METRIC_INNER_PRODUCT)

@@ -1,7 +1,7 @@
-"""Live changes: 10,000 upserts and 10,000 deletes against a rebuild, and recall after churn without one.
+"""Time of 10,000 upserts and 10,000 deletes compared with a rebuild, and recall after many changes without one.
 
-Both on a copy of the stored index of the kind that has most to lose, cells; the copy is of links, since no file of an
-index is ever written twice.
+Both use a copy of the stored index with inverted lists, the kind that suffers most from changes. The copy consists of
+hard links, because no file of an index is ever written twice.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from indexers.partitioned import PartitionedIndex
 CHANGES = 10_000
 CHURN = 0.3
 CHURN_STEPS = 10
-ASKED = 100
+CHECKED = 100
 
 
 def run(data: Data) -> dict[str, Any]:
-    """Change a little, then a lot."""
+    """Measure a few changes, then many."""
     changes, churn = _changes(data), _churn(data)
     return {
         "checks": {
@@ -45,15 +45,15 @@ def run(data: Data) -> dict[str, Any]:
 
 def _changes(data: Data) -> dict[str, Any]:
     count = min(CHANGES, len(data.rows) // 10)
-    fresh = Clustered(data.rows.shape[1]).draw(count, seed=3)
+    replacements = Clustered(data.rows.shape[1]).draw(count, seed=3)
     removed = np.arange(count, 2 * count)
     with _copy(data) as index:
         before = in_turns({"": lambda turn: index.search([NAME], data.queries[turn % len(data.queries)][None], TOP)})
-        upsert = cost(lambda: index.upsert(NAME, np.arange(count), fresh))
+        upsert = cost(lambda: index.upsert(NAME, np.arange(count), replacements))
         delete = cost(lambda: index.remove(removed))
-        first = cost(lambda: index.search([NAME], fresh[:1], TOP))
-        found = np.vstack([index.search([NAME], row[None], 1)[NAME][1] for row in fresh[:ASKED]])
-        found_deleted = np.isin(index.search([NAME], data.rows[removed[:ASKED]], TOP)[NAME][1], removed)
+        first = cost(lambda: index.search([NAME], replacements[:1], TOP))
+        found = np.vstack([index.search([NAME], row[None], 1)[NAME][1] for row in replacements[:CHECKED]])
+        found_deleted = np.isin(index.search([NAME], data.rows[removed[:CHECKED]], TOP)[NAME][1], removed)
         after = in_turns({"": lambda turn: index.search([NAME], data.queries[turn % len(data.queries)][None], TOP)})
         save = cost(lambda: index.save(version=2))
     rebuild = data.build_cost(data.cells)
@@ -68,7 +68,7 @@ def _changes(data: Data) -> dict[str, Any]:
         "rebuild_s": rebuild.wall_s,
         "share_of_rebuild": round(total / rebuild.wall_ms, 4),
         "share_of_rebuild_with_save": round((total + save.wall_ms) / rebuild.wall_ms, 4),
-        "found_at_once": float((found[:, 0] == np.arange(ASKED)).mean()),
+        "found_at_once": float((found[:, 0] == np.arange(CHECKED)).mean()),
         "deleted_found": int(found_deleted.sum()),
         "search_before_ms": round(before[""].wall_ms, 4),
         "search_after_ms": round(after[""].wall_ms, 4),
@@ -76,7 +76,7 @@ def _changes(data: Data) -> dict[str, Any]:
 
 
 def _churn(data: Data) -> dict[str, Any]:
-    """Replace 30 % of the rows in ten steps, each stored, and ask again."""
+    """Replace 30 % of the rows in ten steps, save after each, and measure recall again."""
     rows = data.rows.copy()
     source, step = Clustered(rows.shape[1]), int(CHURN * len(rows) / CHURN_STEPS)
     with _copy(data) as index:
@@ -96,8 +96,8 @@ def _churn(data: Data) -> dict[str, Any]:
 
 
 def _training(index: PartitionedIndex) -> bytes | None:
-    kind = index.partition(NAME).state.base.kind
-    return None if kind is None else kind.trained
+    approximate = index.partition(NAME)._state.base.approximate
+    return None if approximate is None else approximate.trained
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Opening from disk, warm and cold, and the memory of a process that only searches. Each in a process of its own."""
+"""Time to open from disk, warm and cold, and memory of a process that only searches; each in a new process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from indexers.spec import FLOAT32, INT8
 READ_BYTES = 1 << 23
 REPEATS = 5
 COLD_REPEATS = 3
-"""A cold disk may take minutes."""
+"""Reading from a cold disk may take minutes."""
 PROBE = """
 import json, sys, time
 from pathlib import Path
@@ -38,7 +38,7 @@ print(json.dumps({"cpu_s": cpu, "wall_s": wall, "resident_bytes": int(status["Vm
 
 
 def run(data: Data) -> dict[str, Any]:
-    """For each kind: opening and the first query, memory after 256 queries."""
+    """For each kind, measure opening and the first query, and memory after 256 queries."""
     queries = data.folder / "queries.npy"
     np.save(queries, data.queries)
     table = {spec: _kind(data, spec, queries) for spec in dict.fromkeys((FLOAT32, INT8, data.default))}

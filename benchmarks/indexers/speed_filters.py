@@ -1,4 +1,4 @@
-"""Filters that let 0.1 % to 50 % pass: the regime that was chosen against each of the three, and recall."""
+"""Filters that 0.1 % to 50 % of the rows pass: the way of searching chosen, compared with each of the three; recall."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.common.timing import faiss_settings, in_turns
 from benchmarks.indexers.speed import NAME, TOP, Data, at_least, at_most, exact, recall
-from indexers.engine import Ids
+from indexers.arrays import Ids
 from indexers.flat import WIDEN_MARGIN
 from indexers.row_filter import RowFilter
 from indexers.row_group import WIDENING, RowGroup
@@ -23,11 +23,11 @@ QUERIES = 64
 RECALL_LOSS = 0.01
 
 Search = Callable[[NDArray[np.float32]], NDArray[np.int64]]
-"""(1, D) query to (1, K) row numbers."""
+"""(1, D) query -> (1, K) row numbers."""
 
 
 def run(data: Data) -> dict[str, Any]:
-    """For each kind and share."""
+    """Measure each kind of index with each share of rows."""
     rng = np.random.default_rng(5)
     filters = {share: np.flatnonzero(rng.random(len(data.rows)) < share) for share in SHARES}
     truths = {share: _truth(data, allowed) for share, allowed in filters.items()}
@@ -48,7 +48,7 @@ def _truth(data: Data, allowed: Ids) -> NDArray[np.int64]:
 
 def _share(data: Data, spec: str, allowed: Ids, truth: NDArray[np.int64]) -> dict[str, Any]:
     index = data.stored(spec)
-    state = index.partition(NAME).state
+    state = index.partition(NAME)._state
     ways: dict[str, Search] = {
         "ours": lambda query: index.search([NAME], query, TOP, allowed=allowed)[NAME][1],
         **_ways(state.base, state.tuning, allowed),
@@ -72,28 +72,28 @@ def _ask(way: Search, data: Data, turn: int) -> object:
 
 
 def _ways(base: RowGroup, tuning: Tuning | None, allowed: Ids) -> dict[str, Search]:
-    """Each by itself, from the same ids; approximate kinds at the effort that the filter asks for."""
+    """Return each way by itself, given the same ids, with the search parameter that the filter requires."""
 
-    def chosen() -> RowFilter:
-        return cast(RowFilter, base.chosen(allowed))
+    def row_filter() -> RowFilter:
+        return cast(RowFilter, base.filter_for(allowed))
 
-    if base.kind is None:
+    if base.approximate is None:
         return {
-            "gather": lambda query: base.rows.search_gathered(query, TOP, chosen())[1],
-            "select": lambda query: base.rows.search_selected(query, TOP, chosen())[1],
-            "widen": lambda query: base.rows.search_widened(query, TOP, chosen())[1],
+            "gather": lambda query: base.rows.search_gathered(query, TOP, row_filter())[1],
+            "select": lambda query: base.rows.search_selected(query, TOP, row_filter())[1],
+            "widen": lambda query: base.rows.search_widened(query, TOP, row_filter())[1],
         }
     share = len(allowed) / len(base)
-    effort = tuning.effort_for(TOP / share) if tuning else base.kind.effort
+    parameter = tuning.parameter_for(TOP / share) if tuning else base.approximate.default_parameter
     wide = min(len(base), int(WIDENING * TOP / share) + WIDEN_MARGIN)
 
     def widened(query: NDArray[np.float32]) -> NDArray[np.int64]:
-        positions = base.search_with(query, wide, effort)[1]
-        passing = positions[(positions >= 0) & chosen().mask[positions]][:TOP]
+        positions = base.search_with(query, wide, parameter)[1]
+        passing = positions[(positions >= 0) & row_filter().mask[positions]][:TOP]
         return np.pad(passing, (0, TOP - len(passing)), constant_values=-1)[None]
 
     return {
-        "gather": lambda query: base.rows.search_gathered(query, TOP, chosen())[1],
-        "select": lambda query: base.search_with(query, TOP, effort, chosen())[1],
+        "gather": lambda query: base.rows.search_gathered(query, TOP, row_filter())[1],
+        "select": lambda query: base.search_with(query, TOP, parameter, row_filter())[1],
         "widen": widened,
     }

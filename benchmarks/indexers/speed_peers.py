@@ -1,4 +1,4 @@
-"""What a user would pick instead, on the same rows: each with the cheapest setting that reaches recall@10 of 0.99."""
+"""Other libraries on the same rows, each with the cheapest setting that reaches a recall@10 of 0.99."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from indexers.engine import faiss
 from indexers.spec import cells_for
 
 TARGET = 0.99
-EFFORTS = (16, 32, 64, 128, 256, 512, 1024)
+GRAPH_PARAMETERS = (16, 32, 64, 128, 256, 512, 1024)
 GRAPH_ROWS = 200_000
-"""Graphs of more rows take longer to build than this benchmark may."""
+"""Graphs of more rows take too long to build for this benchmark."""
 THREADS = faiss.omp_get_max_threads()
 RECALL_QUERIES = 128
 
 Search = Callable[[Any], Any]
-"""(1, D) query to (K,) row numbers."""
+"""(1, D) query -> (K,) row numbers."""
 Setting = tuple[str, Search]
 
 
 def run(data: Data) -> dict[str, Any]:
-    """One row a peer: its setting, recall, milliseconds a query, seconds to build."""
+    """Measure each library: its setting, recall, milliseconds per query, seconds to build."""
     table: dict[str, Any] = {}
     searches: dict[str, Call] = {}
     dim = data.rows.shape[1]
@@ -100,11 +100,11 @@ def _faiss_cells(data: Data) -> Iterator[Setting]:
     index = faiss.index_factory(data.rows.shape[1], f"IVF{cells},SQ8,RFlat", faiss.METRIC_INNER_PRODUCT)
     index.train(data.rows)
     index.add(data.rows)
-    for effort in (4, 8, 11, 16, 23, 32, 45, 64, 91, 128, 256, 512):
+    for nprobe in (4, 8, 11, 16, 23, 32, 45, 64, 91, 128, 256, 512):
         parameters = faiss.IndexRefineSearchParameters(
-            k_factor=4, base_index_params=faiss.SearchParametersIVF(nprobe=effort)
+            k_factor=4, base_index_params=faiss.SearchParametersIVF(nprobe=nprobe)
         )
-        yield f"IVF{cells},SQ8,RFlat nprobe {effort}", partial(_search_faiss, index, parameters)
+        yield f"IVF{cells},SQ8,RFlat nprobe {nprobe}", partial(_search_faiss, index, parameters)
 
 
 def _faiss_graph(data: Data) -> Iterator[Setting]:
@@ -112,9 +112,9 @@ def _faiss_graph(data: Data) -> Iterator[Setting]:
         return
     index = faiss.index_factory(data.rows.shape[1], "HNSW32", faiss.METRIC_INNER_PRODUCT)
     index.add(data.rows)
-    for effort in EFFORTS:
-        parameters = faiss.SearchParametersHNSW(efSearch=effort)
-        yield f"HNSW32 efSearch {effort}", partial(_search_faiss, index, parameters)
+    for ef in GRAPH_PARAMETERS:
+        parameters = faiss.SearchParametersHNSW(efSearch=ef)
+        yield f"HNSW32 efSearch {ef}", partial(_search_faiss, index, parameters)
 
 
 def _hnswlib(data: Data) -> Iterator[Setting]:
@@ -124,13 +124,13 @@ def _hnswlib(data: Data) -> Iterator[Setting]:
     index = hnswlib.Index(space="ip", dim=data.rows.shape[1])
     index.init_index(max_elements=len(data.rows), M=16, ef_construction=200)
     index.add_items(data.rows, num_threads=THREADS)
-    for effort in EFFORTS:
+    for ef in GRAPH_PARAMETERS:
 
-        def search(query: Any, ef: int = effort) -> Any:
+        def search(query: Any, ef: int = ef) -> Any:
             index.set_ef(ef)
             return index.knn_query(query, TOP, num_threads=1)[0][0].astype(np.int64)
 
-        yield f"M 16, ef {effort}", search
+        yield f"M 16, ef {ef}", search
 
 
 def _usearch(data: Data) -> Iterator[Setting]:
@@ -139,13 +139,13 @@ def _usearch(data: Data) -> Iterator[Setting]:
         return
     index = usearch.Index(ndim=data.rows.shape[1], metric="ip", dtype="f32")
     index.add(np.arange(len(data.rows)), data.rows, threads=THREADS)
-    for effort in EFFORTS:
+    for ef in GRAPH_PARAMETERS:
 
-        def search(query: Any, ef: int = effort) -> Any:
+        def search(query: Any, ef: int = ef) -> Any:
             index.expansion_search = ef
             return index.search(query[0], TOP, threads=1).keys.astype(np.int64)
 
-        yield f"expansion {effort}", search
+        yield f"expansion {ef}", search
 
 
 def _numpy(data: Data) -> Iterator[Setting]:
@@ -175,16 +175,16 @@ def _lancedb_graph(data: Data) -> Iterator[Setting]:
     if len(data.rows) > GRAPH_ROWS:
         return
     table.create_index(metric="dot", index_type="IVF_HNSW_SQ", num_partitions=4)
-    for effort in EFFORTS[2:]:
-        yield f"IVF_HNSW_SQ 4 partitions, ef {effort}, refined", partial(_search_lancedb, table, effort)
+    for ef in GRAPH_PARAMETERS[2:]:
+        yield f"IVF_HNSW_SQ 4 partitions, ef {ef}, refined", partial(_search_lancedb, table, ef)
 
 
 def _search_faiss(index: Any, parameters: Any, query: Any) -> Any:
     return index.search(query, TOP, params=parameters)[1][0]
 
 
-def _search_lancedb(table: Any, effort: int, query: Any) -> Any:
-    return _ids(table.search(query[0]).metric("dot").nprobes(4).ef(effort).refine_factor(4))
+def _search_lancedb(table: Any, ef: int, query: Any) -> Any:
+    return _ids(table.search(query[0]).metric("dot").nprobes(4).ef(ef).refine_factor(4))
 
 
 def _ids(search: Any) -> Any:

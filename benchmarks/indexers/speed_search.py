@@ -1,4 +1,4 @@
-"""Searching through `PartitionedIndex` against the best raw Faiss call for the same job, and the kinds side by side."""
+"""Time of searches through `PartitionedIndex` compared with the fastest plain Faiss call, for each kind of index."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIXED = {"image": 0.5, "text": 0.3, "video": 0.2}
 
 
 def run(data: Data) -> dict[str, Any]:
-    """Each kind at batch 1 and 64; then one modality of a mixed collection."""
+    """Measure each kind with batches of 1 and 64, then one partition of an index with several."""
     kinds = {spec: _kind(data, spec) for spec in data.specs}
     scan = kinds[FLOAT32]["batch_1"]["raw_faiss_ms"]
     for row in kinds.values():
@@ -62,7 +62,7 @@ def _kind(data: Data, spec: str) -> dict[str, Any]:
 
 
 def _against_raw(data: Data, index: PartitionedIndex, batch: int) -> dict[str, Any]:
-    """Milliseconds a query of ours and of the quickest way to ask Faiss for the same."""
+    """Return milliseconds per query of ours and of the fastest way to get the same from Faiss."""
     raw = _raw(index)
     calls: dict[str, Call] = {"ours": lambda turn: index.search([NAME], _some(data, turn, batch), TOP)}
     for name, settings in _settings(batch, data.rows.shape[1]).items():
@@ -85,7 +85,7 @@ def _each(whole: Cost, batch: int) -> dict[str, float]:
 
 
 def _settings(batch: int, dim: int) -> dict[str, Callable[[], Any]]:
-    """For one query one thread; for a batch all threads, with and without BLAS."""
+    """Return the settings of Faiss to try: one thread for one query; all threads or one, with BLAS, for a batch."""
     if batch == 1:
         return {"one thread": lambda: faiss_settings(threads=1, has_blas=True, dim=dim)}
     return {
@@ -103,14 +103,14 @@ def _within(settings: Callable[[], Any], call: Call) -> Call:
 
 
 def _raw(index: PartitionedIndex) -> Callable[[Any], Any]:
-    """The Faiss call below the product, on the same files, with the same effort."""
-    state = index.partition(NAME).state
+    """Return the Faiss call that our search makes, on the same files, with the same search parameter."""
+    state = index.partition(NAME)._state
     base = state.base
-    if base.kind is None:
+    if base.approximate is None:
         return lambda queries: base.rows.index.search(queries, TOP)
-    refined = faiss.IndexRefine(base.kind.index, base.rows.index)
-    effort = state.tuning.effort_for(TOP) if state.tuning else base.kind.effort
-    parameters = base.kind.parameters(effort)
+    refined = faiss.IndexRefine(base.approximate.index, base.rows.index)
+    parameter = state.tuning.parameter_for(TOP) if state.tuning else base.approximate.default_parameter
+    parameters = base.approximate.faiss_parameters(parameter)
     return lambda queries: refined.search(queries, TOP, params=parameters)
 
 
@@ -120,7 +120,7 @@ def _some(data: Data, turn: int, batch: int) -> Any:
 
 
 def _mixed(data: Data) -> dict[str, Any]:
-    """One partition of three in one index, against the same rows in an index of their own."""
+    """Compare one partition of three in one index with the same rows in an index of their own."""
     rows = data.rows[:MIXED_ROWS]
     bounds = np.cumsum([0, *(int(share * len(rows)) for share in MIXED.values())])
     with TemporaryDirectory() as folder:

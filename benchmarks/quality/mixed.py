@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common.photos import Captioned, embed, read_photos
-from indexers.merge import RankedList, merge
+from indexers.calibration import RankedList, merge
 from indexers.partitioned import PartitionedIndex
 from unite_search.encoders.base import Encoder
 from unite_search.media.load import load_image

@@ -1,19 +1,20 @@
-"""Merging the ranked lists of several partitions into one, on calibrated scores.
+"""Merge the ranked lists of several partitions into one, on calibrated scores.
 
-Raw scores of different partitions cannot be compared: an encoder is trained to rank inside one modality, and texts
-stand nearer to texts than to pictures whatever they say. What can be compared is the training objective itself: the
+Raw scores of different partitions cannot be compared: an encoder is trained to rank within one modality, and a text is
+closer to other texts than to images whatever it says. What can be compared is the training objective itself: the
 softmax of an item among the candidates of its own modality. With z the score in standard deviations above the mean of
 this query's scores on the partition,
 
     calibrated = z / t - log(mean over the partition of exp(z / t))
 
-says, as a logarithm, how many times likelier the item is than a random one of its partition. One clear answer raises
-the mean and so pushes down the rest of its partition, which leaves room for others; the size of a partition cancels. A
-partition with few items says little of its own scores: there mean and spread are drawn towards those of all
-partitions, and `PRIOR_ITEMS` imagined items of normal scores stand beside the real ones.
+is the logarithm of how many times more likely the item is than a random item of its partition. One clear answer raises
+the mean and so lowers the rest of its partition, which makes room for items of others; the size of a partition cancels
+out. The scores of a partition with few items say little about their distribution: there, mean and standard deviation
+are shrunk towards those of all partitions, and `PRIOR_ITEMS` imaginary items with normally distributed scores are added
+to the real ones.
 
 Source: softmax over candidates of one modality, UNITE (arXiv 2505.19650), MAMCL; standardisation, Montague and Aslam
-2001, "Relevance score normalization for metasearch". t was chosen on train captions, see docs/architecture.md.
+2001, "Relevance score normalization for metasearch". t was chosen on training captions, see docs/explanation/scores.md.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import Ids, Scores
+
 HEAD = 100
-"""Best items of each list that are counted one by one; the rest of the partition is estimated from its sample."""
+"""The best items of each list, which enter the mean exactly; the rest of the partition is estimated from its sample."""
 TEMPERATURE = 0.5
 PRIOR_ITEMS = 8
 PRIOR_LOG_MEAN_EXP = 1 / (2 * TEMPERATURE**2)
@@ -35,20 +38,21 @@ SMALLEST_SPREAD = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RankedList:
-    """What one partition answered to one query.
+    """The results of one query in one partition.
 
     Attributes:
-        name: of the partition.
+        name: name of the partition.
         ids: (K,) int64, best first.
         scores: (K,) raw scores of the ids.
         sample_scores: (S,) raw scores of the same query on a fixed sample of the partition.
-        size: N, items that competed; the list holds the best of them, at least `HEAD` where so many exist.
+        size: N, the number of items that competed; the list holds the best of them, at least `HEAD` (100) if so many
+            exist.
     """
 
     name: str
-    ids: NDArray[np.int64]
-    scores: NDArray[np.float32]
-    sample_scores: NDArray[np.float32]
+    ids: Ids
+    scores: Scores
+    sample_scores: Scores
     size: int
 
 
@@ -63,18 +67,18 @@ class Merged:
         cosines: (K,) raw scores.
     """
 
-    ids: NDArray[np.int64]
+    ids: Ids
     names: tuple[str, ...]
     scores: NDArray[np.float64]
-    cosines: NDArray[np.float32]
+    cosines: Scores
 
 
 def merge(lists: Sequence[RankedList], k: int) -> Merged:
-    """Merge ranked lists and keep the best `k`; inside one list the order never changes.
+    """Merge ranked lists and keep the best `k`; the order within one list never changes.
 
     Args:
-        lists: one for each partition.
-        k: K, the length of the result at most.
+        lists: one list for each partition.
+        k: K, the maximum length of the result.
     """
     filled = [ranked for ranked in lists if len(ranked.ids)]
     if not filled:
@@ -92,10 +96,10 @@ def merge(lists: Sequence[RankedList], k: int) -> Merged:
 
 
 def calibrate(lists: Sequence[RankedList]) -> list[NDArray[np.float64]]:
-    """Make the scores of several lists comparable, see the module's formula.
+    """Make the scores of several lists comparable, by the formula in the module's docstring.
 
     Returns:
-        One (K,) array for each list, falling as the scores fall.
+        One (K,) array for each list, in descending order as the scores are.
     """
     means, spreads = _means_and_spreads(lists)
     calibrated = []
@@ -107,7 +111,10 @@ def calibrate(lists: Sequence[RankedList]) -> list[NDArray[np.float64]]:
 
 
 def _means_and_spreads(lists: Sequence[RankedList]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of each list's sample, drawn towards the common ones as if by `PRIOR_ITEMS` more observations."""
+    """Return mean and standard deviation of each sample, shrunk towards the common ones by a prior.
+
+    The prior weighs as much as `PRIOR_ITEMS` observations.
+    """
     samples = [ranked.sample_scores.astype(np.float64) for ranked in lists]
     counts = np.array([len(sample) for sample in samples])
     means = np.array([sample.mean() for sample in samples])
@@ -120,7 +127,7 @@ def _means_and_spreads(lists: Sequence[RankedList]) -> tuple[NDArray[np.float64]
 
 
 def _log_mean_exp(head: NDArray[np.float64], sample: NDArray[np.float64], size: int) -> float:
-    """log of the mean of exp(logit) over a partition and the prior: its head exactly, the rest from the sample."""
+    """Return log mean exp(logit) over a partition and the prior: the head exactly, the rest from the sample."""
     terms = [*head, np.log(PRIOR_ITEMS) + PRIOR_LOG_MEAN_EXP]
     rest = size - len(head)
     if rest > 0:

@@ -1,4 +1,4 @@
-"""From ids to positions: a sorted look-up over the (N,) ids of a segment, made when first asked."""
+"""`IdTable`: look up positions by id, in a sorted order of the (N,) ids of a row group that is built on first use."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from functools import cached_property
 
 import numpy as np
 
-from indexers.engine import NO_ID, Ids, Mask, Positions
+from indexers.arrays import NO_ID, Ids, Mask, Positions
 
 TABLE_FACTOR = 16
-"""Ids that spread over at most so many times their number are looked up in a table of bits."""
+"""Ids whose range is at most this many times their number are looked up in a table of booleans."""
 
 
 class IdTable:
-    """Ids by position. An id that stands twice means its last position.
+    """Ids by position. An id that occurs twice refers to its last position.
 
     Attributes:
         ids: (N,) int64 by position.
@@ -23,7 +23,7 @@ class IdTable:
         self.ids = ids
 
     def find(self, ids: Ids) -> Positions:
-        """(n,) positions of some ids, -1 for those that are not there."""
+        """Return the (n,) positions of some ids, -1 for ids that are not present."""
         if not len(self.ids):
             return np.full(len(ids), NO_ID, np.int64)
         order = self._order
@@ -32,10 +32,10 @@ class IdTable:
         return np.where((places >= 0) & (self.ids[positions] == ids), positions, NO_ID)
 
     def mask(self, allowed: Ids | Mask) -> Mask:
-        """(N,) which positions hold an allowed id.
+        """Return (N,) booleans: which positions hold an allowed id.
 
         Args:
-            allowed: ids, or a bit for each id from 0 on.
+            allowed: ids, or one boolean for each id from 0 on.
         """
         if allowed.dtype == np.bool_:
             return self._look_up(np.asarray(allowed, np.bool_), 0)
@@ -50,7 +50,7 @@ class IdTable:
         return self._look_up(table, first)
 
     def _look_up(self, table: Mask, first: int) -> Mask:
-        """A bit for each position, from a bit for each id from `first` on; ids outside are not allowed."""
+        """Return a boolean for each position, given one for each id from `first` on; other ids are not allowed."""
         low, high = self._range
         if low >= first and high < first + len(table):
             return table[low - first : high - first + 1] if self._are_consecutive else table[self.ids - first]
@@ -69,5 +69,5 @@ class IdTable:
 
     @cached_property
     def _order(self) -> Positions | None:
-        """Positions in the order of their ids; None where they stand in order already, as counted ids do."""
+        """Positions sorted by id; None where they are sorted already, as ids from a counter are."""
         return None if bool((self.ids[1:] >= self.ids[:-1]).all()) else np.argsort(self.ids, kind="stable")

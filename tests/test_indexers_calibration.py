@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from indexers.merge import HEAD, PRIOR_ITEMS, TEMPERATURE, RankedList, calibrate, merge
+from indexers.calibration import HEAD, PRIOR_ITEMS, TEMPERATURE, RankedList, calibrate, merge
 
 
 def ranked(name: str, scores: list[float], sample: np.ndarray, start: int = 0) -> RankedList:
