@@ -2,14 +2,22 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Exact versions for the environments of `make test` and `make test-unite`, such as LOCK=requirements/ci.txt; empty: the newest.
+LOCK ?=
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check $(if $(LOCK),--constraint $(LOCK))
+PYTEST := -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo test test-unite check docs benchmark starter gpu-check clean
+.PHONY: help demo test test-unite test-unpinned test-explore ci lock check docs benchmark starter gpu-check clean
 
 help:
 	@echo "make demo            draw a small library, index it, search it, write a gallery"
 	@echo "make demo MEDIA=DIR  the same on a folder of your own"
 	@echo "make test            all checks and all tests"
-	@echo "make test-unite      the tests that need torch, in .venv-unite (6 GB)"
+	@echo "make test-unite      all tests, those that need torch too, in .venv-unite (6 GB)"
+	@echo "make test-unpinned   all checks and tests in a fresh environment with the newest dependencies"
+	@echo "make test-explore    the property tests on new random examples, more of them"
+	@echo "make ci              everything that CI runs, with a summary at the end"
+	@echo "make lock            write requirements/ci.txt, the exact versions that CI installs"
 	@echo "make check           format, lint, types and layers only"
 	@echo "make docs            write the pages that are made from code and results"
 	@echo "make benchmark       write docs/results/*.json (needs ../shared/data)"
@@ -19,23 +27,36 @@ help:
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,dev]"
+	$(BIN)/python $(PIP_INSTALL) --editable ".[cpu,dev]"
 	touch $@
 
 demo: $(VENV)/installed
 	$(BIN)/unite-search demo $(if $(MEDIA),"$(MEDIA)") --out demo
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST)
+
+test-unpinned:
+	rm -rf .venv-unpinned
+	$(MAKE) test VENV=.venv-unpinned LOCK=
+
+test-explore: $(VENV)/installed
+	HYPOTHESIS_PROFILE=explore $(BIN)/python $(PYTEST) -m "not slow"
+
+ci:
+	.ci/run
+
+lock:
+	$(PYTHON) -m tools.lock
 
 .venv-unite/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-unite
-	.venv-unite/bin/python -m pip install --quiet --disable-pip-version-check torch==2.14.1 torchvision==0.29.1
-	.venv-unite/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,dev,train]" mteb
+	.venv-unite/bin/python $(PIP_INSTALL) torch==2.14.1 torchvision==0.29.1
+	.venv-unite/bin/python $(PIP_INSTALL) --editable ".[cpu,dev,train]" mteb
 	touch $@
 
 test-unite: .venv-unite/installed
-	.venv-unite/bin/python -m pytest tests/test_unite_search_encoders_*.py tests/test_unite_search_integrations_*.py tests/test_train_*.py
+	.venv-unite/bin/python $(PYTEST)
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .
@@ -70,4 +91,4 @@ gpu-check: .venv-gpu/installed
 	.venv-gpu/bin/python -m tools.gpu_check
 
 clean:
-	rm -rf $(VENV) .venv-unite .venv-train .venv-gpu demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-unite .venv-train .venv-gpu .venv-unpinned .venv-python* demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,19 +11,26 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 from PIL import Image
+from skips import register
 from toy import COLOURS, ToyEncoder
 
 if TYPE_CHECKING:
     from unite_search.collection import Collection
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED = Path(os.environ.get("UNITE_SEARCH_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 
 settings.register_profile("steady", deadline=None, derandomize=True)
-settings.load_profile("steady")
+settings.register_profile("explore", deadline=None, derandomize=False, max_examples=500, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "steady")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in the background with Control-C ignored, and every child inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compare the skips of a CI job with the committed list."""
+    register(config)
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +38,7 @@ def shared_data() -> Path:
     """Real photos and clips beside the checkout; absent in a plain clone."""
     folder = SHARED / "data"
     if not folder.is_dir():
-        pytest.skip(f"needs {folder}")
+        pytest.skip("needs the project's shared data: ../shared/data or $UNITE_SEARCH_SHARED/data")
     return folder
 
 
@@ -39,7 +47,7 @@ def shared_parity() -> Path:
     """Golden data of the official UNITE code beside the checkout; absent in a plain clone."""
     folder = SHARED / "parity"
     if not folder.is_dir():
-        pytest.skip(f"needs {folder}")
+        pytest.skip("needs the project's shared data: ../shared/parity or $UNITE_SEARCH_SHARED/parity")
     return folder
 
 

@@ -43,7 +43,8 @@ def corner_colours(pixels: NDArray[np.uint8]) -> list[tuple[int, int, int]]:
     """Colours in the middles of the four quarters, in reading order."""
     height, width = pixels.shape[:2]
     points = [(height // 4, width // 4), (height // 4, -width // 4), (-height // 4, width // 4)]
-    return [tuple(map(int, pixels[point])) for point in (*points, (-height // 4, -width // 4))]
+    chosen = (pixels[point].tolist() for point in (*points, (-height // 4, -width // 4)))
+    return [(red, green, blue) for red, green, blue in chosen]
 
 
 def is_close(found: Sequence[tuple[int, ...]], drawn: Sequence[tuple[int, ...]], tolerance: int = 12) -> bool:

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from benchmarks.encoders.starter_seeds import _own_rank, _share_towers, summary
-from unite_search.content import Content, Image
+from unite_search.content import Content, Image, Part
 from unite_search.encoders.starter.encoder import StarterEncoder
 
 
 def test_shared_towers_change_nothing() -> None:
     rng = np.random.default_rng(0)
     pictures = [Image(rng.integers(0, 256, (224, 224, 3), dtype=np.uint8)) for _ in range(3)]
-    contents = [Content((part,)) for part in (*pictures, "a dog", "snow", pictures[0], "a dog")]
+    parts: list[Part] = [*pictures, "a dog", "snow", pictures[0], "a dog"]
+    contents = [Content((part,)) for part in parts]
     expected = StarterEncoder().encode(contents, role="query")
     encoders = [StarterEncoder(), StarterEncoder()]
     _share_towers(encoders)

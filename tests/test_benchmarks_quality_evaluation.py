@@ -73,13 +73,13 @@ class StandInEncoder(EncoderDefaults):
 
     def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
         rows = np.stack([self._row(content) for content in contents])
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return np.asarray((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
 
     def _row(self, content: Content) -> NDArray[np.float64]:
         numbers = {number_of(part) for part in content.parts if isinstance(part, Image)}
         if content.text:
             numbers = self._answers[next(iter(numbers)), content.text]
-        return np.sum([np.random.default_rng(number).normal(size=self.dim) for number in numbers], axis=0)
+        return np.asarray(np.sum([np.random.default_rng(number).normal(size=self.dim) for number in numbers], axis=0))
 
 
 def number_of(picture: Image) -> int:
@@ -137,9 +137,8 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def toy_run(pictures: Path, out: Path, **changes: Any) -> EvaluationRun:
-    return EvaluationRun(
-        **{"dataset": "manifest", "data": pictures, "protocol": PLAIN, "out": out, "cache": out.parent} | changes
-    )
+    settings: dict[str, Any] = {"dataset": "manifest", "data": pictures, "protocol": PLAIN, "out": out}
+    return EvaluationRun(**{**settings, "cache": out.parent, **changes})
 
 
 def test_the_files_of_a_run_say_the_same(pictures: Path, tmp_path: Path) -> None:
@@ -265,13 +264,21 @@ def test_covr_cleans_text_as_blip_does() -> None:
     assert replace(PLAIN, prompt="Edit: {text}").query_text("A.") == "Edit: A."
 
 
+@pytest.fixture(scope="module")
+def clips_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Embeddings of the real clips, which both presets decode alike."""
+    return tmp_path_factory.mktemp("clips")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["covr", "unite"])
-def test_miniature_covr_equals_a_straight_line_computation(shared_data: Path, tmp_path: Path, preset: str) -> None:
+def test_miniature_covr_equals_a_straight_line_computation(
+    shared_data: Path, tmp_path: Path, clips_cache: Path, preset: str
+) -> None:
     covr_miniature.lay_out(shared_data / "videos", tmp_path / "set")
     protocol = presets("webvid-covr")[preset]
     given = EvaluationRun(
-        dataset="webvid-covr", data=tmp_path / "set", protocol=protocol, out=tmp_path / "out", cache=tmp_path
+        dataset="webvid-covr", data=tmp_path / "set", protocol=protocol, out=tmp_path / "out", cache=clips_cache
     )
     encoder = ToyEncoder()
     results = run(given, encoder)
@@ -280,7 +287,7 @@ def test_miniature_covr_equals_a_straight_line_computation(shared_data: Path, tm
         rows = list(csv.DictReader(stream))
     assert len(rows) >= 60
     dataset = load_dataset("webvid-covr", tmp_path / "set")
-    with EmbeddingCache(tmp_path / "embeddings.sqlite") as cache:
+    with EmbeddingCache(clips_cache / "embeddings.sqlite") as cache:
         embedder = Embedder(encoder, cache)
         vectors = embedder.run(jobs_of(dataset, protocol)).vectors
         included = replace(protocol, self_match="included")

@@ -13,6 +13,5 @@ def test_every_stage_of_every_picture_is_timed(media: Path) -> None:
     found = stages._stages(pictures, ToyEncoder())
     assert (found["files"], found["items"]) == (len(pictures), len(pictures))
     assert list(found["cpu_ms_per_item"]) == ["scan", "decode", "encode", "commit", "partitions"]
-    assert all(value >= 0 for value in found["cpu_ms_per_item"].values())
-    assert found["cpu_ms_per_item"]["commit"] > 0
+    assert min(found["cpu_ms_per_item"].values()) > 0, "a stage that was not timed"
     assert json.dumps(found)

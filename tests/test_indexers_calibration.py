@@ -22,7 +22,7 @@ def by_formula(all_scores: np.ndarray) -> np.ndarray:
     """The module's formula for a partition that is known whole, and is the only one."""
     logits = (all_scores - all_scores.mean()) / all_scores.std() / TEMPERATURE
     total = np.exp(logits).sum() + PRIOR_ITEMS * np.exp(0.5 / TEMPERATURE**2)
-    return logits - np.log(total / (len(logits) + PRIOR_ITEMS))
+    return np.asarray(logits - np.log(total / (len(logits) + PRIOR_ITEMS)))
 
 
 def test_a_partition_known_whole_follows_the_formula() -> None:

@@ -19,7 +19,7 @@ DIM = 8
 def rows_for(ids: list[int]) -> np.ndarray:
     """Unit rows that depend on the id only."""
     rows = np.stack([np.random.default_rng(id_ % 2**32).normal(size=DIM) for id_ in ids] or [np.empty(DIM)])[: len(ids)]
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32).reshape(-1, DIM)
+    return np.asarray((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32).reshape(-1, DIM))
 
 
 def as_ids(ids: list[int]) -> np.ndarray:

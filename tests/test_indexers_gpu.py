@@ -18,7 +18,7 @@ COUNT = 700
 
 def unit(count: int, seed: int) -> np.ndarray:
     rows = np.random.default_rng(seed).normal(size=(count, DIM))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    return np.asarray((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16).astype(np.float32))
 
 
 @pytest.fixture

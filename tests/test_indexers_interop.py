@@ -22,7 +22,7 @@ COUNT = 600
 
 def unit(count: int, seed: int = 0) -> np.ndarray:
     rows = np.random.default_rng(seed).normal(size=(count, DIM))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    return np.asarray((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16).astype(np.float32))
 
 
 @pytest.mark.parametrize(

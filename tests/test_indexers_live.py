@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -25,17 +26,20 @@ APPROXIMATE_SPECS = ("int8", "IVF16,int8", "IVF8,Flat", "HNSW8,SQ8", "PCA8,Flat"
 KNOWN_IDS = st.integers(0, 400)
 ANY_IDS = st.one_of(KNOWN_IDS, st.integers(2**40, 2**40 + 50))
 SCORE_TOLERANCE = 1e-5
+HISTORIES = 12
 
 
 def row_of(id_: int, version: int) -> np.ndarray:
     row = np.random.default_rng([id_, version]).normal(size=DIM)
-    return (row / np.linalg.norm(row)).astype(np.float16).astype(np.float32)
+    return np.asarray((row / np.linalg.norm(row)).astype(np.float16).astype(np.float32))
 
 
 class History(RuleBasedStateMachine):
     """What a dictionary of id to row would answer, beside what the index does."""
 
     spec = "float32"
+    done: Counter[str]
+    """How often each rule was tried, over all histories of a kind of index."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,6 +61,7 @@ class History(RuleBasedStateMachine):
 
     @rule(ids=st.sets(ANY_IDS, max_size=60))
     def upsert(self, ids: set[int]) -> None:
+        self.done["upsert"] += 1
         self.version += 1
         rows = {id_: row_of(id_, self.version) for id_ in ids}
         replaced = self.index.upsert(NAME, as_ids(rows), stacked(rows.values()))
@@ -65,17 +70,20 @@ class History(RuleBasedStateMachine):
 
     @rule(ids=st.sets(st.integers(401, 500), max_size=20))
     def add(self, ids: set[int]) -> None:
+        self.done["add"] += 1
         rows = {id_: row_of(id_, self.version) for id_ in ids - self.model.keys()}
         self.index.add(NAME, as_ids(rows), stacked(rows.values()))
         self.model |= rows
 
     @rule(ids=st.sets(ANY_IDS, max_size=120))
     def remove(self, ids: set[int]) -> None:
+        self.done["remove"] += 1
         assert self.index.remove(as_ids(ids)) == len(ids & self.model.keys())
         self.model = {id_: row for id_, row in self.model.items() if id_ not in ids}
 
     @rule()
     def reopen(self) -> None:
+        self.done["reopen"] += 1
         self.index.save(version=self.version)
         self.index = PartitionedIndex.open(self.folder, dim=DIM, fingerprint="toy", config=self.config)
         assert self.index.problems == []
@@ -98,6 +106,7 @@ class History(RuleBasedStateMachine):
     def search(self, share: float | None, as_bits: bool, queries: int, k: int, seed: int) -> None:
         if not self.model:
             return
+        self.done["search"] += 1
         rng = np.random.default_rng(seed)
         competing = sorted(id_ for id_ in self.model if share is None or rng.random() < share)
         asked = unit(queries, rng)
@@ -134,7 +143,7 @@ def stacked(rows: object) -> np.ndarray:
 
 def unit(count: int, rng: np.random.Generator) -> np.ndarray:
     rows = rng.normal(size=(count, DIM))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
 
 
 @pytest.mark.parametrize("small_rows", [0, 20_000], ids=["delta kept", "compacted"])
@@ -145,11 +154,12 @@ def test_any_history_answers_like_a_dictionary(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(os, "fsync", lambda _: None)
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
-    machine = type("History", (History,), {"spec": spec})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+    machine: type[History] = type("History", (History,), {"spec": spec, "done": Counter()})
+    histories = settings(
+        max_examples=HISTORIES, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
     )
-    faiss.omp_set_num_threads(threads)
+    try:
+        run_state_machine_as_test(machine, settings=histories)
+    finally:
+        faiss.omp_set_num_threads(threads)
+    assert min(machine.done[name] for name in ("upsert", "add", "remove", "reopen", "search")) >= HISTORIES

@@ -21,7 +21,7 @@ DIM = 6
 
 def unit(count: int, seed: int = 0) -> np.ndarray:
     rows = np.random.default_rng(seed).normal(size=(count, DIM)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def opened(folder: Path, fingerprint: str = "toy-1") -> PartitionedIndex:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from indexers import blocks, row_filter
+from indexers.engine import faiss
 from indexers.faiss_index import FaissIndex
 from indexers.flat import FlatVectors
 from indexers.row_filter import RowFilter
@@ -22,7 +23,7 @@ def clustered(count: int, seed: int) -> np.ndarray:
     centres = np.random.default_rng(0).normal(size=(60, DIM))
     rng = np.random.default_rng(seed)
     rows = centres[rng.integers(60, size=count)] + 0.7 * rng.normal(size=(count, DIM))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    return np.asarray((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16).astype(np.float32))
 
 
 ROWS = clustered(COUNT, 1)
@@ -64,13 +65,13 @@ def test_a_graph_is_tuned_for_queries_that_are_not_in_it() -> None:
 def test_a_batch_is_answered_like_single_queries(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "FEWEST_ROWS", 1900)
     monkeypatch.setattr(blocks, "BLOCK_VALUES", 700 * DIM)
-    monkeypatch.setattr(blocks.faiss, "omp_get_max_threads", lambda: 3)
+    monkeypatch.setattr(faiss, "omp_get_max_threads", lambda: 3)
     index = FaissIndex(DIM, IndexConfig(spec=spec))
     index.add(np.arange(COUNT), ROWS)
     index.compact()
-    monkeypatch.setattr(blocks.faiss.cvar, "distance_compute_blas_threshold", 1 << 30)
+    monkeypatch.setattr(faiss.cvar, "distance_compute_blas_threshold", 1 << 30)
     scores, ids = index.search(ASKED, TOP)
-    assert blocks.faiss.cvar.distance_compute_blas_threshold < len(ASKED) * DIM
+    assert faiss.cvar.distance_compute_blas_threshold < len(ASKED) * DIM
     alone = [index.search(query[None], TOP) for query in ASKED]
     assert np.allclose(scores, np.vstack([one for one, _ in alone]), atol=1e-5)
     assert np.mean(ids == np.vstack([one for _, one in alone])) >= 0.99

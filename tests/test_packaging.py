@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 WHEEL_LIMIT_BYTES = 60 * 2**20
 HEAVY = {"torch", "transformers", "lancedb", "pandas", "scipy"}
 
+pytestmark = pytest.mark.base
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -122,6 +122,7 @@ def function_of(member: object) -> FunctionType | None:
 def uses_of_attributes(init: FunctionType, where: str) -> Iterator[Use]:
     """Of the public attributes that `__init__` sets with an annotation, or to a parameter."""
     given = inspect.get_annotations(init)
+    target: ast.expr
     for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(init)))):
         if isinstance(node, ast.AnnAssign):
             target, annotation = node.target, node.annotation

@@ -19,6 +19,8 @@ ROW = re.compile(
     r"^\|(?P<what>[^|]+)\|(?P<asked>[^|]+)\|(?P<reached>[^|]+)\| `(?P<file>[a-z-]+\.json)` `(?P<key>[^`]+)` \|$", re.M
 )
 
+pytestmark = pytest.mark.base
+
 
 def test_the_python_example_runs_and_prints_hits(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()

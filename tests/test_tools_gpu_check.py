@@ -116,11 +116,12 @@ def test_vectors_of_another_model_do_not_pass_for_those_of_this_one(
     pytest.importorskip("transformers")
     from tools.gpu_check import encoder
     from tools.gpu_check.checkpoint import write_checkpoint
+    from unite_search import load_encoder
 
     write_checkpoint(tmp_path / "tiny", "tiny", device="cpu", dtype="float32")
     contents = encoder.mixed_contents()[:3]
     assert encoder._compare(tmp_path / "tiny", "cpu", "float32", contents)["passed"]
-    load = encoder.load_encoder
+    load = load_encoder
     monkeypatch.setattr(encoder, "load_encoder", lambda name, options: Reversed(load(name, options)))
     monkeypatch.setattr(Reversed, "made", 0)
     assert not encoder._compare(tmp_path / "tiny", "cpu", "float32", contents)["passed"]

@@ -25,7 +25,9 @@ def test_words_for_the_same_thing_are_not_exchanged() -> None:
 
 
 def test_the_caption_changes_in_one_word_and_the_sentence_names_it() -> None:
-    for found in rewrite(CAPTIONS):
+    rewritten = rewrite(CAPTIONS)
+    assert {found.photo for found in rewritten} == set(range(len(CAPTIONS)))
+    for found in rewritten:
         (before,) = CAPTIONS[found.photo]
         changed = [
             (old, new)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyarrow import parquet, table
@@ -14,7 +15,7 @@ from train.data.sources import read_pairs
 from unite_search.modality import Modality
 
 
-def read(kind: str, path: Path, **settings: str) -> list[Pair]:
+def read(kind: str, path: Path, **settings: Any) -> list[Pair]:
     return read_pairs(SourceConfig(kind=kind, path=str(path), media="m", **settings))
 
 

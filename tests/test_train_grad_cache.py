@@ -22,7 +22,7 @@ def network(dropout: float) -> Any:
     return torch.nn.Sequential(*layers, Normalise())
 
 
-class Normalise(torch.nn.Module):
+class Normalise(torch.nn.Module):  # type: ignore[misc, name-defined]
     def forward(self, rows: Any) -> Any:
         return torch.nn.functional.normalize(rows, dim=-1)
 

@@ -118,7 +118,7 @@ def test_a_killed_run_goes_on_to_the_same_losses(folder: Path) -> None:
     pictures = np.random.default_rng(1).random((3, FEATURE_DIM + TEXT_DIM), np.float32)
     rows = [head(pictures, np.zeros((3, TEXT_DIM), np.float32)) for head in heads]
     assert rows[0].shape == (3, DIM)
-    np.testing.assert_array_equal(*rows)
+    np.testing.assert_array_equal(rows[0], rows[1])
 
 
 def test_a_run_says_what_it_was_and_refuses_another_config(folder: Path) -> None:

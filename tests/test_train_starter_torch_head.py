@@ -20,7 +20,8 @@ def random_head() -> StarterHead:
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     head.fit_scale(torch.rand(50, FEATURE_DIM))
-    return head.eval()
+    head.eval()
+    return head
 
 
 def inputs() -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,12 @@ def test_items_used_last_are_cached_and_the_others_are_computed_again(batches: l
     for batch in batches:
         asked.clear()
         keys: list[Key] = [("query", Side(text=str(number), images=("a.jpg",))) for number in batch]
-        found = cache.get(keys, lambda keys: [asked.append(key) or item(key) for key in keys])
+
+        def compute(keys: Sequence[Key], asked: list[Key] = asked) -> list[Any]:
+            asked.extend(keys)
+            return [item(key) for key in keys]
+
+        found = cache.get(keys, compute)
         assert [int(one.features[2][0]) for one in found] == batch
         unknown = [number for number in dict.fromkeys(batch) if number not in recent]
         assert [int(side.text) for _, side in asked] == unknown
@@ -56,8 +62,9 @@ def test_texts_take_no_room_and_roles_are_told_apart() -> None:
         return [item(key) for key in keys]
 
     photo, text = Side(text="1", images=("a.jpg",)), Side(text="2")
-    for keys in ([("query", photo)], [("query", text)], [("query", photo)], [("candidate", photo)]):
-        cache.get(keys, compute)
+    asked: list[Key] = [("query", photo), ("query", text), ("query", photo), ("candidate", photo)]
+    for key in asked:
+        cache.get([key], compute)
     assert calls == [1, 1, 1]
 
 
@@ -72,10 +79,12 @@ def test_both_passes_of_a_batch_look_once_and_the_gradient_is_that_of_looking_tw
         checkpoint = shared_parity / "checkpoints" / "tiny-lora-adapter"
         trainee = UniteTrainee(ModelConfig(kind="unite", checkpoint=str(checkpoint), vision_cache_mb=megabytes))
         seen = list[int]()
-        trainee._embedder.backbone.visual.register_forward_hook(
-            lambda _, given, __, seen=seen: seen.append(len(given[0]))
-        )
-        cache = GradCache(lambda chunk, trainee=trainee: trainee.embed(chunk, "query"))
+
+        def count(_: Any, given: Any, __: Any, seen: list[int] = seen) -> None:
+            seen.append(len(given[0]))
+
+        trainee._embedder.backbone.visual.register_forward_hook(count)
+        cache = GradCache(partial(trainee.embed, role="query"))
         cache.backward(chunks, lambda q, c: (q @ c.T).exp().sum())
         gradients.append({name: value.grad for name, value in trainee.module.named_parameters() if value.requires_grad})
         looked.append(sum(seen))

@@ -19,6 +19,8 @@ HEAVY = {
 }
 ROOT = Path(unite_search.__file__).parent
 
+pytestmark = pytest.mark.base
+
 
 def loaded_by(code: str) -> set[str]:
     """Top-level modules in `sys.modules` after running some code in a fresh interpreter."""

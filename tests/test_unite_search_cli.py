@@ -100,7 +100,7 @@ def _index(home: Path, media: Path) -> None:
 
 
 def in_process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-c", MAIN, str(Path(__file__).parent), *map(os.fspath, arguments)]
+    command = [sys.executable, "-c", MAIN, str(Path(__file__).parent), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, timeout=120, check=False, **options)
 
 
@@ -134,7 +134,8 @@ def test_help_states_the_defaults_that_hold() -> None:
     from unite_search.encoders.unite.sizes import PixelLimits
     from unite_search.storage.metadata import CollectionMetadata
 
-    (index,) = (command for name, command in typer.main.get_command(app).commands.items() if name == "index")
+    commands: Any = typer.main.get_command(app)
+    index = commands.commands["index"]
     stated = {parameter.name: parameter.help for parameter in index.params}
     (segments,) = (field.default for field in fields(CollectionMetadata) if field.name == "segments")
     for name, expected in {
@@ -346,7 +347,7 @@ def on_terminal(*arguments: str, replies: dict[bytes, bytes]) -> bytes:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 1000, 600))
     command = [sys.executable, "-c", MAIN, str(Path(__file__).parent), *arguments]
     environment = {**os.environ, "TERM": "xterm-256color"}
-    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    streams: dict[str, Any] = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     with subprocess.Popen(command, start_new_session=True, env=environment, **streams):
         os.close(theirs)
         shown = b""
@@ -554,7 +555,7 @@ def test_open_hands_the_first_hit_or_the_page_to_the_platform(
     cli: Cli, indexed: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], opened: str
 ) -> None:
     launched: list[str] = []
-    monkeypatch.setattr("typer.launch", lambda target: launched.append(target) or 0)
+    monkeypatch.setattr("typer.launch", launched.append)
     assert cli("query", "blue", "--open", *options)[0] == 0
     assert [Path(target).absolute() for target in launched] == [Path(opened).absolute()]
 

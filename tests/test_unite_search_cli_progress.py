@@ -15,7 +15,7 @@ from unite_search.report import Progress
 
 def test_lines_come_every_few_seconds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     now = [100.0]
-    monkeypatch.setattr(shown.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     with shown.shown_progress(quiet=False) as tell:
         assert tell is not None
         for second in range(12):
@@ -35,7 +35,7 @@ def test_lines_come_every_few_seconds(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 def test_lines_of_a_count_say_what_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     now = [100.0]
-    monkeypatch.setattr(shown.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     with shown.shown_count("Embedding", quiet=False) as tell:
         assert tell is not None
         for second, done in ((1, 10), (6, 0), (8, 400), (9, 500), (20, 1000)):

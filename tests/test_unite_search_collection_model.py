@@ -8,6 +8,7 @@ import os
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from toy import ToyEncoder
@@ -66,7 +67,8 @@ def test_after_any_changes_the_catalog_is_the_folder(tmp_path: Path, seed: int) 
                 change(folder, chance)
             collection.index([folder])
             catalog = Catalog(tmp_path / "db" / "catalog", dim=ToyEncoder.dim)
-            rows = catalog.rows(catalog.ids_and_modalities()[0].tolist(), ["uri", "content_hash", "parent"])
+            ids = np.concatenate(list(catalog.ids_by_partition().values()))
+            rows = catalog.rows(ids.tolist(), ["uri", "content_hash", "parent"])
             assert {row["uri"]: row["content_hash"] for row in rows.values()} == {
                 str(path): hash_of(path) for path in folder.iterdir()
             }

@@ -30,7 +30,7 @@ def drawn(picture: DrawnPicture) -> np.ndarray:
 
 def main_colour(picture: DrawnPicture) -> np.ndarray:
     """Mean colour of the picture's middle."""
-    return drawn(picture)[120:240, 160:320].mean(axis=(0, 1))
+    return np.asarray(drawn(picture)[120:240, 160:320].mean(axis=(0, 1)))
 
 
 def test_names_are_distinct_and_there_are_enough() -> None:

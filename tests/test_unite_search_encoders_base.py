@@ -7,6 +7,8 @@ import pytest
 
 from unite_search.encoders.base import DEFAULT_ENCODER, ENCODERS, load_encoder
 
+pytestmark = pytest.mark.base
+
 
 def test_default_encoder_is_built_in_and_loads() -> None:
     encoder = load_encoder(DEFAULT_ENCODER)

@@ -53,7 +53,8 @@ def alone(encoder: UniteEncoder) -> np.ndarray:
 
 def test_rows_are_unit_float32_in_the_order_given(encoder: UniteEncoder, alone: np.ndarray) -> None:
     together = encoder.encode(MIXED, role="candidate")
-    assert (together.dtype, together.shape) == (np.float32, (len(MIXED), encoder.dim))
+    assert together.dtype == np.float32
+    assert together.shape == (len(MIXED), encoder.dim)
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(together, alone, atol=5e-6)
     assert np.abs(alone[:, None] - alone[None]).max(-1)[~np.eye(len(MIXED), dtype=bool)].min() > 1e-3

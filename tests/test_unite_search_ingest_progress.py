@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from unite_search.ingest import progress
 from unite_search.ingest.progress import Meter
 from unite_search.report import Progress
 
@@ -12,7 +11,7 @@ from unite_search.report import Progress
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     return now
 
 

@@ -13,12 +13,7 @@ from toy import COLOURS, ToyEncoder
 
 mteb: Any = pytest.importorskip("mteb")
 
-from unite_search.content import (  # noqa: E402
-    Clip,
-    Content,
-    Image,
-    UniformFrames,
-)
+from unite_search.content import Clip, Content, Image, UniformFrames  # noqa: E402
 from unite_search.integrations.mteb import MtebEncoder, contents_of  # noqa: E402
 
 SAMPLER = UniformFrames(2)
@@ -28,7 +23,7 @@ def picture(colour: tuple[int, int, int]) -> PIL.Image.Image:
     return PIL.Image.new("RGB", (40, 30), colour)
 
 
-class ColourTask(mteb.abstasks.AbsTaskRetrieval):  # type: ignore[misc, name-defined]
+class ColourTask(mteb.abstasks.AbsTaskRetrieval):  # type: ignore[misc]
     """Colour words ask for pictures."""
 
     metadata = mteb.TaskMetadata(
@@ -112,7 +107,7 @@ def test_images_and_clips_of_any_form_become_contents() -> None:
         def get_frames_at(self, indices: list[int]) -> SimpleNamespace:
             return SimpleNamespace(data=frames[indices])
 
-    batch = {"image": [picture((1, 2, 3)), picture((4, 5, 6))], "video": [frames, Decoder()]}
+    batch: dict[str, Any] = {"image": [picture((1, 2, 3)), picture((4, 5, 6))], "video": [frames, Decoder()]}
     both = contents_of({**batch, "text": ["a", "b"]}, SAMPLER, None)
     for content in both:
         assert [type(part) for part in content.parts] == [Image, Clip, str]

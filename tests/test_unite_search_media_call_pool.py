@@ -44,7 +44,7 @@ def wait_for(path: Path) -> None:
 
 
 def test_a_worker_that_hangs_crashes_or_hoards_costs_one_file() -> None:
-    workers = CallPool(1, timeout_s=8.0)
+    workers = CallPool(1, timeout_s=15.0)
     for function, arguments, reason in (
         (hang, (60,), "took longer"),
         (crash, (), "crashed"),

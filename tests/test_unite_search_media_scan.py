@@ -13,6 +13,8 @@ from unite_search.errors import UniteSearchError
 from unite_search.media.scan import scan
 from unite_search.media.types import MediaFile, Skipped
 
+pytestmark = pytest.mark.unprivileged
+
 
 def put(folder: Path, *names: str) -> None:
     for name in names:

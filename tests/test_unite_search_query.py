@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ def test_a_query_of_nothing_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("top_k", 0), ("offset", -1)])
-def test_options_out_of_range_say_what_was_expected(field: str, value: int) -> None:
+def test_options_out_of_range_say_what_was_expected(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{field} is {value}; expected"):
         SearchOptions(**{field: value})
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -42,13 +43,14 @@ def client(served: tuple[httpx.Client, Service, Path]) -> httpx.Client:
     return served[0]
 
 
-def search(client: httpx.Client, **asked: object) -> dict[str, object]:
+def search(client: httpx.Client, **asked: object) -> dict[str, Any]:
     response = client.post("/api/v1/search", json=asked)
     assert response.status_code == 200, response.text
-    return response.json()
+    found: dict[str, Any] = response.json()
+    return found
 
 
-def names(found: dict[str, object]) -> list[str]:
+def names(found: dict[str, Any]) -> list[str]:
     return [Path(hit["uri"]).name for hit in found["hits"]]
 
 
@@ -61,7 +63,7 @@ def png(colour: tuple[int, int, int], size: tuple[int, int] = (50, 40)) -> bytes
 def upload(client: httpx.Client, body: bytes) -> str:
     response = client.post("/api/v1/uploads", content=body)
     assert response.status_code == 201, response.text
-    return response.json()["id"]
+    return str(response.json()["id"])
 
 
 def test_words_find_what_the_library_finds(served: tuple[httpx.Client, Service, Path]) -> None:
@@ -101,7 +103,8 @@ def test_an_item_alone_is_answered_by_its_stored_vector(client: httpx.Client) ->
 def test_pages_join_to_the_whole_list_and_end(client: httpx.Client) -> None:
     whole = search(client, texts=["red"], top_k=10)
     assert whole["next_offset"] is None
-    joined, offset = [], 0
+    joined: list[Any] = []
+    offset: int | None = 0
     while offset is not None:
         page = search(client, texts=["red"], top_k=2, offset=offset)
         joined += page["hits"]

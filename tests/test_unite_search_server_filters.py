@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from unite_search.collection import Collection
 from unite_search.errors import FilterError
-from unite_search.server.filters import COLUMNS, checked_filter
+from unite_search.server.filters import COLUMNS, MAX_DEPTH, MAX_TOKENS, checked_filter
 
 CONDITIONS = st.sampled_from(
     [
@@ -99,6 +99,39 @@ def test_the_message_says_what_was_wrong_and_where(text: str, expected: str) -> 
     with pytest.raises(FilterError) as refused:
         checked_filter(text)
     assert expected in str(refused.value)
+
+
+def test_a_filter_nests_so_deep_and_no_deeper(indexed: Collection) -> None:
+    """The outermost condition is the first level, so that one pair of parentheses fewer than levels fits."""
+    assert MAX_DEPTH == 20
+    deepest = "(" * 19 + "id = 1" + ")" * 19
+    assert checked_filter(deepest) == "(id = 1)"
+    assert indexed.count(where=checked_filter(deepest)) == 1
+    with pytest.raises(FilterError, match="nested more than 20 deep"):
+        checked_filter(f"({deepest})")
+
+
+def test_depth_counts_levels_not_parentheses(indexed: Collection) -> None:
+    side_by_side = " OR ".join(["(id = 1)"] * 30)
+    assert indexed.count(where=checked_filter(side_by_side)) == 1
+    half = "(" * 10 + "id = 1" + ")" * 10
+    assert indexed.count(where=checked_filter(f"{half} AND {half} AND NOT {half.replace('1', '2')}")) == 1
+
+
+def test_negations_pile_up_only_in_words(indexed: Collection) -> None:
+    assert checked_filter("NOT NOT id = 1") == "(id = 1)"
+    assert indexed.count(where=checked_filter("NOT " * 101 + "id = 1")) == 4
+    with pytest.raises(FilterError, match=f"at most {MAX_TOKENS} are read"):
+        checked_filter("NOT " * 300 + "id = 1")
+
+
+def test_functions_count_as_levels_too(indexed: Collection) -> None:
+    deepest = "lower(" * 19 + "name" + ")" * 19 + " = 'red.png'"
+    assert indexed.count(where=checked_filter(deepest)) == 1
+    assert indexed.count(where=checked_filter(f"{deepest} OR {deepest}")) == 1
+    for deeper in (f"lower({deepest.replace('name', 'name)', 1)}", f"({deepest})"):
+        with pytest.raises(FilterError, match="nested more than 20 deep"):
+            checked_filter(deeper)
 
 
 def test_every_column_but_the_vector_can_be_used(indexed: Collection) -> None:

@@ -6,12 +6,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from drawn_media import numbered_frames, write_clip
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from served import PATIENCE_S, serving, until
 from toy import COLOURS, ToyEncoder
 
@@ -94,6 +95,12 @@ def ask(page: Page, words: str) -> None:
     page.keyboard.press("Enter")
 
 
+def asked_of(request: Request) -> dict[str, Any]:
+    """What a request of the page sends."""
+    sent: dict[str, Any] = request.post_data_json or {}
+    return sent
+
+
 def first_name(page: Page) -> str:
     return page.locator(".card .name").first.inner_text()
 
@@ -141,16 +148,18 @@ def test_a_dropped_picture_words_and_a_not_are_one_query(page: Page, library: Pa
     expect(page.locator(".chip.text")).to_have_text("blue×")
     ask(page, "-red")
     expect(page.locator(".chip.not")).to_have_text("not red×")
-    with page.expect_request(lambda request: "/search" in request.url and not request.post_data_json["texts"]) as sent:
+    with page.expect_request(lambda request: "/search" in request.url and not asked_of(request)["texts"]) as sent:
         page.locator(".chip.text button").click()
-    asked = sent.value.post_data_json
+    asked = asked_of(sent.value)
     assert (asked["exclude"], len(asked["uploads"])) == (["red"], 1)
     expect(page.locator(".chip")).to_have_count(2)
 
 
 def test_several_pictures_and_a_clip_can_be_attached(page: Page, library: Path) -> None:
     media = library / "media"
-    page.set_input_files("#file", [media / "red.png", media / "fading.mp4"])
+    with page.expect_request(lambda sent: "/search" in sent.url and len(asked_of(sent)["uploads"]) == 2) as sent:
+        page.set_input_files("#file", [media / "red.png", media / "fading.mp4"])
+    assert (asked_of(sent.value)["texts"], asked_of(sent.value)["exclude"]) == ([], [])
     expect(page.locator(".chip.picture:not(.busy)")).to_have_count(2)
     expect(page.locator(".chip .frames.playing")).to_have_count(1)
     expect(page.locator(".card").first).to_be_visible()
@@ -177,7 +186,12 @@ def test_a_clip_plays_its_frames_while_pointed_at(page: Page) -> None:
     expect(strip).to_be_visible()
     assert strip.evaluate("box => getComputedStyle(box).getPropertyValue('--frames')") == "8"
     shown: set[bytes] = set()
-    until(lambda: shown.add(strip.screenshot()) or len(shown) > 2)
+
+    def has_moved() -> bool:
+        shown.add(strip.screenshot())
+        return len(shown) > 2
+
+    until(has_moved)
     page.mouse.move(5, 5)
     expect(strip).to_be_hidden()
 
@@ -187,6 +201,7 @@ def test_filters_restrict_and_can_be_taken_back(page: Page) -> None:
     expect(page.locator(".card")).to_have_count(24)
     page.get_by_text("Texts", exact=True).click()
     expect_first(page, "note.txt")
+    assert page.locator(".card .name").all_inner_texts() == ["note.txt"]
     page.get_by_text("Everything", exact=True).click()
     page.fill("#to", "2001-01-01")
     expect(page.locator(".message h2")).to_have_text("Nothing was found")
@@ -197,6 +212,7 @@ def test_filters_restrict_and_can_be_taken_back(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(".card")).to_have_count(1)
     expect_first(page, "blue.png")
+    assert page.input_value("#words") == "red"
 
 
 def test_errors_are_said_in_words(page: Page, tmp_path: Path) -> None:
@@ -204,6 +220,7 @@ def test_errors_are_said_in_words(page: Page, tmp_path: Path) -> None:
     page.fill("#where", "nothing = 3")
     ask(page, "red")
     expect(page.locator(".message.error")).to_contain_text("unknown column 'nothing'")
+    assert page.input_value("#where") == "nothing = 3", "what was typed is kept, to be mended"
     page.fill("#where", "")
     page.get_by_role("button", name="Try again").click()
     expect_first(page, "red.png")
@@ -215,6 +232,7 @@ def test_errors_are_said_in_words(page: Page, tmp_path: Path) -> None:
     page.route("**/api/v1/search", lambda route: route.abort())
     ask(page, "blue")
     expect(page.locator(".message.error h2")).to_have_text("The server cannot be reached")
+    assert page.locator(".message.error").count() == 1
 
 
 def test_details_neighbours_and_like_this_but(page: Page, library: Path) -> None:
@@ -234,7 +252,7 @@ def test_details_neighbours_and_like_this_but(page: Page, library: Path) -> None
     expect(page.locator("#words")).to_be_focused()
     with page.expect_response("**/search") as answered:
         ask(page, "green")
-    asked = answered.value.request.post_data_json
+    asked = asked_of(answered.value.request)
     assert (len(asked["ids"]), asked["texts"]) == (1, ["green"])
 
 
@@ -268,6 +286,7 @@ def test_everything_can_be_done_with_keys(page: Page) -> None:
     expect(page.locator("#detail")).to_be_hidden()
     page.keyboard.press("/")
     expect(page.locator("#words")).to_be_focused()
+    assert page.input_value("#words") == "red", "the key that leads to the box is not typed into it"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -343,5 +362,7 @@ def test_a_run_of_index_is_shown_while_it_goes_on(page: Page, library: Path) -> 
 def test_the_description_of_the_api_is_drawn(page: Page, address: str) -> None:
     page.goto(f"{address}/docs")
     expect(page.locator(".route")).not_to_have_count(0)
+    document = page.evaluate("async () => (await fetch('/openapi.json')).json()")
+    assert page.locator(".route").count() == sum(map(len, document["paths"].values()))
     page.locator(".route").first.locator("summary").click()
     expect(page.locator(".route").first).to_contain_text("exclude")

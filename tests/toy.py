@@ -37,11 +37,11 @@ class ToyEncoder(EncoderDefaults):
             with Path(os.environ[LOG_VARIABLE]).open("a", encoding="utf-8") as log:
                 log.writelines(f"{digest_of_content(content)}\n" for content in contents)
         rows = np.stack([sum((self._part(part) for part in content.parts), np.zeros(self.dim)) for content in contents])
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return np.asarray((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
 
     def _part(self, part: Part) -> NDArray[np.float64]:
         if isinstance(part, str):
-            return np.sum([self._word(word) for word in part.lower().split()] or [self._word(" ")], axis=0)
+            return np.asarray(np.sum([self._word(word) for word in part.lower().split()] or [self._word(" ")], axis=0))
         frames = part.pixels[None] if isinstance(part, Image) else part.frames
         return self._joined(_grid(frames.mean(axis=0)))
 

@@ -1,4 +1,4 @@
-"""Limit connections: how many there are, in all and of one address, and how long one may send no request.
+"""Limit connections: how many there are, in all and of one client, and how long one may send no request.
 
 uvicorn does not limit how long the head of a request may take, and answers 503 to everybody once one client holds all
 connections; here, further connections of that client are closed instead.
@@ -11,6 +11,7 @@ from collections import Counter
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from unite_search.server.guard import client_at
 from unite_search.server.settings import Limits
 
 
@@ -26,7 +27,7 @@ def limited_protocol(limits: Limits) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             """Accept the connection, or close it at once if there are too many."""
-            client = str((transport.get_extra_info("peername") or ("",))[0])
+            client = client_at(str((transport.get_extra_info("peername") or ("",))[0]))
             if by_client.total() >= limits.connections or by_client[client] >= limits.connections_per_client:
                 transport.abort()
                 return

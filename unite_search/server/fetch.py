@@ -86,12 +86,12 @@ def _fetch_once(url: str, target: Path, limits: Limits, until: float) -> str | N
         connection.request(
             "GET", f"{path}?{parts.query}" if parts.query else path, headers={"Accept": "image/*,video/*"}
         )
-        response = connection.getresponse()
-        if response.status in REDIRECTS:
-            return response.getheader("Location") or ""
-        if response.status != 200:
-            raise Refusal(422, f"the URL answers with status {response.status}")
-        _save(response, target, limits, until)
+        with connection.getresponse() as response:
+            if response.status in REDIRECTS:
+                return response.getheader("Location") or ""
+            if response.status != 200:
+                raise Refusal(422, f"the URL answers with status {response.status}")
+            _save(response, target, limits, until)
     finally:
         connection.close()
     return None
@@ -101,6 +101,7 @@ def _connected(scheme: str, host: str, port: int, until: float) -> http.client.H
     address = public_address(host, port)
     raw = socket.create_connection((address, port), timeout=_left_s(until))
     connection = http.client.HTTPConnection(host, port)
+    connection.default_port = port  # so that the Host header names no port over https either
     connection.sock = ssl.create_default_context().wrap_socket(raw, server_hostname=host) if scheme == "https" else raw
     return connection
 

@@ -89,14 +89,17 @@ class _Parser:
         return sql
 
     def _condition(self) -> str:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise FilterError(f"filter: nested more than {MAX_DEPTH} deep")
+        self._descend()
         parts = [self._all_of()]
         while self._took("or"):
             parts.append(self._all_of())
         self._depth -= 1
         return parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})"
+
+    def _descend(self) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise FilterError(f"filter: nested more than {MAX_DEPTH} deep")
 
     def _all_of(self) -> str:
         parts = [self._negated()]
@@ -170,7 +173,9 @@ class _Parser:
     def _call(self, name: str) -> str:
         if name not in FUNCTIONS:
             raise FilterError(f"filter: unknown function {name!r}; known are {', '.join(sorted(FUNCTIONS))}")
+        self._descend()
         given = self._list(as_time=False)
+        self._depth -= 1
         if len(given) != FUNCTIONS[name]:
             raise FilterError(f"filter: {name} takes {FUNCTIONS[name]} values, not {len(given)}")
         return f"{name}({', '.join(given)})"

@@ -98,12 +98,18 @@ def session_cookie(token: str) -> str:
 
 
 def client_of(scope: Scope) -> str:
-    """Return the client's address; for IPv6 its /64 network, of which one client usually has all addresses."""
-    address = (scope.get("client") or ("",))[0]
+    """Return the client that sent a request, as `client_at` names it."""
+    return client_at((scope.get("client") or ("",))[0])
+
+
+def client_at(address: str) -> str:
+    """Return the client at an address: the address, or for IPv6 its /64 network, which one client usually has whole."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:
-        return str(address)
+        return address
+    if isinstance(known, ipaddress.IPv6Address) and known.ipv4_mapped:
+        known = known.ipv4_mapped
     if known.version == 4 or known.is_loopback:
         return str(known)
     return str(ipaddress.ip_network((known, 64), strict=False))

@@ -29,7 +29,7 @@ class Limits:
         kept_s: time for which an upload can be searched with.
         waiting_queries: queries that may wait for the encoder before new ones are refused.
         connections: open connections in all.
-        connections_per_client: open connections of one address.
+        connections_per_client: open connections of one client; see `guard.client_at`.
         head_s: time to receive the whole head of a request.
     """
 

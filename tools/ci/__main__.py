@@ -1,0 +1,70 @@
+"""Run every stage of CI, one after another, and sum up; `.ci/run` does this.
+
+    python -m tools.ci [STAGE...]
+
+A stage that fails does not end the run: what does not need it is run all the same. The exit status is 1 if any failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from tools.ci.outcome import Outcome, line_coverage, read_report, summary
+from tools.ci.stages import COVERAGE, OUT, ROOT, Stage, other_interpreters, stages
+
+TIMED_OUT = 124
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the stages that are named, or all of them."""
+    parser = argparse.ArgumentParser(prog="python -m tools.ci", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("stage", nargs="*", help="Stages to run, by name. Default: all stages.")
+    chosen = parser.parse_args(arguments).stage
+    known = {stage.name: stage for stage in stages()}
+    if unknown := sorted(set(chosen) - set(known)):
+        parser.error(f"unknown stages {', '.join(unknown)}; known are {', '.join(known)}")
+    COVERAGE.unlink(missing_ok=True)
+    outcomes: list[Outcome] = []
+    for stage in known.values():
+        if not chosen or stage.name in chosen:
+            outcomes.append(run_after(stage, outcomes))
+    remarks = [] if other_interpreters() else ["other Pythons: this machine has only the one that CI runs on"]
+    sys.stdout.write(summary(outcomes, line_coverage(COVERAGE), remarks))
+    return 1 if any(outcome.is_bad for outcome in outcomes) else 0
+
+
+def run_after(stage: Stage, before: Sequence[Outcome]) -> Outcome:
+    """Run a stage, unless one that it needs ran and did not pass."""
+    if any(outcome.stage.name in stage.needs and outcome.status != 0 for outcome in before):
+        return Outcome(stage=stage, status=None)
+    return run(stage)
+
+
+def run(stage: Stage) -> Outcome:
+    """Run a stage and time it; what it prints goes where this process prints."""
+    sys.stdout.write(f"\n{'-' * 20} {stage.name}: {' '.join(stage.command)}\n")
+    sys.stdout.flush()
+    OUT.mkdir(parents=True, exist_ok=True)
+    if stage.report is not None:
+        stage.report.unlink(missing_ok=True)
+    started = time.monotonic()
+    environment = {**os.environ, **stage.environment}
+    process = subprocess.Popen(stage.command, cwd=ROOT, env=environment, start_new_session=True)
+    try:
+        status = process.wait(stage.timeout_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        status = TIMED_OUT
+    seconds = time.monotonic() - started
+    return Outcome(stage=stage, status=status, seconds=seconds, tests=read_report(stage.report))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

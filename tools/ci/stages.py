@@ -1,0 +1,93 @@
+"""The stages of CI: what each runs, in which environment, and as which job of `tests/expected_skips.toml`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.ci.interpreters import Version, interpreters, oldest_and_newest
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "build" / "ci"
+LOCK = "requirements/ci.txt"
+COVERAGE = OUT / "coverage.json"
+UNPRIVILEGED_USER = "nobody"
+WORKERS = ("-n", "2", "--dist", "worksteal")
+NO_TORCH = "import sys; from importlib.util import find_spec; sys.exit(find_spec('torch') is not None)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One command of CI.
+
+    Attributes:
+        name: what the summary calls it.
+        command: what is run, in the root of the checkout.
+        environment: variables that are set for it.
+        needs: the stages that must have passed before; where one has not, this one is not run.
+        report: the JUnit file that it writes, where it runs tests.
+        timeout_s: the time after which it is stopped and has failed.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    report: Path | None = None
+    timeout_s: float = 1500.0
+
+
+def stages() -> Iterator[Stage]:
+    """All stages in the order in which they run."""
+    yield Stage(name="browser", command=("sh", "tools/ci/install_chromium.sh"), timeout_s=600)
+    yield _make("install", ".venv/installed")
+    yield _make("checks", "check", needs=("install",))
+    yield Stage(name="no torch", command=(".venv/bin/python", "-c", NO_TORCH), needs=("install",))
+    yield _tests("base", (".venv/bin/python",), "-m", "base", job="base", needs=("no torch",))
+    yield _unprivileged()
+    yield _make("install torch", ".venv-unite/installed")
+    coverage = ("--cov", f"--cov-report=json:{COVERAGE}")
+    yield _tests("all", (".venv-unite/bin/python",), *WORKERS, *coverage, job="full", needs=("install torch",))
+    for version, path in other_interpreters().items():
+        yield from _other_python(version, path)
+
+
+def other_interpreters() -> dict[Version, Path]:
+    """The oldest and the newest Python of this machine besides the one that everything else runs on."""
+    return oldest_and_newest(interpreters(), but=sys.version_info[:2])
+
+
+def _other_python(version: Version, path: Path) -> Iterator[Stage]:
+    """The fast tests on another Python, with the newest dependencies that it can have."""
+    number = ".".join(map(str, version))
+    folder = f".venv-python{number}"
+    install = ("make", f"{folder}/installed", f"VENV={folder}", f"PYTHON={path}", "LOCK=")
+    yield Stage(name=f"install {number}", command=install)
+    fast = (*WORKERS, "-m", "not slow")
+    python = f"{folder}/bin/python"
+    yield _tests(f"Python {number}", (python,), *fast, job="python", needs=(f"install {number}",))
+
+
+def _make(name: str, target: str, *, needs: tuple[str, ...] = ()) -> Stage:
+    return Stage(name=name, command=("make", target, f"LOCK={LOCK}"), needs=needs)
+
+
+def _tests(name: str, python: tuple[str, ...], *options: str, job: str, needs: tuple[str, ...]) -> Stage:
+    report = OUT / f"{name.replace(' ', '-').lower()}.xml"
+    environment = {"UNITE_SEARCH_TEST_JOB": job, "OMP_NUM_THREADS": "1"}
+    command = (*python, "-m", "pytest", f"--junitxml={report}", "--durations=10", *options)
+    return Stage(name=name, command=command, environment=environment, needs=needs, report=report)
+
+
+def _unprivileged() -> Stage:
+    """What root is refused nothing of, as a user without privileges; in the same way where CI is not root."""
+    name, python = "unprivileged", ".venv/bin/python"
+    options = ("-p", "no:cacheprovider", "-m", "unprivileged")
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        return _tests(name, (python,), *options, job="user", needs=("install",))
+    become = ("sh", "tools/ci/as_user.sh", UNPRIVILEGED_USER, str(OUT / f"{name}.xml"))
+    return _tests(name, (*become, python), *options, job="user", needs=("install",))
