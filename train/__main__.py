@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _train(arguments: Sequence[str]) -> None:
-    parser = _parser("python -m train", "Train an encoder; `diagnose CONFIG` looks at a run. See docs/training.md.")
+    parser = _parser("python -m train", "Train an encoder, or `diagnose CONFIG` a run. See docs/guides/training.md.")
     parser.add_argument("--dry-run", action="store_true", help="report sizes, batches and time, and train nothing")
     given = parser.parse_args(arguments)
     run = _run(parser, given)

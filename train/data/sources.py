@@ -1,7 +1,8 @@
 """Published training formats, and captioned collections, as lists of pairs. Each reader takes its `SourceConfig`.
 
 Source: the formats are those of friedrichor/UNITE, TIGER-Lab/MMEB-train and lucas-ventura/WebVid-CoVR (Hugging Face),
-Cuberick-Orion/CIRR, XiaoxiaoGuo/fashion-iq and rom1504/clip-retrieval (GitHub); docs/training.md lists the readers.
+Cuberick-Orion/CIRR, XiaoxiaoGuo/fashion-iq and rom1504/clip-retrieval (GitHub). The readers
+are listed in docs/guides/training.md.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from unite_search.cli.output import results
 FIND = "Find"
 KEEP = "Keep"
 SHARE = "Move"
+MODELS = "Encoders"
 
 app = typer.Typer(name="unite-search", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -54,4 +55,4 @@ for panel, name, command in (
     (SHARE, "import", transfer.import_),
 ):
     app.command(name, rich_help_panel=panel)(command)
-app.add_typer(encoders.encoders, name="encoders", rich_help_panel=SHARE)
+app.add_typer(encoders.encoders, name="encoders", rich_help_panel=MODELS)

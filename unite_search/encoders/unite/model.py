@@ -5,7 +5,7 @@ wrapped, never subclassed: a subclass of another name silently loads random weig
 
 Letters: B items, T tokens, P patches, V vision tokens, D embedding.
 
-Source: friedrichor/UNITE unite/model/modeling_unite.py; what was checked stands in docs/unite.md.
+Source: friedrichor/UNITE unite/model/modeling_unite.py; what was checked stands in docs/guides/gpu-model.md.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Placement:
     def choose(cls, device: str | None, dtype: DType | None, attention: Attention | None = None) -> Placement:
         """Fill in what is not said: a GPU where there is one, bfloat16 on it, float32 on a CPU.
 
-        bfloat16 is 70 times slower than float32 on processors without native support, see PERFORMANCE.
+        bfloat16 is 70 times slower than float32 on processors without native support, see docs/guides/gpu-model.md.
 
         Raises:
             EncoderUnavailableError: there is no such device, or no flash attention on it.

@@ -1,0 +1,1 @@
+"""Scripts for developers: what `make docs` and `make site` run, and checks of the code. Not in the wheel."""
