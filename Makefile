@@ -52,11 +52,13 @@ check: $(VENV)/installed
 
 docs: $(VENV)/installed
 	$(BIN)/python -m tools.module_list
+	$(BIN)/python -m tools.cli_reference
+	$(BIN)/python -m tools.http_reference
 	$(BIN)/python -m tools.results_page
 	$(BIN)/python -m tools.speed_tables
 
 site: docs
-	$(BIN)/mkdocs build --strict --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks all --data ../shared/data
