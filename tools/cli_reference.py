@@ -29,7 +29,7 @@ Results go to stdout and messages to stderr. The exit code is 0 when all went we
 mend, 2 when the command line was wrong, and 130 when the command was interrupted. `--debug`, anywhere in the line,
 shows the traceback of an error.
 """
-COLUMNS = ("| | meaning | default |", "|---|---|---|")
+COLUMNS = ("| | meaning |", "|---|---|")
 
 Command = Callable[..., Any]
 
@@ -127,12 +127,12 @@ def _metavar(parameter: Parameter) -> str:
 
 def _row(parameter: Parameter) -> str:
     name = f"`{_metavar(parameter)}`" if parameter.is_argument else _option_names(parameter)
-    return f"| {name} | {_meaning(parameter)} | {_default(parameter)} |"
+    return f"| {name} | {_meaning(parameter)} |"
 
 
 def _option_names(option: Parameter) -> str:
     shown = ", ".join(f"`{name}`" for declared in _declared(option) for name in declared.split("/"))
-    return shown if option.value is bool else f"{shown} `{_metavar(option)}`".replace("|", "\\|")
+    return shown if option.value is bool else f"{shown} `{_metavar(option).replace('|', ' or ')}`"
 
 
 def _declared(option: Parameter) -> tuple[str, ...]:
@@ -142,20 +142,22 @@ def _declared(option: Parameter) -> tuple[str, ...]:
 
 
 def _meaning(parameter: Parameter) -> str:
-    text = (parameter.info.help or "").replace("|", "\\|")
+    parts = [(parameter.info.help or "").replace("|", "\\|")]
     if parameter.is_list and not parameter.is_argument:
-        text += " May be given several times."
-    return f"{text} Environment variable: `${parameter.info.envvar}`." if parameter.info.envvar else text
+        parts.append("May be given several times.")
+    if parameter.info.envvar:
+        parts.append(f"Environment variable: `${parameter.info.envvar}`.")
+    if parameter.default is inspect.Parameter.empty:
+        parts.append("Required.")
+    elif default := _default(parameter):
+        parts.append(f"Default: `{default}`.")
+    return " ".join(parts)
 
 
 def _default(parameter: Parameter) -> str:
-    if parameter.default is inspect.Parameter.empty:
-        return "required"
-    if parameter.default in (None, False, ""):
-        return ""
     if parameter.default is True:
-        return f"`{_declared(parameter)[0].partition('/')[0]}`"
-    return f"`{parameter.default}`"
+        return _declared(parameter)[0].partition("/")[0]
+    return "" if parameter.default in (None, False) else str(parameter.default)
 
 
 if __name__ == "__main__":

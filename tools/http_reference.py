@@ -24,9 +24,9 @@ request needs the header `Authorization: Bearer TOKEN`. Errors are
 [`application/problem+json`](#problem).
 """
 ERRORS_ANYWHERE = {"400", "401", "403", "408", "413", "421", "429"}
-ANYWHERE = """Besides the statuses that are listed, any request below `/api` may be answered with 400 (it cannot be read),
-401 (no token, or a wrong one), 403 (a web page of another origin), 408 (the body came too slowly), 413 (it is too
-large), 421 (a wrong Host header) or 429 (too many requests).
+ANYWHERE = """Besides the statuses that are listed, any request below `/api` may be answered with 400 (it cannot be
+read), 401 (no token, or a wrong one), 403 (a web page of another origin), 408 (the body came too slowly), 413 (it is
+too large), 421 (a wrong Host header) or 429 (too many requests).
 """
 
 Schema = dict[str, Any]
