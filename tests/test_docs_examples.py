@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROMPT = re.compile(r"^\s*>>> ", re.MULTILINE)
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COLOURS = {"boat": "navy", "car": "red", "tree": "green", "wall": "white"}
-PAGES = ("explanation/index-kinds.md", "guides/own-encoder.md", "guides/python.md")
+PAGES = ("explanation/index-kinds.md", "guides/millions.md", "guides/own-encoder.md", "guides/python.md")
 NEEDS_TORCH = "import mteb"
 
 
