@@ -29,7 +29,7 @@ Results go to stdout and messages to stderr. The exit code is 0 when all went we
 mend, 2 when the command line was wrong, and 130 when the command was interrupted. `--debug`, anywhere in the line,
 shows the traceback of an error.
 """
-COLUMNS = ("| | meaning |", "|---|---|")
+COLUMNS = ("| option | meaning |", "|---|---|")
 
 Command = Callable[..., Any]
 
@@ -132,7 +132,8 @@ def _row(parameter: Parameter) -> str:
 
 def _option_names(option: Parameter) -> str:
     shown = ", ".join(f"`{name}`" for declared in _declared(option) for name in declared.split("/"))
-    return shown if option.value is bool else f"{shown} `{_metavar(option).replace('|', ' or ')}`"
+    values = " or ".join(f"`{value}`" for value in _metavar(option).split("|"))
+    return shown if option.value is bool else f"{shown} {values}"
 
 
 def _declared(option: Parameter) -> tuple[str, ...]:

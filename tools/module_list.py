@@ -20,7 +20,7 @@ def module_map() -> str:
         for folder in sorted({path.parent for path in (ROOT / package).rglob("*.py")}):
             modules = sorted(path for path in folder.glob("*.py") if _first_line(path))
             lines += ["", f"## {folder.relative_to(ROOT).as_posix()}", ""]
-            lines += [f"- `{path.name}` {_first_line(path)}" for path in modules]
+            lines += [f"- `{path.name}`: {_first_line(path)}" for path in modules]
     return "\n".join(lines) + "\n"
 
 
