@@ -60,7 +60,7 @@ def page() -> str:
         if path.is_file():
             parts.append(_section(title, REMARKS.get(name), json.loads(path.read_text(encoding="utf-8"))))
     parts.append(PUBLISHED)
-    for name, section in {"stages": _stages, "scaling": _scaling, "peers": _peers}.items():
+    for name, section in {"stages": _stages, "scaling": _scaling, "gpu": _gpu, "peers": _peers}.items():
         path = RESULTS / f"{name}.json"
         if path.is_file():
             parts.append(section(json.loads(path.read_text(encoding="utf-8"))))
@@ -119,6 +119,43 @@ def _scaling(content: dict[str, Any]) -> str:
     )
     plot = "![The same table as a plot; both axes are logarithmic](results/scaling.svg)"
     return "\n".join(["## How costs grow with a collection", "", intro, "", *head, *rows, "", plot, ""])
+
+
+def _gpu(content: dict[str, Any]) -> str:
+    results = content["results"]
+    faiss, encoder = results["faiss"], results["encoder"]
+    sizes = faiss["sizes"]
+    names = ", ".join(f"{gpu['name']} (driver {gpu['driver_version']})" for gpu in results["gpus"])
+    lines = [
+        "## On an NVIDIA GPU",
+        "",
+        f"{names}, {content['machine']['cores']} CPU cores, by `make gpu-check`; {_origin(content)}",
+        "",
+        f"Exact search of {sizes['rows']:,} rows of {sizes['dim']} dimensions, top {sizes['k']}, milliseconds a batch:",
+        "",
+        "| queries at once | CPU | GPU | faiss-gpu alone |",
+        "|---|---|---|---|",
+    ]
+    for batch in (1, 64):
+        times = faiss[f"batch_{batch}_ms"]
+        lines.append(f"| {batch} | {times['cpu']:.1f} | {times['gpu']:.2f} | {times['faiss_gpu_directly']:.2f} |")
+    lines += [
+        "",
+        f"A UNITE model of 2 billion parameters with random weights, {encoder['speed']['dtype']}:",
+        "",
+        "| | batch size | items a second | tokens an item | peak memory, GB |",
+        "|---|---|---|---|---|",
+    ]
+    for one in encoder["speed"]["workloads"]:
+        cells = (
+            one["name"],
+            one["batch_size"],
+            one["items_per_s"],
+            f"{one['tokens_per_item']:g}",
+            one["peak_memory_gb"],
+        )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join([*lines, ""])
 
 
 def _peers(content: dict[str, Any]) -> str:
