@@ -16,6 +16,7 @@ from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import ModuleType
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
@@ -24,7 +25,7 @@ from typer.testing import CliRunner
 
 from tools import cli_reference, http_reference
 from unite_search.cli.app import app
-from unite_search.storage.schema import schema
+from unite_search.storage.rows import schema
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -39,7 +40,7 @@ OWN_COLUMNS = {"embedding", "mtime_ns", "recipe"}
 
 
 @pytest.mark.parametrize("script", [cli_reference, http_reference], ids=lambda script: script.__name__)
-def test_a_page_made_from_code_is_up_to_date(script: object) -> None:
+def test_a_page_made_from_code_is_up_to_date(script: ModuleType) -> None:
     assert script.PAGE.read_text(encoding="utf-8") == script.page(), "run `make docs`"
 
 

@@ -50,7 +50,7 @@ def _document() -> Schema:
 
 
 def _request(title: str, operation: Schema) -> str:
-    lines = [f"### {title}", "", operation.get("description", operation.get("summary", "")), ""]
+    lines: list[str] = [f"### {title}", "", operation.get("description", operation.get("summary", "")), ""]
     rows = [_parameter(one) for one in operation.get("parameters", [])]
     if rows:
         lines += ["| parameter | in | type | meaning |", "|---|---|---|---|", *rows, ""]
