@@ -50,7 +50,8 @@ def _document() -> Schema:
 
 
 def _request(title: str, operation: Schema) -> str:
-    lines: list[str] = [f"### {title}", "", operation.get("description", operation.get("summary", "")), ""]
+    described = str(operation.get("description") or operation.get("summary") or "")
+    lines = [f"### {title}", "", described, ""]
     rows = [_parameter(one) for one in operation.get("parameters", [])]
     if rows:
         lines += ["| parameter | in | type | meaning |", "|---|---|---|---|", *rows, ""]
