@@ -36,9 +36,8 @@ OPEN_ATTEMPTS = 3
 class PartitionedIndex:
     """Named partitions of one dimension, made by one encoder (`fingerprint`).
 
-<<<<<<< HEAD
     Use `create` or `open` to get one.
-=======
+
     Examples:
         >>> rows = np.eye(4, dtype=np.float32)
         >>> index = PartitionedIndex.create(Path("parts"), dim=4, fingerprint="my-encoder-1")
@@ -48,7 +47,6 @@ class PartitionedIndex:
         >>> scores, ids = index.search(["image"], rows[2:3], 1)["image"]
         >>> ids.tolist(), scores.tolist()
         ([[12]], [[1.0]])
->>>>>>> 699f223 (Test the documentation site in a browser and run its examples)
 
     Attributes:
         problems: what could not be opened, one line each.

@@ -13,6 +13,8 @@ from benchmarks.common.results import RESULTS, merge_result
 from benchmarks.indexers import speed
 from tools import speed_tables
 
+ROOT = Path(__file__).resolve().parents[1]
+
 
 def test_changes_are_measured_on_an_index_that_answers_rightly(tmp_path: Path) -> None:
     speed.main(["changes", "--rows", "3000", "--dim", "32", "--cache", str(tmp_path / "kept"), "--out", str(tmp_path)])
