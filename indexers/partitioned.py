@@ -38,6 +38,16 @@ class PartitionedIndex:
 
     Use `create` or `open` to get one.
 
+    Examples:
+        >>> rows = np.eye(4, dtype=np.float32)
+        >>> index = PartitionedIndex.create(Path("parts"), dim=4, fingerprint="my-encoder-1")
+        >>> index.upsert("image", np.array([10, 11, 12, 13]), rows)
+        0
+        >>> index.save(version=1)
+        >>> scores, ids = index.search(["image"], rows[2:3], 1)["image"]
+        >>> ids.tolist(), scores.tolist()
+        ([[12]], [[1.0]])
+
     Attributes:
         problems: what could not be opened, one line each.
         version: the version of the owner's data that the stored files cover; None if something is missing.

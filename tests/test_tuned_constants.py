@@ -78,7 +78,7 @@ TUNED = {
     "MAX_WORDS": 160,
     "SUBTITLE_WORDS": 60,
     "SUBTITLE_SPAN_S": 60.0,
-    # The server's limits, as docs/serve.md and the HTTP schema give them.
+    # The server's limits, as docs/guides/server.md and the HTTP schema give them.
     "MAX_TOP_K": 200,
     "MAX_OFFSET": 10_000,
     "MAX_BATCH": 32,

@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _train(arguments: Sequence[str]) -> None:
-    about = "Train an encoder; `python -m train diagnose CONFIG` reports on a run instead. See docs/training.md."
+    about = "Train an encoder; `python -m train diagnose CONFIG` reports on a run. See docs/guides/training.md."
     parser = _parser("python -m train", about)
     parser.add_argument("--dry-run", action="store_true", help="report sizes, batches, memory and time; do not train")
     given = parser.parse_args(arguments)

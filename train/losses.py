@@ -7,7 +7,7 @@ Letters: B rows of a batch, D embedding.
 
 Source: van den Oord et al. 2018, arXiv 1807.03748, eq. 4; Kong et al. 2025, "Modality Curation" (UNITE), arXiv
 2505.19650, for MAMCL; friedrichor/UNITE unite/train/trainer.py for the golden values of the tests. Where we differ:
-docs/training.md.
+docs/guides/training.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Readers of published training formats and of captioned collections; each maps its `SourceConfig` to pairs.
 
 Source: the formats are those of friedrichor/UNITE, TIGER-Lab/MMEB-train and lucas-ventura/WebVid-CoVR (Hugging Face),
-Cuberick-Orion/CIRR, XiaoxiaoGuo/fashion-iq and rom1504/clip-retrieval (GitHub); docs/training.md lists the readers.
+Cuberick-Orion/CIRR, XiaoxiaoGuo/fashion-iq and rom1504/clip-retrieval (GitHub). The readers
+are listed in docs/guides/training.md.
 """
 
 from __future__ import annotations

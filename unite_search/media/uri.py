@@ -20,7 +20,7 @@ def absolute(path: Path) -> Path:
 def path_to_uri(path: Path) -> str:
     """Return the path as valid Unicode: itself, or a percent-encoded file URL for a name that is not UTF-8.
 
-    Example:
+    Examples:
         >>> path_to_uri(Path("/photos/a b.jpg"))
         '/photos/a b.jpg'
     """

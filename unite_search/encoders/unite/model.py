@@ -5,7 +5,7 @@ not subclassed, because a subclass with another name silently loads random weigh
 
 Letters: B items, T tokens, P patches, V vision tokens, D embedding.
 
-Source: friedrichor/UNITE unite/model/modeling_unite.py; docs/unite.md lists what was checked.
+Source: friedrichor/UNITE unite/model/modeling_unite.py; docs/guides/gpu-model.md lists what was checked.
 """
 
 from __future__ import annotations

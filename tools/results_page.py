@@ -1,4 +1,7 @@
-"""Write `docs/results.md` from the JSON that evaluations left in `docs/results/`; a test compares."""
+"""Write `docs/results.md` from the JSON that benchmarks left in `docs/results/`.
+
+Run by `make docs`; a test compares.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +9,58 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tools.measured_table import measured
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
 PAGE = ROOT / "docs" / "results.md"
 METRICS = ("R@1", "R@5", "R@10", "R@50", "nDCG@10", "median rank")
 SETS = {
     "captions": "Captions to photos and clips",
-    "covr-miniature": "WebVid-CoVR's rules on 77 clips",
+    "covr-miniature": "The rules of WebVid-CoVR on 77 clips",
     "covr-miniature-tiny-unite": "The same with an untrained UNITE checkpoint",
 }
 REMARKS = {
-    "covr-miniature-tiny-unite": "A checkpoint of random weights: it shows that both protocols run with a UNITE model. "
-    "As a measure of quality its numbers mean nothing."
+    "covr-miniature-tiny-unite": "The weights of this checkpoint are random. It shows that both protocols run with a "
+    "UNITE model; its numbers say nothing about quality."
 }
 COSTS = {
     "import_s": "import vectors, s",
     "index_s": "index as many text files, s",
     "add_s": "add 100 files, s",
-    "nothing_new_s": "run again, nothing new, s",
+    "nothing_new_s": "run again, nothing changed, s",
     "open_s": "open, s",
     "query_s": "query, s",
-    "status_cpu_s": "status command, CPU s",
-    "status_peak_mib": "its memory, MiB",
+    "status_cpu_s": "`status`, CPU s",
+    "status_peak_mib": "`status`, peak memory, MiB",
 }
 STAGES = ("scan", "decode", "encode", "commit", "partitions")
 INTRODUCTION = """# Results
 
-Made by `python docs/results.py` from `docs/results/*.json`; what the columns mean is in [benchmarks.md](benchmarks.md).
-In brackets the 95 % interval of a bootstrap over queries. Ties count against the encoder.
+`make docs` writes this page from the files in `docs/results`, so no number on it was typed. The
+[guide to evaluation](guides/evaluation.md) explains the metrics and how to run each benchmark.
 """
-PUBLISHED = """## Published numbers
+EVALUATIONS = """## Evaluations
 
-R@1 on the public WebVid-CoVR test set, as the papers give it: UNITE 7B 72.5, UNITE 2B 69.1, CoVR-2 59.8. We have not
-run that set: its clips and the weights are not on the machine that measured the rest. The miniature above has another
-gallery, so its numbers must not be put beside these.
+In brackets: the 95 % interval of a bootstrap over queries. Ties count against the encoder.
+"""
+PUBLISHED = """### Published numbers
+
+R@1 on the public WebVid-CoVR test set, as the papers give it: UNITE 7B 72.5, UNITE 2B 69.1, CoVR-2 59.8. This project
+has not run that set, because its clips and the weights were not on the machine that measured the rest. The miniature
+above has another gallery, so its numbers must not be compared with these.
 """
 
 
 def page() -> str:
-    """The page, a table for each file of evaluations that is there."""
-    parts = [INTRODUCTION]
+    """The page: the table of measurements, then a table for each file of evaluations that is there."""
+    parts = [INTRODUCTION, measured(), EVALUATIONS]
     for name, title in SETS.items():
         path = RESULTS / f"{name}.json"
         if path.is_file():
             parts.append(_section(title, REMARKS.get(name), json.loads(path.read_text(encoding="utf-8"))))
     parts.append(PUBLISHED)
-    for name, section in {"stages": _stages, "scaling": _scaling, "peers": _peers}.items():
+    for name, section in {"stages": _stages, "scaling": _scaling, "gpu": _gpu, "peers": _peers}.items():
         path = RESULTS / f"{name}.json"
         if path.is_file():
             parts.append(section(json.loads(path.read_text(encoding="utf-8"))))
@@ -60,7 +69,7 @@ def page() -> str:
 
 def _section(title: str, remark: str | None, content: dict[str, Any]) -> str:
     runs: dict[str, Any] = content["results"]
-    lines = [f"## {title}", "", *([remark, ""] if remark else [])]
+    lines = [f"### {title}", "", *([remark, ""] if remark else [])]
     encoders = sorted({f"{one['encoder']['name']} (`{one['encoder']['fingerprint']}`)" for one in runs.values()})
     lines += [f"{', '.join(encoders)}; {_origin(content)}", ""]
     lines += [f"| | queries | candidates | {' | '.join(METRICS)} |", "|---|" + "---|" * (len(METRICS) + 2)]
@@ -92,7 +101,7 @@ def _stages(content: dict[str, Any]) -> str:
         for name, one in content["results"].items()
     ]
     head = [f"| | items | {' | '.join(STAGES)} |", "|---|" + "---|" * (len(STAGES) + 1)]
-    intro = f"CPU milliseconds an item, `python -m benchmarks stages`; {_origin(content)}"
+    intro = f"CPU milliseconds per item, by `python -m benchmarks stages`; {_origin(content)}"
     return "\n".join(["## What the stages of index cost", "", intro, "", *head, *rows, ""])
 
 
@@ -104,24 +113,68 @@ def _scaling(content: dict[str, Any]) -> str:
         for name, label in COSTS.items()
     ]
     intro = (
-        f"Made-up vectors of {content['results']['dim']} numbers, no encoder; {_origin(content)} Up to 100,000 the "
-        "index is exact; a million are 8-bit codes in cells, tuned on import for a recall of 0.99."
+        f"Random vectors of {content['results']['dim']} dimensions, without an encoder; {_origin(content)} Up to "
+        "100,000 items the index is exact; a million items are int8 codes in cells, tuned at import for a "
+        "recall of 0.99."
     )
-    plot = "![the same, both axes logarithmic](results/scaling.svg)"
+    plot = "![The same table as a plot; both axes are logarithmic](results/scaling.svg)"
     return "\n".join(["## How costs grow with a collection", "", intro, "", *head, *rows, "", plot, ""])
+
+
+def _gpu(content: dict[str, Any]) -> str:
+    results = content["results"]
+    faiss, encoder = results["faiss"], results["encoder"]
+    sizes = faiss["sizes"]
+    names = ", ".join(f"{gpu['name']} (driver {gpu['driver_version']})" for gpu in results["gpus"])
+    lines = [
+        "## On an NVIDIA GPU",
+        "",
+        f"{names}, {content['machine']['cores']} CPU cores, by `make gpu-check`; {_origin(content)}",
+        "",
+        f"Exact search of {sizes['rows']:,} rows of {sizes['dim']} dimensions, top {sizes['k']}, milliseconds a batch:",
+        "",
+        "| queries at once | CPU | GPU | faiss-gpu alone |",
+        "|---|---|---|---|",
+    ]
+    for batch in (1, 64):
+        times = faiss[f"batch_{batch}_ms"]
+        lines.append(f"| {batch} | {times['cpu']:.1f} | {times['gpu']:.2f} | {times['faiss_gpu_directly']:.2f} |")
+    lines += [
+        "",
+        f"A UNITE model of 2 billion parameters with random weights, {encoder['speed']['dtype']}:",
+        "",
+        "| | batch size | items a second | tokens an item | peak memory, GB |",
+        "|---|---|---|---|---|",
+    ]
+    for one in encoder["speed"]["workloads"]:
+        cells = (
+            one["name"],
+            one["batch_size"],
+            one["items_per_s"],
+            f"{one['tokens_per_item']:g}",
+            one["peak_memory_gb"],
+        )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join([*lines, ""])
 
 
 def _peers(content: dict[str, Any]) -> str:
     results = content["results"]
-    lines = ["## Peers", "", f"Models left out on both sides, see `benchmarks/system/peers.py`; {_origin(content)}", ""]
+    lines = [
+        "## Comparison with other tools",
+        "",
+        "Both sides run without their models; [the guide](guides/evaluation.md#comparison-with-other-tools) says why. "
+        f"Measured at {_origin(content)}",
+        "",
+    ]
     if one := results.get("rclip"):
         ours, theirs = one["unite-search"], one["rclip"]
         found = f"{ours['search']['items']:,} items"
         lines += [f"| | rclip {theirs['version']} | unite-search |", "|---|---|---|"]
         lines += _beside(f"index {one['photos']:,} photos, s", ours["index"], theirs["index"], "wall_s")
         lines += _beside("the same, CPU s", ours["index"], theirs["index"], "cpu_s")
-        lines += _beside("again, nothing new, s", ours["index"], theirs["index"], "again_wall_s")
-        lines += _beside(f"open {found} and ask, ms", ours["search"], theirs["search"], "open_and_query_ms")
+        lines += _beside("run again, nothing changed, s", ours["index"], theirs["index"], "again_wall_s")
+        lines += _beside(f"open {found} and query, ms", ours["search"], theirs["search"], "open_and_query_ms")
         lines += [*_beside("the next query, ms", ours["search"], theirs["search"], "query_ms"), ""]
     if one := results.get("clip-retrieval"):
         ours, theirs = one["unite-search"], one["clip-retrieval"]

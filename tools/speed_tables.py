@@ -1,6 +1,6 @@
-"""Write the part of `docs/indexers.md` after `## Measured`, and `docs/scaling.svg`, from `docs/results/speed-*.json`.
+"""Write the tables of `docs/explanation/index-kinds.md` and its plot from `docs/results/speed-*.json`.
 
-A test compares.
+The tables are what follows the heading `## Measured`. Run by `make docs`; a test compares.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
-PAGE = ROOT / "docs" / "indexers.md"
-PLOT = ROOT / "docs" / "scaling.svg"
+PAGE = ROOT / "docs" / "explanation" / "index-kinds.md"
+PLOT = ROOT / "docs" / "images" / "scaling.svg"
 HEADING = "## Measured\n"
 PARTS = ("search", "build", "files", "changes", "filters", "peers")
 FILTER_COLUMNS = ("ours", "gather", "select", "widen")
@@ -23,22 +23,22 @@ FEWEST_ROWS_ASKED = 100_000
 WIDTH, HEIGHT, MARGIN = 640, 400, 60
 LEGEND_WIDTH = 120
 INTRODUCTION = """
-By `python docs/speed.py` from `docs/results/speed-*.json`, which `python -m benchmarks speed` writes. Rows are drawn
-from clusters of clusters that are as hard to search as real captions (`benchmarks/common/clustered.py`). Milliseconds
-are wall time a query, the median of five turns; a single query runs on one thread, a batch on all.
+`make docs` writes the rest of this page from `docs/results/speed-*.json`, which `python -m benchmarks speed` writes.
+The rows are drawn from clusters of clusters and are as hard to search as real captions. Milliseconds are wall time per
+query, the median of five rounds; a single query runs on one thread, a batch on all threads.
 
 """
 
 
 def page(head: str) -> str:
-    """The whole of `indexers.md`, given what stands before the heading."""
+    """Return the whole page, given what stands before the heading."""
     results = {part: json.loads((RESULTS / f"speed-{part}.json").read_text(encoding="utf-8")) for part in PARTS}
     measured = {part: dict(sorted(content["results"].items(), key=_order)) for part, content in results.items()}
     machine = results["search"]["machine"]
     lines = [f"Machine: {machine['cpu']}, {machine['cores']} cores, shared.", "", *_asked(measured)]
     for size, content in measured["search"].items():
         lines += ["", f"### Kinds, {_size(size)}", "", *_kinds(content)]
-    lines += ["", "![time of a query by the number of rows](scaling.svg)"]
+    lines += ["", "![Time of a query by the number of rows](../images/scaling.svg)"]
     for size, content in measured["peers"].items():
         lines += ["", f"### Others, {_size(size)}", "", *_peers(content)]
     for size, content in measured["filters"].items():
@@ -102,12 +102,12 @@ def _asked(measured: dict[str, Any]) -> list[str]:
             for what, check in content["checks"].items():
                 row = table.setdefault((f"{part}: {_without_cells(what)}", check["asked"]), {})
                 row[size] = f"{check['reached']:g}" if check["holds"] else f"**{check['reached']:g}**"
-    lines = [f"| | asked | {' | '.join(map(_size, sizes))} |", "|---|---|" + "---|" * len(sizes)]
+    lines = [f"| | target | {' | '.join(map(_size, sizes))} |", "|---|---|" + "---|" * len(sizes)]
     lines += [
         f"| {what} | {asked} | {' | '.join(row.get(size, '') for size in sizes)} |"
         for (what, asked), row in table.items()
     ]
-    return [*lines, "", "What misses is bold."]
+    return [*lines, "", "Targets that were missed are bold."]
 
 
 def _kinds(content: dict[str, Any]) -> list[str]:

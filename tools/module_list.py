@@ -1,4 +1,7 @@
-"""Write `docs/modules.md`: every module with the first line of its docstring. Run by `make docs`; a test compares."""
+"""Write `docs/reference/modules.md`: every module with the first line of its docstring.
+
+Run by `make docs`; a test compares.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,18 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "modules.md"
+PAGE = ROOT / "docs" / "reference" / "modules.md"
 PACKAGES = ("indexers", "unite_search", "train", "benchmarks")
 
 
 def module_map() -> str:
-    """The page, folder by folder."""
-    lines = ["# Modules", "", "Made by `make docs` from the modules' own docstrings."]
+    """Return the page, folder by folder."""
+    lines = ["# Modules", "", "Every module with the first line of its docstring, written by `make docs`."]
     for package in PACKAGES:
         for folder in sorted({path.parent for path in (ROOT / package).rglob("*.py")}):
             modules = sorted(path for path in folder.glob("*.py") if _first_line(path))
             lines += ["", f"## {folder.relative_to(ROOT).as_posix()}", ""]
-            lines += [f"- `{path.name}` {_first_line(path)}" for path in modules]
+            lines += [f"- `{path.name}`: {_first_line(path)}" for path in modules]
     return "\n".join(lines) + "\n"
 
 
