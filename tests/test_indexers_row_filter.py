@@ -36,7 +36,7 @@ def best_by_brute_force(queries: NDArray[np.float32], allowed: NDArray[np.int64]
 
 
 def test_tuned_constants() -> None:
-    """Where `python -m benchmarks speed filters` saw one way become quicker than the other, see docs/explanation/index-kinds.md."""
+    """Where `python -m benchmarks speed filters` saw one way become quicker, see docs/explanation/index-kinds.md."""
     assert (row_filter.GATHER_SHARE, row_filter.GATHER_ROWS, row_filter.WIDEN_SHARE) == (0.02, 2000, 0.5)
 
 

@@ -54,7 +54,7 @@ TUNED = {
     "BATCH_FROM_QUERIES": 8,
     "PIECES_PER_THREAD": 2,
     "BLOCK_VALUES": 4_194_304,
-    "MOST_RESULTS": 1000,
+    "MOST_BLOCK_RESULTS": 1000,
     # Changes: docs/results/speed-changes.json.
     "SMALL_ROWS": 20_000,
     "COMPACT_SHARE": 0.25,

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from indexers.partitioned import PartitionedIndex
-from unite_search.storage.sync import Step, apply, steps, sync
+from unite_search.storage.sync import NO_IDS, Step, apply, steps, sync
 
 DIM = 4
 
@@ -79,6 +79,7 @@ def test_a_partition_that_is_gone_altogether_is_emptied(partitions: PartitionedI
     catalog = MemoryCatalog(image=[1])
     assert sync(partitions, catalog) == 2  # type: ignore[arg-type]
     assert partitions.names() == ["image"]
+    assert NO_IDS.size == 0
     empty = MemoryCatalog()
     assert sync(partitions, empty) == 1  # type: ignore[arg-type]
     assert partitions.names() == []
