@@ -1,4 +1,4 @@
-# Two images: `docker build --target cpu .` (the default) and `docker build --target gpu .`; see docs/serve.md.
+# Two images: `docker build --target cpu .` (the default) and `docker build --target gpu .`; see docs/guides/server.md.
 FROM python:3.12-slim-bookworm AS wheel
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./

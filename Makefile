@@ -1,25 +1,27 @@
 # `make demo` and `make test` need Python >= 3.10 and a package index, nothing else.
 PYTHON ?= python3
 VENV := .venv
+DEMO_VENV := .venv-demo
 BIN := $(VENV)/bin
 # Exact versions for the environments of `make test` and `make test-unite`, such as LOCK=requirements/ci.txt; empty: the newest.
 LOCK ?=
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check $(if $(LOCK),--constraint $(LOCK))
 PYTEST := -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo test test-unite test-unpinned test-explore ci lock check docs benchmark starter gpu-check clean
+.PHONY: help demo test test-unite test-unpinned test-explore ci lock check docs site benchmark starter gpu-check clean
 
 help:
 	@echo "make demo            draw a small library, index it, search it, write a gallery"
 	@echo "make demo MEDIA=DIR  the same on a folder of your own"
 	@echo "make test            all checks and all tests"
-	@echo "make test-unite      all tests, those that need torch too, in .venv-unite (6 GB)"
+	@echo "make test-unite      all tests, those that need torch too, in .venv-unite (8 GB)"
 	@echo "make test-unpinned   all checks and tests in a fresh environment with the newest dependencies"
 	@echo "make test-explore    the property tests on new random examples, more of them"
 	@echo "make ci              everything that CI runs, with a summary at the end"
 	@echo "make lock            write requirements/ci.txt, the exact versions that CI installs"
 	@echo "make check           format, lint, types and layers only"
 	@echo "make docs            write the pages that are made from code and results"
+	@echo "make site            build the documentation site in build/site"
 	@echo "make benchmark       write docs/results/*.json (needs ../shared/data)"
 	@echo "make starter         train the starter's head and write its weights (needs ../shared/data)"
 	@echo "make gpu-check       check tests, encoder and search on an NVIDIA GPU and write docs/results/gpu.json"
@@ -30,8 +32,13 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python $(PIP_INSTALL) --editable ".[cpu,dev]"
 	touch $@
 
-demo: $(VENV)/installed
-	$(BIN)/unite-search demo $(if $(MEDIA),"$(MEDIA)") --out demo
+$(DEMO_VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,demo]"
+	touch $@
+
+demo: $(DEMO_VENV)/installed
+	$(DEMO_VENV)/bin/unite-search demo $(if $(MEDIA),"$(MEDIA)") --out demo
 
 test: check
 	$(BIN)/python $(PYTEST)
@@ -65,9 +72,14 @@ check: $(VENV)/installed
 	$(BIN)/lint-imports
 
 docs: $(VENV)/installed
-	$(BIN)/python docs/modules.py
-	$(BIN)/python docs/results.py
-	$(BIN)/python docs/speed.py
+	$(BIN)/python -m tools.module_list
+	$(BIN)/python -m tools.cli_reference
+	$(BIN)/python -m tools.http_reference
+	$(BIN)/python -m tools.results_page
+	$(BIN)/python -m tools.speed_tables
+
+site: docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks all --data ../shared/data
@@ -91,4 +103,4 @@ gpu-check: .venv-gpu/installed
 	.venv-gpu/bin/python -m tools.gpu_check
 
 clean:
-	rm -rf $(VENV) .venv-unite .venv-train .venv-gpu .venv-unpinned .venv-python* demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(DEMO_VENV) .venv-unite .venv-train .venv-gpu .venv-unpinned .venv-python* demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

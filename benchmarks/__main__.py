@@ -1,6 +1,6 @@
-"""`python -m benchmarks NAME [--data DIR]`: measure, print, and write `docs/results/NAME.json`.
+"""The command line of the benchmarks: `python -m benchmarks NAME [--data DIR]` writes `docs/results/NAME.json`.
 
-Names of public sets, `datasets` and `compare` have options of their own, see `command_line`; so has `speed`.
+Public data sets, `datasets` and `compare` have options of their own, see `quality.command_line`; so has `speed`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ TINY = "parity/checkpoints/tiny-unite"
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One measurement.
+    """One benchmark.
 
     Attributes:
-        module: below `benchmarks`; its function `run` returns what goes into the JSON.
+        module: module inside `benchmarks`; its function `run` returns the results for the JSON file.
         about: what is measured, for the help.
-        arguments: from the command line and the encoder to the arguments of `run`.
+        arguments: maps the command line and the encoder to the arguments of `run`.
     """
 
     module: str
@@ -42,7 +42,7 @@ class Benchmark:
     arguments: Callable[[argparse.Namespace, Encoder], tuple[Any, ...]]
 
     def run(self, given: argparse.Namespace, encoder: Encoder) -> dict[str, Any]:
-        """Measure."""
+        """Run the benchmark and return its results."""
         result: dict[str, Any] = import_module(f"benchmarks.{self.module}").run(*self.arguments(given, encoder))
         return result
 
@@ -72,64 +72,65 @@ def _golden_data(given: argparse.Namespace, _encoder: Encoder) -> tuple[Any, ...
 
 
 BENCHMARKS: dict[str, Benchmark] = {
-    "retrieval": Benchmark("quality.retrieval", "captions find photos and clips", _data_and_encoder),
-    "composed": Benchmark("quality.composed", "a photo and an edit find the edited photo", _data_and_encoder),
-    "mixed": Benchmark("quality.mixed", "merging photos and captions in one list", _data_and_encoder),
-    "showcase": Benchmark("quality.showcase", "ten real questions and what came back", _data_and_encoder),
-    "ingest": Benchmark("system.ingest", "index against the bound of its parts; memory", _data_and_encoder),
+    "retrieval": Benchmark("quality.retrieval", "recall of photos and clips by caption and label", _data_and_encoder),
+    "composed": Benchmark("quality.composed", "recall of edited photos by photo and edit", _data_and_encoder),
+    "mixed": Benchmark("quality.mixed", "merging of photos and captions into one ranking", _data_and_encoder),
+    "showcase": Benchmark("quality.showcase", "ten example queries with their hits, as a page", _data_and_encoder),
+    "ingest": Benchmark("system.ingest", "speed of index against its upper bound; memory", _data_and_encoder),
     "stages": Benchmark("system.stages", "CPU time of each stage of index", _data_and_encoder),
-    "scaling": Benchmark("system.scaling", "costs by the size of a collection, with a plot", _nothing),
-    "startup": Benchmark("system.startup", "CPU seconds of whole commands", _encoder),
-    "kills": Benchmark("system.kills", "50 runs of index killed at random", _data_and_encoder),
+    "scaling": Benchmark("system.scaling", "time and memory by size of the collection, with a plot", _nothing),
+    "startup": Benchmark("system.startup", "CPU time of whole commands", _encoder),
+    "kills": Benchmark("system.kills", "recovery of index after 50 kills at random moments", _data_and_encoder),
     "parity": Benchmark(
-        "encoders.unite_parity", "the UNITE encoder against the official numbers (needs torch)", _golden_data
+        "encoders.unite_parity", "the UNITE encoder against numbers of the official code (needs torch)", _golden_data
     ),
     "unite-batching": Benchmark(
         "encoders.unite_batching",
-        "padding saved, and overlap, with a tiny UNITE model (needs torch)",
+        "padding saved and work overlapped by batching, with a tiny UNITE model (needs torch)",
         _data_and_tiny_model,
     ),
     "grad-cache": Benchmark(
         "encoders.grad_cache",
-        "memory and time of a batch of 4096 in chunks of 16, tiny Qwen2-VL (needs torch)",
+        "memory and time of a batch of 4096 in chunks of 16, with a tiny Qwen2-VL model (needs torch)",
         _data_and_tiny_model,
     ),
     "starter-speed": Benchmark(
-        "encoders.starter_speed", "photos a second, decoding included, and texts a second", _data_and_encoder
+        "encoders.starter_speed", "photos per second, decoding included, and texts per second", _data_and_encoder
     ),
     "starter-seeds": Benchmark(
         "encoders.starter_seeds",
-        "the starter with the head of each seed, and with all (needs what `make starter` leaves)",
+        "quality of the starter with the head of each seed and of all seeds (needs `make starter`)",
         _data,
     ),
-    "serve": Benchmark("system.serve", "queries over HTTP against their bare parts, 100,000 items", _encoder),
+    "serve": Benchmark("system.serve", "latency over HTTP against that of encoder and index, 100,000 items", _encoder),
     "serve-soak": Benchmark("system.serve_soak", "ten minutes of queries while another process indexes", _encoder),
     "covr-miniature": Benchmark(
         "quality.covr_miniature",
-        "WebVid-CoVR's rules on 77 real clips with edits written by hand, both protocols",
+        "protocols of WebVid-CoVR on 77 real clips with edits written by hand",
         _data_and_encoder,
     ),
     "captions": Benchmark(
-        "quality.captions", "Flickr8k dev and the clips, scored here and again from the TREC run", _data_and_encoder
+        "quality.captions", "Flickr8k dev and the clips, scored here and by trec_eval", _data_and_encoder
     ),
     "peers": Benchmark(
         "system.peers",
-        "rclip and clip-retrieval on the same machine (needs $RCLIP_PYTHON, $CLIP_RETRIEVAL_PYTHON)",
+        "rclip and clip-retrieval on the same machine (needs $RCLIP_PYTHON or $CLIP_RETRIEVAL_PYTHON)",
         _data,
     ),
-    "scoring": Benchmark("quality.scoring_speed", "2,556 queries against 2,556 candidates from the cache", _nothing),
-    "bad-files": Benchmark("system.bad_files", "a folder of files that go wrong", _nothing),
+    "scoring": Benchmark("quality.scoring_speed", "time to score 2,556 queries against 2,556 candidates", _nothing),
+    "bad-files": Benchmark("system.bad_files", "handling of damaged and unreadable files", _nothing),
 }
 
 
 def _can_run(name: str) -> bool:
+    """Return whether what the benchmark needs is installed or configured."""
     if name == "peers":
         return any(os.environ.get(variable) for variable in PEERS.values())
     return name not in NEEDS_TORCH or find_spec("torch") is not None
 
 
 def main() -> None:
-    """Parse the command line and run one benchmark, or all."""
+    """Parse the command line and run one benchmark, or all that can run here."""
     if sys.argv[1:2] and sys.argv[1] in command_line.COMMANDS:
         command_line.main(sys.argv[1:])
         return
@@ -137,22 +138,29 @@ def main() -> None:
         speed.main(sys.argv[2:])
         return
     names = "\n".join(f"  {name:14} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
-    names += f"\n\nwith options of their own (NAME --help):\n  {', '.join([*command_line.COMMANDS, 'speed'])}"
+    names = f"Run a benchmark and write its results to a JSON file.\n\nbenchmarks:\n{names}"
+    names += f"\n\ncommands with options of their own (NAME --help):\n  {', '.join([*command_line.COMMANDS, 'speed'])}"
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=names, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", choices=[*BENCHMARKS, "all"])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of captioned/ and videos/")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the JSON")
-    parser.add_argument("--encoder", default=DEFAULT_ENCODER, help="the JSON of another one has its name at the end")
-    parser.add_argument("--max-pixels", type=int, help="of a picture or frame; larger ones are reduced (UNITE)")
+    parser.add_argument("name", metavar="NAME", choices=[*BENCHMARKS, "all"], help="one of the benchmarks, or all")
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data"), help="folder that holds captioned/ and videos/"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the JSON file (default: docs/results)")
+    parser.add_argument(
+        "--encoder",
+        default=DEFAULT_ENCODER,
+        help="encoder to measure (default: %(default)s); the name of another one is appended to the JSON's name",
+    )
+    parser.add_argument(
+        "--max-pixels", type=int, help="pixels of a picture or frame; larger ones are reduced (UNITE only)"
+    )
     given = parser.parse_args()
     given.data = given.data.resolve()
     encoder = load_encoder(given.encoder, EncoderOptions(max_pixels=given.max_pixels))
     suffix = "" if given.encoder == DEFAULT_ENCODER else f"-{Path(given.encoder).name}"
-    here = [
-        name for name in BENCHMARKS if name not in NEEDS_TRAINING and (name not in NEEDS_TORCH or find_spec("torch"))
-    ]
+    here = [name for name in BENCHMARKS if name not in NEEDS_TRAINING and _can_run(name)]
     for name in here if given.name == "all" else [given.name]:
         results = BENCHMARKS[name].run(given, encoder)
         path = write_result(f"{name}{suffix}", results, given.out)

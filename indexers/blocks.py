@@ -16,7 +16,6 @@ import numpy as np
 
 from indexers.arrays import Embeddings, Results
 from indexers.engine import (
-    BATCH_FROM_QUERIES,
     codes_of,
     faiss,
     map_on_threads,
@@ -27,15 +26,8 @@ from indexers.engine import (
 
 BLOCK_VALUES = 1 << 22
 """16 MB decoded: large enough that Python's overhead is small, small enough for each thread to have its own."""
-MOST_RESULTS = 1000
-"""Faiss itself searches for more results, because each block would have to return as many."""
 FEWEST_ROWS = 10_000
 """A piece of fewer rows is not worth a thread."""
-
-
-def pays(queries: Embeddings, k: int) -> bool:
-    """Return whether a scan in blocks is faster for (Q, D) queries and `k` results each."""
-    return len(queries) >= BATCH_FROM_QUERIES and k <= MOST_RESULTS
 
 
 def scan(index: Any, queries: Embeddings, k: int) -> Results:

@@ -41,6 +41,8 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 BATCH_FROM_QUERIES = 8
+MOST_BLOCK_RESULTS = 1000
+"""Faiss itself searches for more results, because each block would have to return as many."""
 PIECES_PER_THREAD = 2
 """More pieces than threads, so that a thread that starts late leaves its share to the others."""
 
@@ -72,6 +74,11 @@ def search(index: Any, queries: Embeddings, k: int, parameters: Any = None) -> R
         return _on_one_thread(lambda: search_slice(queries))
     found = map_on_threads(search_slice, np.array_split(queries, count))
     return np.vstack([scores for scores, _ in found]), np.vstack([labels for _, labels in found])
+
+
+def is_scanned_in_blocks(queries: Embeddings, k: int) -> bool:
+    """Return whether `blocks.scan` is faster than Faiss's own scan for (Q, D) queries and `k` results each."""
+    return len(queries) >= BATCH_FROM_QUERIES and k <= MOST_BLOCK_RESULTS
 
 
 def piece_count(count: int, *, fewest: int) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 
 from indexers import blocks
 from indexers.arrays import Embeddings, Positions, Results
-from indexers.engine import BATCH_FROM_QUERIES, codes_of, faiss, search, top_k
+from indexers.engine import BATCH_FROM_QUERIES, codes_of, faiss, is_scanned_in_blocks, search, top_k
 from indexers.errors import DamagedIndexError
 from indexers.row_filter import RowFilter
 from indexers.spec import FLOAT16, FLOAT32
@@ -135,4 +135,6 @@ class FlatVectors:
         return self.dtype == FLOAT32 and len(queries) < BATCH_FROM_QUERIES
 
     def _scan(self, queries: Embeddings, k: int) -> Results:
-        return blocks.scan(self.index, queries, k) if blocks.pays(queries, k) else search(self.index, queries, k)
+        return (
+            blocks.scan(self.index, queries, k) if is_scanned_in_blocks(queries, k) else search(self.index, queries, k)
+        )

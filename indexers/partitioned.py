@@ -7,23 +7,29 @@ The folder is a cache: what cannot be read is reported in `problems` and left ou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from indexers.approximate import check_spec
 from indexers.arrays import Embeddings, Ids, Mask, Scores
+from indexers.atomic import write_text
 from indexers.errors import DamagedIndexError
 from indexers.faiss_index import FaissIndex
-from indexers.manifest import FILE_NAME, Manifest, StoredPartition
-from indexers.partition_cache import PartitionCache
-from indexers.partition_store import Partition
+from indexers.partition import Partition, StoredPartition
 from indexers.spec import IndexConfig
 
+FILE_NAME = "manifest.json"
+FORMAT_VERSION = 3
+OLD_FORMAT_VERSION = 2
+PRESENT_NAMES = {"fresh": "delta", "dead": "deleted", "efforts": "search_parameters"}
+"""Keys of format 2 and what they are called now; the files themselves are the same."""
 OPEN_ATTEMPTS = 3
 
 
@@ -31,6 +37,16 @@ class PartitionedIndex:
     """Named partitions of one dimension, made by one encoder (`fingerprint`).
 
     Use `create` or `open` to get one.
+
+    Examples:
+        >>> rows = np.eye(4, dtype=np.float32)
+        >>> index = PartitionedIndex.create(Path("parts"), dim=4, fingerprint="my-encoder-1")
+        >>> index.upsert("image", np.array([10, 11, 12, 13]), rows)
+        0
+        >>> index.save(version=1)
+        >>> scores, ids = index.search(["image"], rows[2:3], 1)["image"]
+        >>> ids.tolist(), scores.tolist()
+        ([[12]], [[1.0]])
 
     Attributes:
         problems: what could not be opened, one line each.
@@ -250,3 +266,130 @@ class PartitionedIndex:
             if path.name not in named:
                 with suppress(OSError):
                     path.unlink()
+
+
+class PartitionCache:
+    """Partitions by name, each either open or known only by its files.
+
+    A partition with unsaved changes stays open until it is stored. The others are closed, the least recently used
+    first, while the files of all open partitions together exceed the limit; the last one used always stays open.
+    Several threads may use the cache at the same time.
+    """
+
+    def __init__(self, load: Callable[[StoredPartition], Partition], limit_bytes: int | None) -> None:
+        self._load = load
+        self._limit_bytes = limit_bytes
+        self._lock = Lock()
+        self._open: dict[str, Partition] = {}
+        self._closed: dict[str, StoredPartition] = {}
+
+    def __contains__(self, name: object) -> bool:
+        with self._lock:
+            return name in self._open or name in self._closed
+
+    def __iter__(self) -> Iterator[str]:
+        with self._lock:
+            return iter(sorted([*self._open, *self._closed]))
+
+    def __getitem__(self, name: str) -> Partition:
+        """Return the partition, opening it if it is closed.
+
+        Raises:
+            KeyError: there is no partition of this name.
+            DamagedIndexError: its files cannot be read, perhaps because a writer has replaced them in the meantime.
+        """
+        with self._lock:
+            partition = self._open.pop(name, None) or self._load(self._closed[name])
+            self._closed.pop(name, None)
+            self._open[name] = partition
+            self._close_oldest()
+            return partition
+
+    def count(self, name: str) -> int:
+        """Return the number of rows, without opening the partition."""
+        with self._lock:
+            return self._closed[name].count if name in self._closed else len(self._open[name].index)
+
+    def stored(self, name: str) -> StoredPartition | None:
+        """Return the files, without opening the partition; None if it has unsaved changes."""
+        with self._lock:
+            return self._closed[name] if name in self._closed else self._open[name].stored
+
+    def open_names(self) -> list[str]:
+        """Return the names of the open partitions, the least recently used first."""
+        return list(self._open)
+
+    def put(self, name: str, partition: Partition) -> Partition:
+        """Add an open partition and return it."""
+        with self._lock:
+            self._open[name] = partition
+            self._close_oldest()
+            return partition
+
+    def _close_oldest(self) -> None:
+        if self._limit_bytes is None:
+            return
+        *older, _ = self._open.items()
+        unchanged = [(name, partition.stored) for name, partition in older if partition.stored]
+        total = sum(partition.stored.size_bytes for partition in self._open.values() if partition.stored)
+        for name, stored in unchanged:
+            if total <= self._limit_bytes:
+                return
+            del self._open[name]
+            self._closed[name] = stored
+            total -= stored.size_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What one generation of an index consists of.
+
+    Attributes:
+        dim: D.
+        fingerprint: identifies the encoder that made the embeddings.
+        version: the version of the owner's data that the files cover.
+        generation: counts the saves; part of the file names, so that no name is used twice.
+        partitions: by name, each as JSON, so that a partition that cannot be read does not affect the others.
+    """
+
+    dim: int
+    fingerprint: str
+    version: int
+    generation: int
+    partitions: dict[str, Any]
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest | None:
+        """Read the manifest of a folder; return None if there is none that can be read."""
+        try:
+            content = json.loads((directory / FILE_NAME).read_text(encoding="utf-8"))
+            found = content.pop("format_version")
+            if found == OLD_FORMAT_VERSION:
+                content = _with_present_names(content)
+            elif found != FORMAT_VERSION:
+                return None
+            return cls(**content)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    @classmethod
+    def generation_of(cls, directory: Path) -> int:
+        """Return the newest generation in a folder, 0 before the first."""
+        manifest = cls.read(directory)
+        return manifest.generation if manifest else 0
+
+    def write(self, directory: Path) -> None:
+        """Replace the manifest of a folder atomically."""
+        write_text(directory / FILE_NAME, json.dumps({"format_version": FORMAT_VERSION, **asdict(self)}, indent=2))
+
+
+def _with_present_names(content: Any) -> Any:
+    """Rename the keys of a manifest of format 2, at any depth but that of partition names."""
+    partitions = {name: _renamed(partition) for name, partition in content["partitions"].items()}
+    return {**content, "partitions": partitions}
+
+
+def _renamed(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {PRESENT_NAMES.get(key, key): _renamed(inner) for key, inner in value.items()}

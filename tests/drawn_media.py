@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -164,6 +165,13 @@ class UnloadableSampler(HangingSampler):
 
     def __reduce__(self) -> tuple[Callable[[int], NoReturn], tuple[int]]:
         return os._exit, (3,)
+
+
+class Unimportable:
+    """Cannot be loaded in another process, like a class of the main script."""
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return import_module, ("no_such_module",)
 
 
 class RaisingSampler:

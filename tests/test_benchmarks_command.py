@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -10,8 +9,10 @@ import pytest
 from PIL import Image
 
 from benchmarks import __main__ as program
+from benchmarks.common.results import RESULTS
 from benchmarks.datasets.registry import DATASETS
-from benchmarks.quality import command_line
+from benchmarks.quality import command_line, covr_miniature
+from tools.results_page import page
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,8 +23,13 @@ def test_datasets_lists_every_set(capsys: pytest.CaptureFixture[str], monkeypatc
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(DATASETS)
 
 
+def test_results_are_written_to_the_docs_and_the_committed_table_is_found() -> None:
+    assert RESULTS == ROOT / "docs" / "results"
+    assert covr_miniature.TABLE.is_file()
+
+
 def test_the_page_of_benchmarks_names_every_set() -> None:
-    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guides" / "evaluation.md").read_text(encoding="utf-8")
     assert not [name for name in DATASETS if f"`{name}`" not in page]
 
 
@@ -70,9 +76,4 @@ def test_evaluate_and_compare_with_the_starter(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_the_page_of_results_is_made_from_the_committed_numbers() -> None:
-    spec = importlib.util.spec_from_file_location("docs_results", ROOT / "docs" / "results.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.page() == (ROOT / "docs" / "results.md").read_text(encoding="utf-8"), "run python docs/results.py"
+    assert page() == (ROOT / "docs" / "results.md").read_text(encoding="utf-8"), "run `make docs`"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from benchmarks.common.clustered import Clustered
 from benchmarks.common.results import RESULTS, merge_result
 from benchmarks.indexers import speed
+from tools import speed_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,19 +64,9 @@ def test_rows_are_unit_length_repeatable_and_clustered() -> None:
     assert scores.max(axis=1).mean() > (others @ noise.T).max(axis=1).mean() + 0.1
 
 
-@pytest.mark.parametrize("name", ["indexers.md", "scaling.svg"])
-def test_the_page_is_made_from_the_committed_numbers(name: str) -> None:
-    page = ROOT / "docs" / name
-    content = page.read_text(encoding="utf-8")
-    module = _docs_speed()
-    made = module.plot() if name.endswith(".svg") else module.page(content.partition(module.HEADING)[0])
-    assert made == content, "run python docs/speed.py"
-
-
-def _docs_speed() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_speed", ROOT / "docs" / "speed.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.mark.parametrize("path", [speed_tables.PAGE, speed_tables.PLOT], ids=lambda path: path.name)
+def test_the_page_is_made_from_the_committed_numbers(path: Path) -> None:
+    content = path.read_text(encoding="utf-8")
+    head = content.partition(speed_tables.HEADING)[0]
+    made = speed_tables.plot() if path == speed_tables.PLOT else speed_tables.page(head)
+    assert made == content, "run `make docs`"

@@ -22,11 +22,11 @@ from benchmarks.quality import compare, covr_miniature, pages
 from benchmarks.quality.captions import AGAIN, rescore
 from benchmarks.quality.embedding import Embedder
 from benchmarks.quality.embedding_cache import EmbeddingCache
-from benchmarks.quality.evaluate import evaluate, rank_all
-from benchmarks.quality.evaluation import Run, run, table
+from benchmarks.quality.evaluation import EvaluationRun, run, table
 from benchmarks.quality.jobs import jobs_of
 from benchmarks.quality.metrics import Judged, rank
 from benchmarks.quality.protocol import PLAIN, Protocol, presets
+from benchmarks.quality.ranking import evaluate, rank_all
 from benchmarks.quality.scoring import score, summarise
 from unite_search.content import Content, Image, MediaSpec
 from unite_search.encoders.base import EncoderDefaults, Role
@@ -136,9 +136,9 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def toy_run(pictures: Path, out: Path, **changes: Any) -> Run:
+def toy_run(pictures: Path, out: Path, **changes: Any) -> EvaluationRun:
     settings: dict[str, Any] = {"dataset": "manifest", "data": pictures, "protocol": PLAIN, "out": out}
-    return Run(**{**settings, "cache": out.parent, **changes})
+    return EvaluationRun(**{**settings, "cache": out.parent, **changes})
 
 
 def test_the_files_of_a_run_say_the_same(pictures: Path, tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_miniature_covr_equals_a_straight_line_computation(
     )  # drawing strips of clips is most of the time, and is not what is tested here
     covr_miniature.lay_out(shared_data / "videos", tmp_path / "set")
     protocol = presets("webvid-covr")[preset]
-    given = Run(
+    given = EvaluationRun(
         dataset="webvid-covr", data=tmp_path / "set", protocol=protocol, out=tmp_path / "out", cache=clips_cache
     )
     encoder = ToyEncoder()

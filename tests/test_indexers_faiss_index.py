@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from indexers import build, spec
+from indexers import faiss_index, spec
 from indexers.errors import DimensionError
 from indexers.faiss_index import FaissIndex
 from indexers.spec import IndexConfig
@@ -86,7 +86,7 @@ def test_compaction_trains_only_where_the_kind_changes(monkeypatch: pytest.Monke
     index = FaissIndex(DIM, IndexConfig(spec="IVF16,int8"))
     index.add(np.arange(1000), rows_for(list(range(1000))))
     index.compact()
-    monkeypatch.setattr(build, "train", None)
+    monkeypatch.setattr(faiss_index, "train", None)
     index.add(np.arange(1000, 1400), rows_for(list(range(1000, 1400))))
     index.remove(np.arange(100))
     index.compact()

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexers import build, faiss_index
+from indexers import faiss_index
+from indexers.partition import StoredFile
 from indexers.partitioned import PartitionedIndex
 from indexers.spec import IndexConfig
-from indexers.stored_files import StoredFile
 
 DIM = 6
 
@@ -275,7 +275,7 @@ def test_a_folder_of_the_old_format_is_opened_without_building_it_again(
     assert manifest["fresh"]["dead"]["name"] == "image.2.fresh.dead.npy"
     names = {path.name for path in tmp_path.iterdir()}
 
-    monkeypatch.setattr(build, "train", None)
+    monkeypatch.setattr(faiss_index, "train", None)
     again = PartitionedIndex.open(tmp_path, dim=DIM, fingerprint="toy-1", config=config)
     assert (again.problems, again.version, again.verify()) == ([], 2, [])
     found = again.search(["image"], unit(20, seed=9), 10)["image"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from train.batches import BatchSampler, shares
 from train.config import DataConfig
-from train.data.pairs import Pair, Side, balance, group_numbers, without
+from train.data.pairs import Pair, Side, balance, group_numbers, without_unreadable
 from unite_search.modality import Modality
 
 
@@ -47,12 +47,12 @@ def test_a_batch_depends_on_seed_and_step_only() -> None:
 
 def test_a_rare_modality_stays_above_the_floor() -> None:
     batch = sampler({"image": 99, "text": 9}, [1.0, 0.001], batch=32, floor=4).batch(0)
-    assert Counter(pair.wanted for pair in batch) == {Modality.IMAGE: 28, Modality.TEXT: 4}
+    assert Counter(pair.target_modality for pair in batch) == {Modality.IMAGE: 28, Modality.TEXT: 4}
 
 
 def test_batches_by_source_hold_one_source_in_proportion_to_weights() -> None:
     source = sampler({"image": 30, "text": 30}, [3.0, 1.0], batch=5, mixing="by-source")
-    kinds = [{pair.wanted for pair in source.batch(step)} for step in range(200)]
+    kinds = [{pair.target_modality for pair in source.batch(step)} for step in range(200)]
     assert all(len(kind) == 1 for kind in kinds)
     assert 120 < kinds.count({Modality.IMAGE}) < 180
 
@@ -79,4 +79,4 @@ def test_groups_are_equal_across_processes_and_pairs_without_one_stand_alone() -
 
 def test_pairs_with_unreadable_media_are_left_out_and_the_balance_is_counted() -> None:
     mixed = [*pairs(3, "image"), *pairs(1, "text")]
-    assert balance(without(mixed, {"1.jpg"})) == {"text -> image": 2, "text -> text": 1}
+    assert balance(without_unreadable(mixed, {"1.jpg"})) == {"text -> image": 2, "text -> text": 1}

@@ -52,8 +52,8 @@ def test_unite_json(tmp_path: Path) -> None:
     ]
     path.write_text(json.dumps(entries))
     one, other = read("unite", path)
-    assert (one.query, one.wanted) == (Side(text="find <|IMAGE|>", images=("m/a.jpg",)), Modality.VIDEO)
-    assert (other.negative, other.wanted) == (Side(text="n"), Modality.TEXT | Modality.IMAGE)
+    assert (one.query, one.target_modality) == (Side(text="find <|IMAGE|>", images=("m/a.jpg",)), Modality.VIDEO)
+    assert (other.negative, other.target_modality) == (Side(text="n"), Modality.TEXT | Modality.IMAGE)
 
 
 def test_mmeb_parquet(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from train.config import LossConfig  # noqa: E402
 from train.data.pairs import Pair, Side  # noqa: E402
 from train.distributed import gather_rows, process_count, process_rank, sum_gradients  # noqa: E402
 from train.grad_cache import GradCache  # noqa: E402
-from train.losses import LossOptions, Rows, info_nce, mamcl  # noqa: E402
+from train.losses import LossOptions, RowInfo, info_nce, mamcl  # noqa: E402
 from train.shared_batch import Chunk, SharedBatch  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -52,7 +52,7 @@ def golden_result(case: dict[str, Any], queries: Any, candidates: Any) -> tuple[
     local = [own_rows(rows).requires_grad_() for rows in (queries, candidates)]
     q, c = (gather_rows(rows) for rows in local)
     one_way = LossOptions(temperature=case["temp"], positives="sum")
-    rows = Rows(groups=torch.tensor(case["idx"]) if case.get("idx") else None)
+    rows = RowInfo(groups=torch.tensor(case["idx"]) if case.get("idx") else None)
     names = case.get("target_modal")
     loss = (
         mamcl(q, c, torch.tensor([CODES[name] for name in names]), one_way) if names else info_nce(q, c, one_way, rows)
@@ -212,7 +212,7 @@ def test_every_query_competes_against_all_hard_negatives_and_no_filled_up_ones(w
     queries, candidates = (model(inputs_of([getattr(pair, side) for pair in pairs])) for side in ("query", "candidate"))
     losses_of_rows = []
     for row, pair in enumerate(pairs):
-        rivals = [other for other in range(12) if pairs[other].wanted == pair.wanted]
+        rivals = [other for other in range(12) if pairs[other].target_modality == pair.target_modality]
         scores = torch.cat([candidates[rivals], negatives]) @ queries[row] / 0.1
         losses_of_rows.append(scores.logsumexp(0) - candidates[row] @ queries[row] / 0.1)
     loss, _, _ = gradient_with_negatives(which, stage=2)

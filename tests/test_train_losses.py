@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
 
-from train.losses import LossOptions, Rows, count_alone, info_nce, mamcl  # noqa: E402
+from train.losses import LossOptions, RowInfo, count_alone, info_nce, mamcl  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = {"f64": (1e-12, 1e-12), "f32": (1e-5, 2e-5)}
@@ -33,7 +33,7 @@ def official(case: dict[str, Any], queries: Any, candidates: Any, negatives: Any
     """The loss of the official code, put together from ours: its reverse direction is never masked."""
     one_way = LossOptions(temperature=case["temp"], positives="sum")
     groups = None if case["idx"] is None or negatives is not None else torch.tensor(case["idx"])
-    rows = Rows(groups=groups, hard_negatives=negatives)
+    rows = RowInfo(groups=groups, hard_negatives=negatives)
     if case["target_modal_codes"] is None:
         forward = info_nce(queries, candidates, one_way, rows)
     else:
@@ -68,7 +68,7 @@ def test_a_duplicate_of_another_modality_is_no_positive() -> None:
     """The official code adds 1e9 / temperature for one (the golden case that is left out above)."""
     queries, candidates, modalities = embeddings(6), embeddings(6, seed=1), torch.tensor([1, 2, 1, 2, 2, 1])
     options = LossOptions(positives="sum")
-    across = mamcl(queries, candidates, modalities, options, Rows(groups=torch.tensor([0, 0, 1, 2, 3, 4])))
+    across = mamcl(queries, candidates, modalities, options, RowInfo(groups=torch.tensor([0, 0, 1, 2, 3, 4])))
     assert across.item() == pytest.approx(mamcl(queries, candidates, modalities, options).item(), rel=1e-12)
 
 
@@ -119,7 +119,7 @@ def test_temperature_divides_scores() -> None:
 
 
 def test_two_positives_count_once_as_mean_and_twice_as_sum() -> None:
-    groups = Rows(groups=torch.tensor([7, 7, 3]))
+    groups = RowInfo(groups=torch.tensor([7, 7, 3]))
     queries = torch.zeros(3, 3)
     mean = info_nce(queries, torch.eye(3), LossOptions(**IDENTITY_OPTIONS), groups)
     total = info_nce(queries, torch.eye(3), LossOptions(positives="sum", **IDENTITY_OPTIONS), groups)
@@ -134,7 +134,7 @@ def test_a_hard_negative_competes_with_every_row_whatever_its_modality() -> None
         torch.eye(3),
         torch.tensor([1, 2, 1]),
         LossOptions(**IDENTITY_OPTIONS),
-        Rows(hard_negatives=negative),
+        RowInfo(hard_negatives=negative),
     )
     assert loss.item() == pytest.approx(by_hand([[2, 0, 0], [1.5, 0], [3, -1, 0]]), abs=1e-6)
 
@@ -146,7 +146,7 @@ def test_gradients_equal_finite_differences(symmetric: bool, positives: Any) -> 
     modalities, groups = torch.tensor([1, 2, 1, 2, 1, 4]), torch.tensor([0, 1, 0, 2, 3, 3])
 
     def loss(queries: Any, candidates: Any, negatives: Any) -> Any:
-        return mamcl(queries, candidates, modalities, options, Rows(groups=groups, hard_negatives=negatives))
+        return mamcl(queries, candidates, modalities, options, RowInfo(groups=groups, hard_negatives=negatives))
 
     inputs = [embeddings(6, seed).requires_grad_() for seed in range(3)]
     assert torch.autograd.gradcheck(loss, inputs)

@@ -17,7 +17,7 @@ safetensors: Any = pytest.importorskip("safetensors.torch")
 
 from gloo import in_processes  # noqa: E402
 
-from train.checkpoints import Progress, read_metrics  # noqa: E402
+from train.checkpoints import RunProgress, read_metrics  # noqa: E402
 from train.config import (  # noqa: E402
     DataConfig,
     LossConfig,
@@ -70,7 +70,7 @@ def sharded_runs(folder: Path) -> tuple[int, int]:
 
 
 def _stop_after_two_steps(run: Run) -> None:
-    progress = Progress()
+    progress = RunProgress()
     for _ in range(2):
         run.step(progress)
     run.folder.mkdir(exist_ok=True)

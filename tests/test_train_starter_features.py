@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from train.starter.features import Table
+from train.starter.features import FeatureTable
 
 
 def ones(keys: Sequence[str]) -> list[Any]:
@@ -22,7 +22,7 @@ def ones(keys: Sequence[str]) -> list[Any]:
 def test_a_process_that_saves_while_another_does_harms_neither(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second table is saved, from beginning to end, while the first is being written."""
     path = tmp_path / "pictures.npz"
-    first, second = Table(path, 3), Table(path, 3)
+    first, second = FeatureTable(path, 3), FeatureTable(path, 3)
     write = np.savez
 
     def write_meanwhile(stream: Any, **arrays: Any) -> None:
@@ -32,5 +32,5 @@ def test_a_process_that_saves_while_another_does_harms_neither(tmp_path: Path, m
 
     monkeypatch.setattr(np, "savez", write_meanwhile)
     first.fill(["a"], ones)
-    assert "a" in Table(path, 3)
+    assert "a" in FeatureTable(path, 3)
     assert list(tmp_path.iterdir()) == [path]

@@ -13,6 +13,7 @@ pytest.importorskip("onnx")
 
 from train.config import ModelConfig  # noqa: E402
 from train.data.pairs import Pair, Side  # noqa: E402
+from train.starter import make, studies  # noqa: E402
 from train.starter.trainee import StarterTrainee  # noqa: E402
 
 
@@ -50,3 +51,10 @@ def test_a_photo_after_an_edit_has_no_other_view(photo: str, tmp_path: Path) -> 
     trainee.module.train()
     seen = trainee.embed([edited] * 20, "query").detach()
     torch.testing.assert_close(seen, seen[:1].expand_as(seen))
+
+
+def test_the_commands_find_the_configs_that_they_run() -> None:
+    used = {make.CONFIGS / f"starter-{stage}.toml" for stage in make.STAGES}
+    used |= {studies.CONFIGS / stage.config for stage in studies.STAGES.values()}
+    assert len(used) == 2
+    assert all(path.is_file() for path in used)

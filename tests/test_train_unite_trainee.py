@@ -19,7 +19,7 @@ from train.config import ModelConfig  # noqa: E402
 from train.data.pairs import Side  # noqa: E402
 from train.grad_cache import GradCache  # noqa: E402
 from train.losses import LossOptions, info_nce, mamcl  # noqa: E402
-from train.unite.merge_adapter import merge  # noqa: E402
+from train.unite.merge_adapter import write_merged  # noqa: E402
 from train.unite.trainee import UniteTrainee  # noqa: E402
 from unite_search.content import Content, Image  # noqa: E402
 from unite_search.encoders.base import EncoderOptions  # noqa: E402
@@ -43,7 +43,7 @@ def drafts(trainee: UniteTrainee, parity: Path, names: list[str]) -> list[Any]:
     cases = json.loads((parity / "golden" / "cases_dataset_style.json").read_text())
     inputs = trainee._encoder.inputs
     return [
-        inputs.draft_of_prompt(cases[name]["prompt"], shown(cases[name]["input"], trainee, parity)) for name in names
+        inputs.tokenize_prompt(cases[name]["prompt"], shown(cases[name]["input"], trainee, parity)) for name in names
     ]
 
 
@@ -74,7 +74,7 @@ def test_gradients_and_three_steps_of_the_official_code(
     losses = []
     for step in range(3):
         optimiser.zero_grad()
-        losses.append(GradCache(trainee.embed_drafts).backward(chunks, loss_of(stage, case)).item())
+        losses.append(GradCache(trainee.embed_tokenized).backward(chunks, loss_of(stage, case)).item())
         if step == 0:
             assert len(trained) == case["n_trainable"]
             for name, parameter in trained.items():
@@ -117,7 +117,7 @@ def test_an_adapter_of_another_model_is_refused(shared_parity: Path, tmp_path: P
 @pytest.mark.slow
 def test_a_merged_checkpoint_says_what_adapter_and_base_say(shared_parity: Path, tmp_path: Path) -> None:
     adapter = shared_parity / "checkpoints" / "tiny-lora-adapter"
-    merge(find_checkpoint(str(adapter)), tmp_path / "merged", "float32")
+    write_merged(find_checkpoint(str(adapter)), tmp_path / "merged", "float32")
     options = EncoderOptions(device="cpu", dtype="float32")
     expected, found = (
         UniteEncoder(str(folder), options).encode([Content(("a dog",)), Content(("snow",))], role="candidate")
@@ -125,6 +125,6 @@ def test_a_merged_checkpoint_says_what_adapter_and_base_say(shared_parity: Path,
     )
     np.testing.assert_allclose(found, expected, atol=5e-6)
     with pytest.raises(ValueError, match="holds a model already"):
-        merge(find_checkpoint(str(adapter)), tmp_path / "merged", "float32")
+        write_merged(find_checkpoint(str(adapter)), tmp_path / "merged", "float32")
     with pytest.raises(ValueError, match="is no adapter"):
-        merge(find_checkpoint(str(tmp_path / "merged")), tmp_path / "again", "float32")
+        write_merged(find_checkpoint(str(tmp_path / "merged")), tmp_path / "again", "float32")

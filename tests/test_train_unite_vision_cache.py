@@ -19,34 +19,34 @@ from train.config import ModelConfig  # noqa: E402
 from train.data.pairs import Side  # noqa: E402
 from train.grad_cache import GradCache  # noqa: E402
 from train.unite.trainee import UniteTrainee  # noqa: E402
-from train.unite.vision_cache import Key, Sighted, SightMemory  # noqa: E402
+from train.unite.vision_cache import Key, LanguageInput, VisionCache  # noqa: E402
 
 # PEFT asks a model for an attribute whose name transformers has just changed.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 
 ROOM = 4
-"""Items of ten bytes that fit into the memory under test."""
+"""Items of ten bytes that fit into the cache under test."""
 
 
-def item(key: Key) -> Sighted:
+def item(key: Key) -> LanguageInput:
     """Ten bytes of features that name the key; none for a text."""
     _, side = key
-    return Sighted([1], {2: torch.full((10,), int(side.text), dtype=torch.uint8)} if side.images else {})
+    return LanguageInput([1], {2: torch.full((10,), int(side.text), dtype=torch.uint8)} if side.images else {})
 
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), max_size=20))
-def test_what_was_seen_last_is_recalled_and_the_rest_is_looked_at_again(batches: list[list[int]]) -> None:
-    memory, asked = SightMemory(10 * ROOM), list[Key]()
+def test_items_used_last_are_cached_and_the_others_are_computed_again(batches: list[list[int]]) -> None:
+    cache, asked = VisionCache(10 * ROOM), list[Key]()
     recent: list[int] = []
     for batch in batches:
         asked.clear()
         keys: list[Key] = [("query", Side(text=str(number), images=("a.jpg",))) for number in batch]
 
-        def look(keys: Sequence[Key], asked: list[Key] = asked) -> list[Sighted]:
+        def compute(keys: Sequence[Key], asked: list[Key] = asked) -> list[Any]:
             asked.extend(keys)
             return [item(key) for key in keys]
 
-        found = memory.recall(keys, look)
+        found = cache.get(keys, compute)
         assert [int(one.features[2][0]) for one in found] == batch
         unknown = [number for number in dict.fromkeys(batch) if number not in recent]
         assert [int(side.text) for _, side in asked] == unknown
@@ -55,16 +55,16 @@ def test_what_was_seen_last_is_recalled_and_the_rest_is_looked_at_again(batches:
 
 
 def test_texts_take_no_room_and_roles_are_told_apart() -> None:
-    memory, calls = SightMemory(10), list[int]()
+    cache, calls = VisionCache(10), list[int]()
 
-    def look(keys: Sequence[Key]) -> list[Sighted]:
+    def compute(keys: Sequence[Key]) -> list[LanguageInput]:
         calls.append(len(keys))
         return [item(key) for key in keys]
 
     photo, text = Side(text="1", images=("a.jpg",)), Side(text="2")
     asked: list[Key] = [("query", photo), ("query", text), ("query", photo), ("candidate", photo)]
     for key in asked:
-        memory.recall([key], look)
+        cache.get([key], compute)
     assert calls == [1, 1, 1]
 
 

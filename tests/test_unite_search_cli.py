@@ -12,10 +12,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from PIL import Image
 from toy import COLOURS, ToyEncoder
 from typer.testing import CliRunner
@@ -123,6 +125,28 @@ def test_every_command_has_help_that_ends_in_an_example(command: str) -> None:
     assert shown.exit_code == 0
     assert last_line.startswith(f"Example: unite-search {command}")
     assert f"unite-search {command}" in shown.stdout
+
+
+def test_help_states_the_defaults_that_hold() -> None:
+    from indexers.spec import IndexConfig
+    from unite_search.encoders.base import DEFAULT_ENCODER
+    from unite_search.encoders.unite.frames import UniteFrames
+    from unite_search.encoders.unite.sizes import PixelLimits
+    from unite_search.storage.metadata import CollectionMetadata
+
+    commands: Any = typer.main.get_command(app)
+    index = commands.commands["index"]
+    stated = {parameter.name: parameter.help for parameter in index.params}
+    (segments,) = (field.default for field in fields(CollectionMetadata) if field.name == "segments")
+    for name, expected in {
+        "max_pixels": f"Default: {PixelLimits().max_pixels}.",
+        "fps": f"Default: {UniteFrames().fps:g}.",
+        "max_frames": f"Default: {UniteFrames().max_frames}.",
+        "target_recall": f"Default: {IndexConfig().target_recall}.",
+        "encoder": f"`{DEFAULT_ENCODER}` for a new one.",
+        "segments": f"{segments:g} for a new one.",
+    }.items():
+        assert stated[name].endswith(expected), name
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "serve"])
@@ -359,7 +383,7 @@ def test_pictures_show_only_on_a_terminal_that_says_it_can(
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_index_shows_a_bar_on_a_terminal_and_remove_asks(media: Path) -> None:
     shown = on_terminal("index", "media", "--encoder", "toy", replies={})
-    assert b"Looking" in shown or b"Indexing" in shown
+    assert b"Scanning" in shown or b"Indexing" in shown
     assert b"5 added" in shown
     refused = on_terminal("remove", "media", replies={b"?": b"n\n"})
     assert b"Remove 5 items" in refused

@@ -17,18 +17,18 @@ from unite_search.cli.errors import run
 from unite_search.demo.canvas import BLACK, WHITE, Canvas, box, ellipse, flat, gradient, smooth, turned
 from unite_search.demo.clips import all_clips, film, write_clip
 from unite_search.demo.library import FILM, write_library
-from unite_search.demo.pictures import Picture, all_pictures
+from unite_search.demo.pictures import DrawnPicture, all_pictures
 from unite_search.demo.questions import drawn_questions, own_questions
 from unite_search.encoders.base import ENCODERS
 
 PICTURES = {picture.name: picture for picture in all_pictures()}
 
 
-def drawn(picture: Picture) -> np.ndarray:
+def drawn(picture: DrawnPicture) -> np.ndarray:
     return np.asarray(picture.draw(), dtype=float)
 
 
-def main_colour(picture: Picture) -> np.ndarray:
+def main_colour(picture: DrawnPicture) -> np.ndarray:
     """Mean colour of the picture's middle."""
     return np.asarray(drawn(picture)[120:240, 160:320].mean(axis=(0, 1)))
 

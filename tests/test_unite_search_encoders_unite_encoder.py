@@ -73,8 +73,8 @@ def test_a_query_is_embedded_with_its_instruction(encoder: UniteEncoder) -> None
 
 def test_a_long_text_is_cut_but_no_picture_is(encoder: UniteEncoder) -> None:
     words = "many words " * 4000
-    assert len(encoder.inputs.draft(Content((words,)), "candidate")) == 2048
-    pictured = encoder.inputs.draft(Content((Image(drawn(5, 56, 56, 3)), words)), "candidate")
+    assert len(encoder.inputs.tokenize(Content((words,)), "candidate")) == 2048
+    pictured = encoder.inputs.tokenize(Content((Image(drawn(5, 56, 56, 3)), words)), "candidate")
     assert list(pictured.token_ids).count(encoder.inputs.image_id) == 256
     assert encoder.encode([Content((Image(drawn(5, 56, 56, 3)), words[:50]))], role="candidate").shape == (1, 64)
 
@@ -91,7 +91,7 @@ def test_a_tokenizer_of_another_model_is_refused() -> None:
 def test_it_counts_its_work(unite_checkpoint: Path) -> None:
     encoder = UniteEncoder(str(unite_checkpoint), CPU)
     encoder.encode(MIXED, role="candidate")
-    lengths = [len(encoder.inputs.draft(content, "candidate")) for content in MIXED]
+    lengths = [len(encoder.inputs.tokenize(content, "candidate")) for content in MIXED]
     assert (encoder.workload.items, encoder.workload.tokens) == (len(MIXED), sum(lengths))
     assert sum(lengths) <= encoder.workload.padded_tokens <= len(MIXED) * max(lengths)
 
@@ -156,7 +156,7 @@ def test_fewer_pixels_and_frames_make_fewer_tokens(encoder: UniteEncoder) -> Non
 
 def _shown_tokens(encoder: UniteEncoder, content: Content) -> int:
     inputs = encoder.inputs
-    return sum(token in (inputs.image_id, inputs.video_id) for token in inputs.draft(content, "candidate").token_ids)
+    return sum(token in (inputs.image_id, inputs.video_id) for token in inputs.tokenize(content, "candidate").token_ids)
 
 
 def test_a_device_that_is_not_there_is_refused(encoder: UniteEncoder) -> None:

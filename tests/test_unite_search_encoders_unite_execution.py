@@ -8,15 +8,15 @@ import pytest
 torch: Any = pytest.importorskip("torch")
 pytest.importorskip("threadpoolctl")
 
-from unite_search.encoders.unite.execution import BATCHES_AHEAD, prepared_ahead  # noqa: E402
+from unite_search.encoders.unite.execution import PREFETCHED_BATCHES, prefetch_prepared  # noqa: E402
 
 DEADLINE_S = 60
 
 
 def test_batches_come_complete_and_in_order() -> None:
     batches = [[3, 1], [], [2], [5, 4, 0]]
-    assert list(prepared_ahead(lambda number: number * 10, batches)) == [[30, 10], [], [20], [50, 40, 0]]
-    assert list(prepared_ahead(str, [])) == []
+    assert list(prefetch_prepared(lambda number: number * 10, batches)) == [[30, 10], [], [20], [50, 40, 0]]
+    assert list(prefetch_prepared(str, [])) == []
 
 
 def test_the_next_batches_are_prepared_while_one_is_used_and_no_more() -> None:
@@ -26,20 +26,20 @@ def test_the_next_batches_are_prepared_while_one_is_used_and_no_more() -> None:
         begun[number].set()
         return number
 
-    batches = prepared_ahead(prepare, [[number] for number in range(len(begun))])
+    batches = prefetch_prepared(prepare, [[number] for number in range(len(begun))])
     assert next(batches) == [0]
-    for event in begun[: BATCHES_AHEAD + 1]:
+    for event in begun[: PREFETCHED_BATCHES + 1]:
         assert event.wait(DEADLINE_S)
-    assert not any(event.is_set() for event in begun[BATCHES_AHEAD + 1 :])
+    assert not any(event.is_set() for event in begun[PREFETCHED_BATCHES + 1 :])
     assert list(batches) == [[number] for number in range(1, len(begun))]
 
 
 def test_an_error_reaches_the_one_who_waits() -> None:
     with pytest.raises(ZeroDivisionError):
-        list(prepared_ahead(lambda number: 1 // number, [[1], [0]]))
+        list(prefetch_prepared(lambda number: 1 // number, [[1], [0]]))
 
 
 def test_torch_keeps_to_one_core_in_the_threads_that_prepare_and_nowhere_else() -> None:
     before = torch.get_num_threads()
-    assert list(prepared_ahead(lambda _: torch.get_num_threads(), [[0, 1, 2]])) == [[1, 1, 1]]
+    assert list(prefetch_prepared(lambda _: torch.get_num_threads(), [[0, 1, 2]])) == [[1, 1, 1]]
     assert torch.get_num_threads() == before

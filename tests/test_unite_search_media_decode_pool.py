@@ -30,7 +30,7 @@ from drawn_media import (
 
 from unite_search.content import Clip, FrameSampler, Image, MediaSpec, Part, UniformFrames
 from unite_search.errors import UniteSearchError
-from unite_search.media.decode_pool import FILES_AHEAD, Event, Finished, ReadPool, Unwanted
+from unite_search.media.decode_pool import FILES_AHEAD, DecodePool, Event, Finished, Unwanted
 from unite_search.media.digest import content_hash
 from unite_search.media.read import read_file
 from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped
@@ -49,7 +49,7 @@ def always(file: MediaFile, digest: str) -> bool:
     return True
 
 
-def run(pool: ReadPool, files: list[MediaFile]) -> dict[str, list[Event]]:
+def run(pool: DecodePool, files: list[MediaFile]) -> dict[str, list[Event]]:
     """Everything each file gave, in order, by name."""
     events: defaultdict[str, list[Event]] = defaultdict(list)
     for file, event in pool.run(iter(files), always):
@@ -98,7 +98,7 @@ def is_same(first: Event, second: Event) -> bool:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_pool_gives_what_reading_directly_gives(tmp_path: Path, workers: int) -> None:
     files = draw_library(tmp_path)
-    with ReadPool(options(), workers=workers) as pool:
+    with DecodePool(options(), workers=workers) as pool:
         events = run(pool, files)
     assert set(events) == {file.path.name for file in files}
     for file in files:
@@ -117,7 +117,7 @@ def test_what_is_not_wanted_is_not_read(tmp_path: Path) -> None:
         asked[file.path.name] = digest
         return file.path.suffix == ".txt"
 
-    with ReadPool(options(), workers=2) as pool:
+    with DecodePool(options(), workers=2) as pool:
         events = list(pool.run(iter(files), wants))
     assert asked == {file.path.name: content_hash(file.path) for file in files}
     assert {file.path.name for file, event in events if isinstance(event, Unwanted)} == set(asked) - {"note.txt"}
@@ -125,7 +125,7 @@ def test_what_is_not_wanted_is_not_read(tmp_path: Path) -> None:
 
 
 def test_without_files_no_process_is_started(tmp_path: Path) -> None:
-    with ReadPool(options(), workers=2) as pool:
+    with DecodePool(options(), workers=2) as pool:
         assert list(pool.run(iter(()), always)) == []
         assert multiprocessing.active_children() == []
 
@@ -140,7 +140,7 @@ def test_files_are_drawn_only_a_few_ahead(tmp_path: Path) -> None:
             drawn += 1
             yield file
 
-    with ReadPool(options(), workers=1) as pool:
+    with DecodePool(options(), workers=1) as pool:
         next(pool.run(stream(), always))
         assert drawn <= FILES_AHEAD + 1
 
@@ -154,7 +154,7 @@ def test_files_that_fail_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
     (tmp_path / "gone.png").unlink()
     os.mkfifo(tmp_path / "pipe.png")
     bad.append(found(tmp_path / "pipe.png", "image"))
-    with ReadPool(options(), workers=2) as pool:
+    with DecodePool(options(), workers=2) as pool:
         events = run(pool, [*bad[:2], *files, *bad[2:]])
     assert reasons(events) == {
         "empty.jpg": "empty file",
@@ -179,7 +179,7 @@ def test_flipped_bits_in_a_clip_cost_no_more_than_the_clip(tmp_path: Path, name:
             damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
         (tmp_path / f"{number}{path.suffix}").write_bytes(damaged)
     files = [found(tmp_path / f"{number}{path.suffix}", "video") for number in range(40)]
-    with ReadPool(replace(options(timeout_s=20.0), max_pixels=1_000_000), workers=2) as pool:
+    with DecodePool(replace(options(timeout_s=20.0), max_pixels=1_000_000), workers=2) as pool:
         events = run(pool, [*files, found(path, "video")])
     ends = [sum(isinstance(event, (Finished, Skipped)) for event in given) for given in events.values()]
     assert ends == [1] * 41
@@ -190,7 +190,7 @@ def test_flipped_bits_in_a_clip_cost_no_more_than_the_clip(tmp_path: Path, name:
 
 def test_a_worker_that_dies_costs_one_file(tmp_path: Path) -> None:
     files = draw_clips(tmp_path, bad=2, good=6)
-    with ReadPool(options(KillingSampler(BAD_FRAMES)), workers=2) as pool:
+    with DecodePool(options(KillingSampler(BAD_FRAMES)), workers=2) as pool:
         events = run(pool, files)
     assert reasons(events) == dict.fromkeys(["bad0.mp4", "bad1.mp4"], "the decoder crashed (signal 9)")
     assert all(isinstance(events[f"good{number}.mp4"][-1], Finished) for number in range(6))
@@ -199,7 +199,7 @@ def test_a_worker_that_dies_costs_one_file(tmp_path: Path) -> None:
 def test_a_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
     files = draw_clips(tmp_path, bad=1, good=5)
     started = time.monotonic()
-    with ReadPool(options(HangingSampler(BAD_FRAMES), timeout_s=TIMEOUT_S), workers=1) as pool:
+    with DecodePool(options(HangingSampler(BAD_FRAMES), timeout_s=TIMEOUT_S), workers=1) as pool:
         events = run(pool, files)
     assert reasons(events) == {"bad0.mp4": "timed out after 8 s"}
     assert sum(isinstance(last, Finished) for *_, last in events.values()) == 5
@@ -209,7 +209,7 @@ def test_a_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
 def test_a_consumer_that_takes_its_time_makes_nobody_time_out(tmp_path: Path) -> None:
     files = draw_library(tmp_path, count=4)
     outcomes = []
-    with ReadPool(options(timeout_s=TIMEOUT_S), workers=2) as pool:
+    with DecodePool(options(timeout_s=TIMEOUT_S), workers=2) as pool:
         for number, (_, event) in enumerate(pool.run(iter(files), always)):
             if number == 3:
                 time.sleep(TIMEOUT_S + 1)
@@ -229,7 +229,7 @@ def test_a_consumer_that_takes_its_time_makes_nobody_time_out(tmp_path: Path) ->
 def test_what_no_decoder_should_raise_costs_one_file(tmp_path: Path, error: BaseException, reason: str) -> None:
     (clip,) = draw_clips(tmp_path, bad=1, good=0)
     quadrants().save(tmp_path / "a.png")
-    with ReadPool(options(RaisingSampler(error)), workers=1) as pool:
+    with DecodePool(options(RaisingSampler(error)), workers=1) as pool:
         events = run(pool, [clip, found(tmp_path / "a.png", "image")])
     assert reasons(events) == {"bad0.mp4": reason}
     assert isinstance(events["a.png"][-1], Finished)
@@ -237,7 +237,7 @@ def test_what_no_decoder_should_raise_costs_one_file(tmp_path: Path, error: Base
 
 def test_leaving_early_ends_the_workers(tmp_path: Path) -> None:
     files = draw_library(tmp_path)
-    with pytest.raises(KeyboardInterrupt), ReadPool(options(), workers=2) as pool:
+    with pytest.raises(KeyboardInterrupt), DecodePool(options(), workers=2) as pool:
         for _ in pool.run(iter(files), always):
             children = multiprocessing.active_children()
             raise KeyboardInterrupt
@@ -252,10 +252,10 @@ from pathlib import Path
 from drawn_media import GreedySampler, HangingSampler, found
 from unite_search.content import MediaSpec
 from unite_search.media.types import ReadOptions
-from unite_search.media.decode_pool import ReadPool
+from unite_search.media.decode_pool import DecodePool
 
 options = ReadOptions(media=MediaSpec(sampler=HangingSampler({frames})))
-with ReadPool(options, workers=1) as pool:
+with DecodePool(options, workers=1) as pool:
     for file, event in pool.run(iter([found(Path(sys.argv[1]), "video")]), lambda file, digest: True):
         print(type(event).__name__, active_children()[0].pid, flush=True)
 """
@@ -312,7 +312,7 @@ def test_an_interrupt_while_workers_start_does_not_reach_them(tmp_path: Path) ->
                 os.kill(child.pid or 0, signal.SIGINT)
             yield file
 
-    with ReadPool(options(), workers=2) as pool:
+    with DecodePool(options(), workers=2) as pool:
         events = [event for _, event in pool.run(interrupting(), always)]
     assert sum(isinstance(event, Finished) for event in events) == len(files)
 
@@ -320,14 +320,14 @@ def test_an_interrupt_while_workers_start_does_not_reach_them(tmp_path: Path) ->
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not enforce the limit")
 def test_memory_is_bounded(tmp_path: Path) -> None:
     files = draw_clips(tmp_path, bad=1, good=0)
-    with ReadPool(options(GreedySampler()), workers=1) as pool:
+    with DecodePool(options(GreedySampler()), workers=1) as pool:
         assert reasons(run(pool, files)) == {"bad0.mp4": "needs too much memory"}
 
 
 def test_workers_that_cannot_start_end_the_run(tmp_path: Path) -> None:
     files = draw_library(tmp_path)
     with (
-        ReadPool(options(UnloadableSampler(1)), workers=2) as pool,
+        DecodePool(options(UnloadableSampler(1)), workers=2) as pool,
         pytest.raises(UniteSearchError, match=r"ended before it read anything \(exit code 3\)"),
     ):
         run(pool, files)
@@ -336,4 +336,4 @@ def test_workers_that_cannot_start_end_the_run(tmp_path: Path) -> None:
 
 def test_a_pool_needs_a_worker() -> None:
     with pytest.raises(ValueError, match="workers is 0; expected at least 1"):
-        ReadPool(options(), workers=0)
+        DecodePool(options(), workers=0)

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 from PIL import ImageOps
 
 from unite_search.errors import UnreadableFileError
-from unite_search.media.images import MAX_ASPECT, Picture, is_animated, read_picture, reduced_size
+from unite_search.media.images import MAX_ASPECT, DecodedImage, is_animated, read_image, reduced_size
 
 DRAWN = [RED, GREEN, BLUE, GREY]
 ORIENTATION, EXIF_IFD, TAKEN, MODIFIED = 0x0112, 0x8769, 0x9003, 0x0132
 MANY = 1 << 30
 
 
-def read(path: Path, side: int | None = None, max_pixels: int = MANY) -> Picture:
-    return read_picture(path, side=side, max_pixels=max_pixels)
+def read(path: Path, side: int | None = None, max_pixels: int = MANY) -> DecodedImage:
+    return read_image(path, side=side, max_pixels=max_pixels)
 
 
 @pytest.mark.parametrize(

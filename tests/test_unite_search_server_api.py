@@ -20,8 +20,9 @@ from starlette.requests import ClientDisconnect
 from toy import COLOURS, ToyEncoder
 
 from unite_search.collection import Collection
+from unite_search.errors import DecodeProcessError
 from unite_search.query import Query, SearchOptions
-from unite_search.server.media import file_response
+from unite_search.server.file_response import file_response
 from unite_search.server.run import listening
 from unite_search.server.service import Service
 from unite_search.server.settings import Settings
@@ -148,6 +149,20 @@ def test_every_error_has_the_one_shape(client: httpx.Client, method: str, path: 
     assert set(problem) == {"type", "title", "status", "detail", "errors"}
     assert problem["status"] == status
     assert problem["detail"]
+
+
+def test_without_a_free_process_a_client_is_told_to_try_again(
+    served: tuple[httpx.Client, Service, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, service, _ = served
+
+    def refuse(*_: object) -> None:
+        raise DecodeProcessError("too many files are waiting to be read; try again")
+
+    monkeypatch.setattr(service.workers, "call", refuse)
+    response = client.post("/api/v1/uploads", content=png((9, 9, 9)))
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert response.json()["detail"] == "too many files are waiting to be read; try again"
 
 
 def test_media_comes_whole_in_parts_and_with_its_type(served: tuple[httpx.Client, Service, Path]) -> None:

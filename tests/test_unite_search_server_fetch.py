@@ -155,7 +155,7 @@ def test_redirects_are_followed_so_often_and_no_more(web: Web, tmp_path: Path) -
     assert (tmp_path / "fetched").read_bytes() == PICTURE
     assert len(web.requests) == MAX_REDIRECTS + 1 == 4
     refused = refusal("http://photos.example/0", tmp_path / "other")
-    assert (refused.status_code, refused.detail) == (422, "the URL leads on more than 3 times")
+    assert (refused.status_code, refused.detail) == (422, "the URL redirects more than 3 times")
     assert not (tmp_path / "other").exists()
 
 
@@ -173,7 +173,7 @@ def test_another_status_is_named(web: Web, tmp_path: Path) -> None:
 def test_too_much_is_cut_off(web: Web, tmp_path: Path) -> None:
     web.answers["/long.jpg"] = (200, {}, PICTURE + b"x")
     refused = refusal("http://photos.example/long.jpg", tmp_path / "fetched")
-    assert (refused.status_code, refused.detail) == (413, f"the URL gives more than {len(PICTURE):,} bytes")
+    assert (refused.status_code, refused.detail) == (413, f"the URL returns more than {len(PICTURE):,} bytes")
 
 
 def test_what_comes_too_slowly_is_cut_off(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

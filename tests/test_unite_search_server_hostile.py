@@ -22,10 +22,9 @@ from PIL import Image
 from served import PATIENCE_S, get, post, serving, toy_collection, until
 
 from unite_search.errors import UniteSearchError
+from unite_search.server.decode_calls import Loaded
 from unite_search.server.fetch import fetch, public_address
 from unite_search.server.guard import RateLimit
-from unite_search.server.job_pool import Workers
-from unite_search.server.jobs import Loaded
 from unite_search.server.problems import Refusal
 from unite_search.server.settings import Limits, Settings
 from unite_search.server.uploads import Uploads
@@ -325,38 +324,6 @@ def test_urls_that_lead_inside_are_not_fetched(tmp_path: Path, url: str) -> None
 
 def test_a_public_address_passes() -> None:
     assert public_address("93.184.215.14", 80) == "93.184.215.14"
-
-
-def hang(seconds: float) -> None:
-    time.sleep(seconds)
-
-
-def crash() -> None:
-    import os
-    import signal
-
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
-def hoard() -> None:
-    bytearray(8 << 30)
-
-
-def fine(value: int) -> int:
-    return value
-
-
-def test_a_worker_that_hangs_crashes_or_hoards_costs_one_file() -> None:
-    workers = Workers(1, timeout_s=15.0)
-    for function, arguments, reason in (
-        (hang, (60,), "took longer"),
-        (crash, (), "crashed"),
-        (hoard, (), "too much memory"),
-    ):
-        with pytest.raises(UniteSearchError, match=reason):
-            workers.call(function, *arguments)
-        assert workers.call(fine, 7) == 7
-    workers.close()
 
 
 def test_uploads_are_forgotten_by_age_and_when_too_many() -> None:

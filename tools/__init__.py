@@ -1,1 +1,1 @@
-"""Scripts for those who work on the project; run from a checkout, not part of the wheel."""
+"""Scripts for developers: what `make docs`, `make site` and CI run, and checks of the code. Not part of the wheel."""

@@ -1,4 +1,7 @@
-"""`python -m train CONFIG.toml` trains, `python -m train diagnose CONFIG.toml` reports; under torchrun, too."""
+"""The command line of training: `python -m train CONFIG.toml` and `python -m train diagnose CONFIG.toml`.
+
+Both also run under torchrun.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,8 @@ from typing import Any
 import torch
 
 from train.config import load_config
-from train.diagnostics import diagnose
+from train.diagnostics import diagnose, dry_run
 from train.distributed import process_rank
-from train.dry_run import report
 from train.loop import Run
 from unite_search.errors import UniteSearchError
 
@@ -34,18 +36,22 @@ def main() -> None:
 
 
 def _train(arguments: Sequence[str]) -> None:
-    parser = _parser("python -m train", "Train an encoder; `diagnose CONFIG` looks at a run. See docs/training.md.")
-    parser.add_argument("--dry-run", action="store_true", help="report sizes, batches and time, and train nothing")
+    about = "Train an encoder; `python -m train diagnose CONFIG` reports on a run. See docs/guides/training.md."
+    parser = _parser("python -m train", about)
+    parser.add_argument("--dry-run", action="store_true", help="report sizes, batches, memory and time; do not train")
     given = parser.parse_args(arguments)
     run = _run(parser, given)
     if given.dry_run:
-        _print(report(run))
+        _print(dry_run(run))
     else:
         run.train()
 
 
 def _diagnose(arguments: Sequence[str]) -> None:
-    about = "Report on batches, and on embeddings before training and after, if run.out holds a run. Trains nothing."
+    about = (
+        "Report how much the loss mask hides in each batch and how far apart modalities lie, before training and, "
+        "if the folder run.out holds a trained run, after it. Does not train."
+    )
     parser = _parser(f"python -m train {DIAGNOSE}", about)
     run = _run(parser, parser.parse_args(arguments))
     _print(diagnose(run, run.folder / "plane.png"))
@@ -54,12 +60,18 @@ def _diagnose(arguments: Sequence[str]) -> None:
 def _parser(program: str, about: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program, description=about)
     parser.add_argument("config", type=Path, help="TOML file, such as train/configs/starter-1.toml")
-    parser.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help="override a setting")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="TABLE.KEY=VALUE",
+        help="override one setting of the config, such as run.steps=10; may be given several times",
+    )
     return parser
 
 
 def _run(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Run:
-    """The run of a config; what is wrong with it ends the program with one line."""
+    """Create the run of a config; an error in the config ends the program with one line."""
     if "WORLD_SIZE" in os.environ:
         _join_processes()
     try:
@@ -71,7 +83,7 @@ def _run(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Run:
 
 
 def _join_processes() -> None:
-    """Meet the other processes of torchrun, each with a GPU of its own where there are any."""
+    """Join the process group that torchrun started; on machines with GPUs, each process takes its own."""
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")

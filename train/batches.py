@@ -1,7 +1,7 @@
-"""Which pairs form which batch: a pure function of seed and step, so that a resumed run meets the same batches.
+"""Choose the pairs of each batch as a pure function of seed and step, so that a resumed run sees the same batches.
 
-Each source is read in random order, anew in every epoch. A mixed batch takes from every source its share; where a
-target modality would fall below the floor, sources that have it give more.
+Each source is shuffled anew in every epoch. A mixed batch takes from every source its share; where a target modality
+would fall below the floor, the source that has it gives more rows.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class BatchSampler:
     """Batches of pairs, by step.
 
     Attributes:
-        sources: pairs of each source, none empty.
-        weights: their shares.
-        config: size, mixing, floor.
-        seed: of all order.
+        sources: the pairs of each source; none is empty.
+        weights: relative share of each source.
+        config: batch size, mixing and floor.
+        seed: seed of every shuffle and choice.
     """
 
     sources: Sequence[Sequence[Pair]]
@@ -41,35 +41,35 @@ class BatchSampler:
             raise ValueError("a source has no pairs; expected at least one in each")
 
     def batch(self, step: int, rank: int = 0, processes: int = 1) -> list[Pair]:
-        """The pairs of one process in one step; processes never share a row."""
+        """Return the pairs of one process in one step; no two processes get the same row."""
         size = self.config.batch * processes
-        counts = self._alone(step, size) if self.config.mixing == "by-source" else self._mixed(size)
+        counts = self._by_source(step, size) if self.config.mixing == "by-source" else self._mixed(size)
         rows = [
             self.sources[source][row] for source, count in enumerate(counts) for row in self._rows(source, step, count)
         ]
         return rows[rank::processes]
 
     @cached_property
-    def _wanted(self) -> list[Modality]:
-        """What each source asks for, by its first pair: sources of the field are of one kind."""
-        return [pairs[0].wanted for pairs in self.sources]
+    def _target_modalities(self) -> list[Modality]:
+        """The target modality of each source, taken from its first pair: published sources have one each."""
+        return [pairs[0].target_modality for pairs in self.sources]
 
     def _mixed(self, size: int) -> list[int]:
         counts = shares(self.weights, size)
-        for needed in sorted(set(self._wanted)):
-            holders = [number for number, wanted in enumerate(self._wanted) if wanted == needed]
+        for needed in sorted(set(self._target_modalities)):
+            holders = [number for number, wanted in enumerate(self._target_modalities) if wanted == needed]
             lacking = self.config.floor - sum(counts[number] for number in holders)
             if holders and lacking > 0:
                 counts[max(range(len(counts)), key=counts.__getitem__)] -= lacking
                 counts[holders[0]] += lacking
         return counts
 
-    def _alone(self, step: int, size: int) -> list[int]:
+    def _by_source(self, step: int, size: int) -> list[int]:
         chosen = np.random.default_rng((self.seed, step)).choice(len(self.sources), p=_normal(self.weights))
         return [size if number == chosen else 0 for number in range(len(self.sources))]
 
     def _rows(self, source: int, step: int, count: int) -> NDArray[np.int64]:
-        """Rows of a source: the part of its endless shuffled sequence that belongs to the step."""
+        """Return the row numbers of a source for one step, cut from its endless sequence of shuffled epochs."""
         length = len(self.sources[source])
         places = np.arange(step * count, (step + 1) * count)
         epochs = {int(epoch): self._order(source, int(epoch)) for epoch in np.unique(places // length)}
@@ -80,7 +80,7 @@ class BatchSampler:
 
 
 def shares(weights: Sequence[float], size: int) -> list[int]:
-    """Divide `size` rows by weight; the largest remainders get the rows that are left."""
+    """Divide `size` rows in proportion to the weights; the rows left over go to the largest remainders."""
     exact = _normal(weights) * size
     counts = np.floor(exact).astype(int)
     for number in np.argsort(counts - exact, kind="stable")[: size - counts.sum()]:

@@ -1,9 +1,8 @@
-"""The state of a run on disk, from which a killed run goes on as if nothing had happened."""
+"""The saved state of a run, from which a killed run resumes with the same results as an uninterrupted one."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,20 +12,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from indexers.atomic import atomic_write
 from train.distributed import process_rank
-from train.sharding import whole
+from train.sharding import full_tensors
 
 CHECKPOINT, METRICS = "checkpoint.pt", "metrics.jsonl"
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
-    """How far a run is.
+class RunProgress:
+    """How far a run has come.
 
     Attributes:
-        step: optimiser steps done.
-        best: the best value of the evaluation so far; -1 before the first.
-        stale: evaluations since then.
+        step: number of optimiser steps done.
+        best: best evaluation so far; -1 before the first.
+        stale: number of evaluations since the best one.
     """
 
     step: int = 0
@@ -35,45 +35,43 @@ class Progress:
 
 
 class Checkpointer:
-    """Saves and restores weights, optimiser, schedule and averages; randomness follows from seed and step.
+    """Saves and restores weights, optimiser, schedule and averages.
+
+    The state of the random generators is not saved: every step is seeded from the run's seed and its own number.
 
     Args:
-        folder: of the run.
-        parts: what has `state_dict` and `load_state_dict`, by name.
+        folder: folder of the run.
+        parts: objects with `state_dict` and `load_state_dict`, by name.
     """
 
     def __init__(self, folder: Path, parts: dict[str, Any]) -> None:
         self._path = folder / CHECKPOINT
         self._parts = parts
 
-    def save(self, progress: Progress) -> None:
-        """Write the state to a temporary name, sync, rename; the first process does, all call it."""
-        state = whole({name: part.state_dict() for name, part in self._parts.items()})
+    def save(self, progress: RunProgress) -> None:
+        """Write the state atomically. All processes must call this; the first one writes."""
+        state = full_tensors({name: part.state_dict() for name, part in self._parts.items()})
         if process_rank() > 0:
             return
-        temporary = self._path.with_suffix(".tmp")
-        with temporary.open("wb") as stream:
+        with atomic_write(self._path) as stream:
             torch.save({"parts": state, "progress": _values(progress)}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(self._path)
 
-    def restore(self) -> Progress:
-        """Go back to what was saved last; a fresh `Progress` where nothing was."""
+    def restore(self) -> RunProgress:
+        """Load the last saved state; returns a new `RunProgress` if nothing was saved."""
         if not self._path.exists():
-            return Progress()
+            return RunProgress()
         saved = torch.load(self._path, weights_only=True)
         for name, part in self._parts.items():
             part.load_state_dict(saved["parts"][name])
-        return Progress(**saved["progress"])
+        return RunProgress(**saved["progress"])
 
 
 class MetricsLog:
-    """`metrics.jsonl`: one line a step, and one an evaluation.
+    """Writes `metrics.jsonl`, which has one line per step and one per evaluation.
 
     Args:
-        folder: of the run.
-        step: lines of later steps are dropped: the run that wrote them died before it saved its state.
+        folder: folder of the run.
+        step: last step of the restored state; lines of later steps are dropped, because they will be run again.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -82,27 +80,27 @@ class MetricsLog:
         self._path.write_text("".join(map(_line, kept)), encoding="utf-8")
 
     def append(self, lines: Iterable[dict[str, Any]]) -> None:
-        """Write lines at once."""
+        """Append lines and close the file, so that they survive the end of the process."""
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write("".join(map(_line, lines)))
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """All whole lines of a run's log; a line that a killed run left unfinished is dropped."""
+    """Read all complete lines of a run's log; a last line that a killed run left unfinished is dropped."""
     path = folder / METRICS
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def seed_everything(*numbers: int) -> None:
-    """Seed torch, numpy and Python with a hash of some numbers, such as seed, step and process."""
+    """Seed torch, numpy and Python with a hash of several numbers, such as seed, step and process rank."""
     seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
     torch.manual_seed(seed)
     np.random.seed(seed)
     random.seed(seed)
 
 
-def _values(progress: Progress) -> dict[str, Any]:
+def _values(progress: RunProgress) -> dict[str, Any]:
     return {"step": progress.step, "best": progress.best, "stale": progress.stale}
 
 

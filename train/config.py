@@ -1,4 +1,4 @@
-"""What a run is asked to do: one TOML file to frozen dataclasses; an unknown key is an error.
+"""The configuration of a run: one TOML file, read into frozen dataclasses; an unknown key is an error.
 
 python -m train train/configs/starter-1.toml --set run.steps=10 --set loss.stage=2
 """
@@ -26,10 +26,10 @@ class SourceConfig:
 
     Attributes:
         kind: a name in `train.data.sources.SOURCES`.
-        path: the file or folder that it reads, relative to where the command runs.
-        media: folder that relative media paths start from; without one, the folder of `path`.
-        weight: its share of every batch, relative to the other sources.
-        split: the part of the data, where the format has parts.
+        path: file or folder to read, relative to the working directory.
+        media: folder that relative media paths start from; the folder of `path` if empty.
+        weight: share of every batch, relative to the other sources.
+        split: part of the data to use, where the format has splits.
     """
 
     kind: str
@@ -41,14 +41,14 @@ class SourceConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
-    """Where pairs come from and how they are joined.
+    """Where pairs come from and how they are mixed into batches.
 
     Attributes:
-        sources: at least one.
-        batch: rows of a batch, in each process.
-        chunk: rows that are embedded with a graph at a time.
+        sources: sources of pairs, at least one.
+        batch: rows per batch in each process.
+        chunk: rows embedded with a graph at one time.
         mixing: `mixed` takes every source's share in every batch, `by-source` takes each batch from one source.
-        floor: fewest rows of each target modality in a mixed batch.
+        floor: smallest number of rows of each target modality in a mixed batch.
     """
 
     sources: tuple[SourceConfig, ...] = ()
@@ -68,17 +68,17 @@ class ModelConfig:
 
     Attributes:
         kind: a name in `train.trainee.TRAINEES`.
-        checkpoint: where it starts: a model's folder, or what an earlier stage wrote.
-        lora_rank: of the adapter, for a Qwen2-VL model.
-        lora_alpha: its scale is alpha / rank.
-        dropout: while training.
-        dtype: of frozen weights and activations; bfloat16 is slow on CPUs without it.
-        gradient_checkpointing: recompute activations instead of keeping them.
-        sharded: keep a piece of the language model's weights in each process of torchrun, see `train.sharding`.
-        vision_cache_mb: room for what the frozen vision tower made of photos and clips; where a batch fits into it,
-            GradCache's second pass does without the tower.
-        views: edits of `train.data.photo_edits`; the starter's head is shown each photo as it is or after one of them,
-            at random.
+        checkpoint: weights to start from: a model's folder, or the export of an earlier stage.
+        lora_rank: rank of the adapter of a Qwen2-VL model.
+        lora_alpha: the adapter's scale is alpha / rank.
+        dropout: dropout rate in training.
+        dtype: type of frozen weights and activations; bfloat16 is slow on CPUs without native support.
+        gradient_checkpointing: recompute activations in the backward pass instead of keeping them.
+        sharded: keep one shard of the language model's weights in each process of torchrun, see `train.sharding`.
+        vision_cache_mb: size of the cache of the frozen vision tower's outputs, in MB; where a batch fits into it,
+            GradCache's second pass does not run the tower.
+        views: edits of `train.data.photo_edits` used as augmentation: the starter's head is given each photo
+            unchanged or after one of them, at random.
     """
 
     kind: str = "starter-head"
@@ -99,12 +99,12 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossConfig:
-    """Stage 1 is bidirectional InfoNCE, stage 2 is MAMCL.
+    """The loss: stage 1 is bidirectional InfoNCE, stage 2 is MAMCL.
 
     Attributes:
         stage: 1 or 2.
         temperature: scores are divided by it.
-        symmetric: both directions; None is what the paper does, which is yes in stage 1 and no in stage 2.
+        symmetric: whether to train both directions; None does what the paper does: yes in stage 1, no in stage 2.
         positives: see `train.losses.LossOptions`.
     """
 
@@ -118,18 +118,18 @@ class LossConfig:
 
     @property
     def is_symmetric(self) -> bool:
-        """Whether candidates search for their queries too."""
+        """Whether candidates are also trained to find their queries."""
         return self.stage == 1 if self.symmetric is None else self.symmetric
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OptimiserConfig:
-    """AdamW with a linear rise and a cosine fall of the learning rate.
+    """AdamW with linear warm-up and cosine decay of the learning rate.
 
     Attributes:
-        learning_rate: at its highest.
-        weight_decay: of every trained weight.
-        warmup: share of the steps in which the rate rises.
+        learning_rate: peak learning rate.
+        weight_decay: weight decay of every trained weight.
+        warmup: share of the steps in which the learning rate rises.
         clip: largest norm of the gradient; 0 for no limit.
         averaging: decay of the moving average of weights that is evaluated and exported; 0 for none.
     """
@@ -143,19 +143,19 @@ class OptimiserConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
-    """How long, and where to.
+    """How long a run is, what it reports, and where it writes.
 
     Attributes:
         out: folder of the run.
-        seed: of everything random.
-        steps: optimiser steps.
-        save_every: steps between checkpoints, from which a killed run goes on.
+        seed: seed of every random choice.
+        steps: number of optimiser steps.
+        save_every: steps between checkpoints, from which a killed run resumes.
         evaluate_every: steps between evaluations.
-        tell_every: steps between lines on the terminal; `metrics.jsonl` has every step.
-        patience: evaluations without a better one before the run stops; 0 never stops early.
+        log_every: steps between lines on the terminal; `metrics.jsonl` has every step.
+        patience: evaluations without improvement before the run stops; 0 never stops early.
         evaluation: manifest of captioned photos to evaluate on; empty for none.
-        evaluation_split: which of its photos.
-        threads: of torch.
+        evaluation_split: split of the manifest to evaluate on.
+        threads: number of threads of torch.
     """
 
     out: str
@@ -163,7 +163,7 @@ class RunConfig:
     steps: int = 1000
     save_every: int = 100
     evaluate_every: int = 100
-    tell_every: int = 50
+    log_every: int = 50
     patience: int = 0
     evaluation: str = ""
     evaluation_split: str = "held-out"
@@ -172,7 +172,7 @@ class RunConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """Everything about a run."""
+    """The complete configuration of a run."""
 
     run: RunConfig
     data: DataConfig
@@ -181,15 +181,15 @@ class TrainConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
 
     def as_dict(self) -> dict[str, Any]:
-        """Resolved, as it is saved with the run."""
+        """Return the resolved configuration as it is saved with the run."""
         return asdict(self)
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
-    """Read a file; each override is `table.key=value`, the value written as in TOML or a bare word.
+    """Read a TOML file; each override is `table.key=value`, with the value written as in TOML or as a bare word.
 
     Raises:
-        ValueError: a key that is not known, a value of the wrong kind; the message says what was expected.
+        ValueError: a key is unknown or a value has the wrong type; the message says what was expected.
     """
     given = tomllib.loads(path.read_text(encoding="utf-8"))
     for override in overrides:

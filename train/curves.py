@@ -1,4 +1,4 @@
-"""The course of a run as a picture: its loss, and below it what was measured on the way."""
+"""Draw the curves of a run: its loss, and below it the evaluations."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ NOT_MEASURED = frozenset({"step", "loss", "gradient_norm", "learning_rate", "alo
 
 Point = tuple[float, float]
 Curve = Sequence[Point]
-"""(step, value) in the order of steps."""
+"""Points (step, value), in the order of steps."""
 
 
 def draw_curves(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the lines of `metrics.jsonl`: one plot of the loss, one of all that was measured, if anything was."""
+    """Draw the lines of `metrics.jsonl`: one plot of the loss, and one of all evaluations if there are any."""
     measured = sorted({name for line in metrics for name in line} - NOT_MEASURED)
     plots = [names for names in (["loss"], measured) if any(_curve(metrics, name) for name in names)]
     canvas = Image.new("RGB", (WIDTH, HEIGHT * max(1, len(plots))), "white")
@@ -32,7 +32,7 @@ def _curve(metrics: Sequence[Mapping[str, Any]], name: str) -> Curve:
 
 
 def _plot(canvas: Image.Image, top: int, curves: Mapping[str, Curve]) -> None:
-    """One plot with a common scale; its lowest and highest value and its last step are written beside it."""
+    """Draw one plot with a common scale; its lowest and highest value and its last step are written beside it."""
     pen = ImageDraw.Draw(canvas)
     points = [point for curve in curves.values() for point in curve]
     low, high = min(value for _, value in points), max(value for _, value in points)

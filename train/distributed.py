@@ -1,9 +1,9 @@
-"""One batch over several processes: rows are gathered, each process differentiates its own.
+"""One batch over several processes: rows are gathered, and each process differentiates its own rows.
 
-Every process sees the loss of the whole batch. Gradients flow to its own rows only and are exactly the slice of the
-whole batch's gradient, so nothing is sent in the backward pass. Summed over processes, parameter gradients are those of
-one process with the whole batch. `sum_gradients` does that; under DDP, which takes the mean, multiply the loss by
-`process_count()`.
+Every process computes the loss of the whole batch. Gradients flow to its own rows only and are exactly that slice of
+the whole batch's gradient, so the backward pass needs no communication. Summed over processes, parameter gradients are
+those of one process with the whole batch. `sum_gradients` adds them up; under DDP, which takes the mean, multiply the
+loss by `process_count()`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch.distributed.tensor import DTensor
 
 
 def process_count() -> int:
-    """How many processes train together; 1 without a process group."""
+    """Return how many processes train together; 1 without a process group."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def process_rank() -> int:
-    """The number of this process, from 0."""
+    """Return the rank of this process, from 0; 0 without a process group."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 @contextmanager
 def first_process_first() -> Iterator[None]:
-    """What is done inside is done by the first process before all others, which find on disk what it wrote."""
+    """Let the first process run the block before all others, which then find on disk what it wrote."""
     if process_rank() > 0:
         distributed.barrier()
     yield
@@ -43,7 +43,7 @@ def gather_rows(rows: torch.Tensor) -> torch.Tensor:
         rows: (B, ...); B must be the same in every process.
 
     Returns:
-        (processes * B, ...); gradients reach `rows` and no other process.
+        (processes * B, ...); gradients flow to `rows` of this process only.
 
     Raises:
         ValueError: processes have different numbers of rows; raised in all of them.
@@ -58,7 +58,7 @@ def gather_rows(rows: torch.Tensor) -> torch.Tensor:
 
 
 def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
-    """Add up the gradients of all processes, in place, in every process; those of sharded weights are sums already."""
+    """Sum the gradients over all processes, in place; those of sharded weights are sums already."""
     if process_count() == 1:
         return
     for parameter in parameters:

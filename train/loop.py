@@ -1,4 +1,4 @@
-"""One training run: batches, loss, step; evaluated, logged and saved on the way; resumed where it stopped."""
+"""One training run: batches, loss and optimiser steps, with evaluation, logging and checkpoints; resumed if killed."""
 
 from __future__ import annotations
 
@@ -6,37 +6,83 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 
 from train.batches import BatchSampler
-from train.checkpoints import Checkpointer, MetricsLog, Progress, read_metrics, seed_everything
-from train.config import OptimiserConfig, TrainConfig
+from train.checkpoints import Checkpointer, MetricsLog, RunProgress, read_metrics, seed_everything
+from train.config import OptimiserConfig, RunConfig, SourceConfig, TrainConfig
 from train.curves import draw_curves
-from train.data.pairs import without
-from train.data.sources import read_pairs
+from train.data.pairs import Pair, Side, without_unreadable
+from train.data.sources import captioned, read_pairs
 from train.distributed import first_process_first, process_count, process_rank, sum_gradients
-from train.evaluation import Evaluation
 from train.grad_cache import GradCache
 from train.losses import count_alone
-from train.optimise import Average, Weights, rate_share
-from train.record import refuse_another, write_record
-from train.sharding import optimiser_state_in_pieces, whole
+from train.optimise import TrainedWeights, WeightAverage, learning_rate_factor
+from train.record import refuse_other_run, write_record
+from train.sharding import full_tensors, shard_optimiser_state
 from train.shared_batch import Chunk, SharedBatch
-from train.trainee import Trainee, load_trainee
+from train.trainee import Trainee, embed_in_chunks, load_trainee
 
-TOLD = ("step", "loss", "gradient_norm", "learning_rate", "seconds")
+LOGGED = ("step", "loss", "gradient_norm", "learning_rate", "seconds")
+DEPTHS = (1, 10)
+"""K of the recall on held-out photos."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutPhotos:
+    """Captioned photos that the run is evaluated on: one right answer each, only the first caption is used."""
+
+    pairs: tuple[Pair, ...]
+
+    @classmethod
+    def read(cls, config: RunConfig) -> HeldOutPhotos:
+        """Read the photos that a config names; an empty set if it names none."""
+        if not config.evaluation:
+            return cls(())
+        source = SourceConfig(kind="captions", path=config.evaluation, split=config.evaluation_split)
+        photos = captioned(source)
+        return cls(tuple(Pair(query=Side(text=texts[0]), candidate=Side(images=(path,))) for path, texts in photos))
+
+    def recall(self, trainee: Trainee) -> dict[str, float]:
+        """Compute R@K in percent from captions to photos and back; the first number decides when to stop."""
+        if not self.pairs:
+            return {}
+        texts, photos = [pair.query for pair in self.pairs], [pair.candidate for pair in self.pairs]
+        scores = {
+            "text_to_image": _scores(trainee, texts, photos),
+            "image_to_text": _scores(trainee, photos, texts),
+        }
+        return {
+            f"{way}_{depth}": diagonal_recall(found, depth)
+            for depth in reversed(DEPTHS)
+            for way, found in scores.items()
+        }
+
+
+def diagonal_recall(scores: torch.Tensor, depth: int) -> float:
+    """Percentage of rows of (N, N) scores whose diagonal is among the `depth` highest; ties count against it."""
+    rank = (scores >= scores.diagonal()[:, None]).sum(dim=1)  # 1 is the first
+    return round(100 * float((rank <= depth).float().mean()), 2)
+
+
+def _scores(trainee: Trainee, queries: Sequence[Side], candidates: Sequence[Side]) -> torch.Tensor:
+    return embed_in_chunks(trainee, queries, "query") @ embed_in_chunks(trainee, candidates, "candidate").T
 
 
 class Run:
     """A run, from its config to its last step.
 
     Args:
-        config: everything about it.
+        config: the complete configuration.
+
+    Raises:
+        ValueError: the run's folder belongs to a run with another config, or a setting does not fit the data.
     """
 
     def __init__(self, config: TrainConfig) -> None:
@@ -44,19 +90,19 @@ class Run:
         torch.set_num_threads(config.run.threads)
         seed_everything(config.run.seed)
         self.folder = Path(config.run.out)
-        refuse_another(config, self.folder)
+        refuse_other_run(config, self.folder)
         self.trainee: Trainee = load_trainee(config.model)
-        self.evaluation = Evaluation.read(config.run)
+        self.held_out = HeldOutPhotos.read(config.run)
         self._prepare()
         self._build(config.optimiser)
 
     def _prepare(self) -> None:
-        """Read all sources; pairs with unreadable media are left out and counted, never replaced."""
+        """Read all sources; pairs with unreadable media are left out and counted, never replaced by others."""
         config = self.config.data
         found = [read_pairs(source) for source in config.sources]
         with first_process_first():
-            unreadable = self.trainee.prepare([pair for pairs in (*found, self.evaluation.pairs) for pair in pairs])
-        sources = [without(pairs, unreadable) for pairs in found]
+            unreadable = self.trainee.prepare([pair for pairs in (*found, self.held_out.pairs) for pair in pairs])
+        sources = [without_unreadable(pairs, unreadable) for pairs in found]
         skipped = sum(map(len, found)) - sum(map(len, sources))
         log.info("%d pairs, %d skipped for media that cannot be read", sum(map(len, sources)), skipped)
         weights = [source.weight for source in config.sources]
@@ -65,21 +111,21 @@ class Run:
     def _build(self, config: OptimiserConfig) -> None:
         trained = {name: value for name, value in self.trainee.module.named_parameters() if value.requires_grad}
         self.optimiser = torch.optim.AdamW(trained.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
-        rate = partial(rate_share, steps=self.config.run.steps, warmup=config.warmup)
-        self.optimiser.register_load_state_dict_pre_hook(optimiser_state_in_pieces)
+        rate = partial(learning_rate_factor, steps=self.config.run.steps, warmup=config.warmup)
+        self.optimiser.register_load_state_dict_pre_hook(shard_optimiser_state)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, rate)
-        self.average = Average(list(trained.values()), config.averaging)
+        self.average = WeightAverage(list(trained.values()), config.averaging)
         self.cache: GradCache[Chunk] = GradCache(lambda chunk: self.trainee.embed(chunk[1], chunk[0]))
         parts = {
-            "weights": Weights(trained),
+            "weights": TrainedWeights(trained),
             "optimiser": self.optimiser,
             "schedule": self.schedule,
             "average": self.average,
         }
         self.checkpointer = Checkpointer(self.folder, parts)
 
-    def train(self) -> Progress:
-        """Run to the end, or on to the end, export, and draw the curves."""
+    def train(self) -> RunProgress:
+        """Train from the last checkpoint, if there is one, to the end; then export the model and draw the curves."""
         with first_process_first():
             progress = self.checkpointer.restore()
         if process_rank() == 0:
@@ -91,13 +137,13 @@ class Run:
                 lines.append({"step": progress.step, **self.evaluate(progress)})
             if metrics:
                 metrics.append(lines)
-                self._tell(lines)
+                self._log(lines)
             if progress.step % self.config.run.save_every == 0:
                 self.checkpointer.save(progress)
         self._finish(progress)
         return progress
 
-    def _finish(self, progress: Progress) -> None:
+    def _finish(self, progress: RunProgress) -> None:
         self.checkpointer.save(progress)
         with self.average.in_place():
             if process_rank() == 0 or self.config.model.sharded:
@@ -105,8 +151,8 @@ class Run:
         if process_rank() == 0:
             draw_curves(read_metrics(self.folder), self.folder / "curves.png")
 
-    def step(self, progress: Progress) -> dict[str, float]:
-        """One optimiser step; what is logged of it."""
+    def step(self, progress: RunProgress) -> dict[str, float]:
+        """Take one optimiser step and return the values to log."""
         started = time.perf_counter()
         self.trainee.module.train()
         seed_everything(self.config.run.seed, progress.step, process_rank())
@@ -121,34 +167,36 @@ class Run:
         self.optimiser.zero_grad()
         self.average.update()
         progress.step += 1
-        alone = count_alone(torch.tensor([pair.wanted for pair in pairs])) if self.config.loss.stage == 2 else 0
+        alone = (
+            count_alone(torch.tensor([pair.target_modality for pair in pairs])) if self.config.loss.stage == 2 else 0
+        )
         return {
             "step": progress.step,
             "loss": value.item(),
-            "gradient_norm": whole(norm).item(),
+            "gradient_norm": full_tensors(norm).item(),
             "learning_rate": rate,
             "alone": alone,
             "seconds": round(time.perf_counter() - started, 4),
         }
 
-    def evaluate(self, progress: Progress) -> dict[str, float]:
-        """Measure on held-out data with averaged weights, and keep count of the best."""
+    def evaluate(self, progress: RunProgress) -> dict[str, float]:
+        """Measure recall on held-out photos with the averaged weights, and update the best value in `progress`."""
         with self.average.in_place():
             self.trainee.module.eval()
-            values = self.evaluation.measure(self.trainee)
+            values = self.held_out.recall(self.trainee)
         score = next(iter(values.values()), -1.0)
         progress.stale = 0 if score > progress.best else progress.stale + 1
         progress.best = max(progress.best, score)
         return values
 
-    def _tell(self, lines: Sequence[dict[str, float]]) -> None:
-        """A row of the table on the terminal, now and then, and what was measured."""
+    def _log(self, lines: Sequence[dict[str, float]]) -> None:
+        """Log every `log_every`-th step to the terminal, and every evaluation."""
         step, *measured = lines
-        if step["step"] % self.config.run.tell_every == 0 or measured:
-            told = {name: step[name] for name in TOLD} | {
+        if step["step"] % self.config.run.log_every == 0 or measured:
+            shown = {name: step[name] for name in LOGGED} | {
                 name: value for line in measured for name, value in line.items()
             }
-            log.info("  ".join(f"{name} {value:.4g}" for name, value in told.items()))
+            log.info("  ".join(f"{name} {value:.4g}" for name, value in shown.items()))
 
-    def _is_stale(self, progress: Progress) -> bool:
+    def _is_stale(self, progress: RunProgress) -> bool:
         return 0 < self.config.run.patience <= progress.stale

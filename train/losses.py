@@ -1,4 +1,4 @@
-"""InfoNCE and MAMCL, as functions of embeddings; no model, no processes, no data.
+"""InfoNCE and MAMCL as functions of embeddings, without model, processes or data.
 
 MAMCL (modal-aware masked contrastive learning) is InfoNCE in which a query competes only against candidates of its own
 target modality. Modality sets must be exactly equal: text+image is not image.
@@ -7,7 +7,7 @@ Letters: B rows of a batch, D embedding.
 
 Source: van den Oord et al. 2018, arXiv 1807.03748, eq. 4; Kong et al. 2025, "Modality Curation" (UNITE), arXiv
 2505.19650, for MAMCL; friedrichor/UNITE unite/train/trainer.py for the golden values of the tests. Where we differ:
-docs/training.md.
+docs/guides/training.md.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class LossOptions:
 
     Attributes:
         temperature: scores are divided by it.
-        symmetric: average with the loss of candidates that search for their queries.
-        positives: what a row with k positives counts: `mean` as one row, `sum`, as in the official code, k rows.
+        symmetric: average with the loss in the reverse direction, in which candidates search for their queries.
+        positives: weight of a row with k positives: `mean` counts it as one row; `sum`, as in the official code, as k.
     """
 
     temperature: float = PAPER_TEMPERATURE
@@ -44,8 +44,8 @@ class LossOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Rows:
-    """What is known of the B rows of a batch besides their embeddings.
+class RowInfo:
+    """Duplicates and hard negatives of a batch of B rows.
 
     Attributes:
         groups: (B,) integers; rows of one group have the same right answer, so each is a positive of the others.
@@ -57,21 +57,21 @@ class Rows:
 
 
 def info_nce(
-    queries: torch.Tensor, candidates: torch.Tensor, options: LossOptions, rows: Rows | None = None
+    queries: torch.Tensor, candidates: torch.Tensor, options: LossOptions, rows: RowInfo | None = None
 ) -> torch.Tensor:
-    """Cross-entropy of finding the candidate of the same row among all candidates of the batch.
+    """Compute the cross-entropy of finding each query's own candidate among all candidates of the batch.
 
     Args:
         queries: (B, D); not normalised here.
         candidates: (B, D); row i answers query i.
-        options: temperature, directions, counting.
+        options: temperature, directions, and the weight of rows with several positives.
         rows: duplicates and hard negatives.
 
     Returns:
         The scalar mean over rows.
     """
     everywhere = torch.ones(len(queries), len(queries), dtype=torch.bool, device=queries.device)
-    return _both_directions(queries, candidates, everywhere, options, rows or Rows())
+    return _both_directions(queries, candidates, everywhere, options, rows or RowInfo())
 
 
 def mamcl(
@@ -79,38 +79,38 @@ def mamcl(
     candidates: torch.Tensor,
     modalities: torch.Tensor,
     options: LossOptions,
-    rows: Rows | None = None,
+    rows: RowInfo | None = None,
 ) -> torch.Tensor:
-    """InfoNCE in which row i competes only with rows of the same target modality.
+    """Compute InfoNCE with a mask: row i competes only with rows of the same target modality.
 
-    A row that is alone with its modality adds 0 to the sum and no gradient; the mean still counts it: `count_alone`.
+    A row whose modality no other row has adds 0 to the sum and no gradient, but counts in the mean; see `count_alone`.
     `options.symmetric` masks the reverse direction too, unlike the official code, which leaves it unmasked.
 
     Args:
         queries: (B, D).
         candidates: (B, D).
         modalities: (B,) integers, the modality set of each candidate.
-        options: temperature, directions, counting.
-        rows: duplicates and hard negatives; a duplicate of another modality is no positive.
+        options: temperature, directions, and the weight of rows with several positives.
+        rows: duplicates and hard negatives; a duplicate of another modality is not a positive.
 
     Returns:
         The scalar mean over rows.
     """
-    return _both_directions(queries, candidates, same_modality(modalities), options, rows or Rows())
+    return _both_directions(queries, candidates, same_modality(modalities), options, rows or RowInfo())
 
 
 def same_modality(modalities: torch.Tensor) -> torch.Tensor:
-    """(B,) modality sets to (B, B) bool: which rows compete."""
+    """Return which rows compete: (B,) modality sets to (B, B) bool."""
     return modalities[:, None] == modalities[None, :]
 
 
 def count_alone(modalities: torch.Tensor) -> int:
-    """How many of (B,) rows have no other row of their modality, so that MAMCL learns nothing from them."""
+    """Count the rows, of (B,), whose modality no other row has, so that MAMCL learns nothing from them."""
     return int((same_modality(modalities).sum(dim=1) == 1).sum())
 
 
 def _both_directions(
-    queries: torch.Tensor, candidates: torch.Tensor, competes: torch.Tensor, options: LossOptions, rows: Rows
+    queries: torch.Tensor, candidates: torch.Tensor, competes: torch.Tensor, options: LossOptions, rows: RowInfo
 ) -> torch.Tensor:
     positive = _positives(competes, rows.groups)
     scores = (queries @ candidates.T).masked_fill(~competes, -torch.inf)  # (B, B)
@@ -131,7 +131,7 @@ def _with_negatives(scores: torch.Tensor, queries: torch.Tensor, negatives: torc
 
 
 def _cross_entropy(scores: torch.Tensor, positive: torch.Tensor, options: LossOptions) -> torch.Tensor:
-    """Mean over rows of (B, B + negatives) scores; `positive` is (B, B)."""
+    """Return the mean cross-entropy over rows of (B, B + negatives) scores; `positive` is (B, B) bool."""
     log_shares = torch.log_softmax(scores / options.temperature, dim=1)[:, : positive.shape[1]]
     per_row = -log_shares.masked_fill(~positive, 0).sum(dim=1)  # (B,)
     return (per_row / positive.sum(dim=1) if options.positives == "mean" else per_row).mean()

@@ -1,4 +1,4 @@
-"""What surrounds AdamW: the learning rate's course, the moving average of weights, and trained weights as one part."""
+"""What training needs besides AdamW: the learning rate schedule, the moving average of weights, the saved weights."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from contextlib import contextmanager
 
 import torch
 
-from train.sharding import in_pieces
+from train.sharding import sharded_like
 
 
-def rate_share(step: int, *, steps: int, warmup: float) -> float:
-    """Share of the highest learning rate at a step: a linear rise over `warmup` of all steps, then a cosine to 0."""
+def learning_rate_factor(step: int, *, steps: int, warmup: float) -> float:
+    """Return the share of the peak learning rate: a linear rise over `warmup` of all steps, then a cosine to 0."""
     rise = max(1, round(steps * warmup))
     if step < rise:
         return (step + 1) / rise
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-class Weights:
-    """The trained weights by name; frozen ones are never saved.
+class TrainedWeights:
+    """The trained weights as one part of a checkpoint; frozen weights are never saved.
 
     Args:
         trained: parameters by name.
@@ -30,23 +30,27 @@ class Weights:
         self._trained = trained
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """Values by name."""
+        """Return the values by name."""
         return {name: parameter.detach() for name, parameter in self._trained.items()}
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Set all values; names must be exactly the same."""
+        """Set all values.
+
+        Raises:
+            ValueError: the names are not exactly those of the trained weights.
+        """
         if state.keys() != self._trained.keys():
             raise ValueError(f"the checkpoint differs in {min(state.keys() ^ self._trained.keys())}")
         for name, value in state.items():
-            self._trained[name].data.copy_(in_pieces(value, self._trained[name]))
+            self._trained[name].data.copy_(sharded_like(value, self._trained[name]))
 
 
-class Average:
-    """Moving average of weights: what is evaluated and exported; a decay of 0 is the weights themselves.
+class WeightAverage:
+    """Exponential moving average of the weights, which is evaluated and exported; decay 0 gives the weights themselves.
 
     Args:
-        parameters: what is averaged.
-        decay: share of the old average in the new one, for as long as it is younger less: (1 + n) / (10 + n).
+        parameters: the parameters to average.
+        decay: weight of the old average in the new one; at most (1 + n) / (10 + n) in the n-th update.
     """
 
     def __init__(self, parameters: Sequence[torch.nn.Parameter], decay: float) -> None:
@@ -56,7 +60,7 @@ class Average:
         self._values = [parameter.detach().clone() for parameter in parameters]
 
     def update(self) -> None:
-        """Take in the weights as they are now."""
+        """Update the average with the current weights."""
         self._updates += 1
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         for value, parameter in zip(self._values, self.parameters, strict=True):
@@ -64,7 +68,7 @@ class Average:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Put the averages where the weights are, for as long as this is open."""
+        """Swap the averages into the parameters until the block ends."""
         self._swap()
         try:
             yield
@@ -78,11 +82,11 @@ class Average:
             parameter.data.copy_(kept)
 
     def state_dict(self) -> dict[str, object]:
-        """The averages, and how many weights they are of."""
+        """Return the averages and the number of updates."""
         return {"updates": self._updates, "values": self._values}
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
-        """Go on from saved averages."""
+        """Restore saved averages."""
         self._updates = int(str(state["updates"]))
         values = list(state["values"])  # type: ignore[call-overload]
-        self._values = [in_pieces(value, like) for value, like in zip(values, self.parameters, strict=True)]
+        self._values = [sharded_like(value, like) for value, like in zip(values, self.parameters, strict=True)]

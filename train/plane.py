@@ -1,7 +1,7 @@
-"""Embeddings as a picture: the two main directions in which they differ, a panel a state of the model.
+"""Draw embeddings in a plane: their first two principal components, one panel for each state of the model.
 
-All panels show the same plane at the same scale, and one unit is as long across as it is up; so what moved between two
-panels moved in the model.
+All panels show the same plane at the same scale, and both axes have the same unit, so a difference between two panels
+is a difference between the models.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from unite_search.modality import Modality
 
-Rows = NDArray[np.float32]
+Embeddings = NDArray[np.float32]
 
 SIDE, MARGIN, HEAD, LINE, DOT = 440, 20, 40, 24, 3
 INK, PAPER, FRAME, OPACITY = "#1b2631", "white", "#cccccc", 150
@@ -32,14 +32,14 @@ COLOURS = {
 }
 
 
-def project(states: Sequence[Rows]) -> tuple[list[Rows], tuple[float, float]]:
-    """Lay embeddings on the two main directions of all states together.
+def project(states: Sequence[Embeddings]) -> tuple[list[Embeddings], tuple[float, float]]:
+    """Project embeddings on the first two principal components of all states together.
 
     Args:
-        states: (N, D) each.
+        states: (N, D) embeddings of each state.
 
     Returns:
-        (N, 2) of each state, and the share of the spread that either direction has.
+        (N, 2) coordinates of each state, and the share of the variance that each component explains.
     """
     everything = np.concatenate(states)
     middle = everything.mean(axis=0)
@@ -48,12 +48,12 @@ def project(states: Sequence[Rows]) -> tuple[list[Rows], tuple[float, float]]:
     return [(state - middle) @ directions[:2].T for state in states], (float(spread[0]), float(spread[1]))
 
 
-def draw_plane(states: Mapping[str, Rows], modalities: Sequence[Modality], path: Path) -> None:
-    """Draw a panel a state, side by side, with its title; the colours of modalities are told below.
+def draw_plane(states: Mapping[str, Embeddings], modalities: Sequence[Modality], path: Path) -> None:
+    """Draw one panel for each state, side by side under its title, and a legend of the modalities' colours.
 
     Args:
         states: (N, D) embeddings of the same N items by title.
-        modalities: of the N items.
+        modalities: modality set of each of the N items.
         path: PNG to write.
     """
     planes, shares = project(list(states.values()))
@@ -76,8 +76,8 @@ def draw_plane(states: Mapping[str, Rows], modalities: Sequence[Modality], path:
     canvas.save(path)
 
 
-def _fitted(planes: Sequence[Rows]) -> list[NDArray[np.float64]]:
-    """Points of all planes at one scale, in pixels from the upper left corner of a panel."""
+def _fitted(planes: Sequence[Embeddings]) -> list[NDArray[np.float64]]:
+    """Scale the points of all planes alike, to pixels from the upper left corner of a panel."""
     points = np.concatenate(planes)
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
     pixels = (SIDE - 4 * DOT) / (np.ptp(points, axis=0).max() or 1)
@@ -85,7 +85,7 @@ def _fitted(planes: Sequence[Rows]) -> list[NDArray[np.float64]]:
 
 
 def _dots(pen: ImageDraw.ImageDraw, places: NDArray[np.float64], modalities: Sequence[Modality]) -> None:
-    """In mixed order, so that no modality covers another as a whole."""
+    """Draw the points in random order, so that no modality covers another."""
     for row in np.random.default_rng(0).permutation(len(places)):
         x, y = places[row]
         pen.ellipse((x - DOT, y - DOT, x + DOT, y + DOT), fill=(*COLOURS[modalities[row]], OPACITY))

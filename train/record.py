@@ -1,4 +1,4 @@
-"""What a run leaves behind about itself: its resolved config, the code's commit, a fingerprint of its data."""
+"""The record of a run, `run.json`: its resolved config, the commit of the code and a fingerprint of its data."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 
+from indexers.atomic import write_text
 from train.config import TrainConfig
 from train.data.pairs import Pair, balance
 
 RECORD = "run.json"
 
 
-def refuse_another(config: TrainConfig, folder: Path) -> None:
-    """Keep a run out of a folder that is not its own.
+def refuse_other_run(config: TrainConfig, folder: Path) -> None:
+    """Refuse a folder that holds a run with another config.
 
     Raises:
-        ValueError: the folder belongs to a run with another config, which this one would not continue.
+        ValueError: the folder holds such a run, which this one could not continue.
     """
     path = folder / RECORD
     settings = json.loads(json.dumps(config.as_dict()))
@@ -29,7 +30,7 @@ def refuse_another(config: TrainConfig, folder: Path) -> None:
 
 
 def write_record(config: TrainConfig, sources: Sequence[Sequence[Pair]], folder: Path) -> None:
-    """Write `run.json`."""
+    """Write `run.json` into the run's folder."""
     record = {
         "config": config.as_dict(),
         "commit": commit(),
@@ -39,11 +40,11 @@ def write_record(config: TrainConfig, sources: Sequence[Sequence[Pair]], folder:
         "balance": balance(pair for pairs in sources for pair in pairs),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
 
 
 def fingerprint(sources: Sequence[Sequence[Pair]]) -> str:
-    """A hash of all pairs in order; media count by their path."""
+    """Return a hash of all pairs in order; media are represented by their path, not their content."""
     digest = blake2b(digest_size=8)
     for pairs in sources:
         for pair in pairs:
@@ -52,7 +53,7 @@ def fingerprint(sources: Sequence[Sequence[Pair]]) -> str:
 
 
 def commit() -> str:
-    """The commit of this code, `-dirty` where it was changed since."""
+    """Return the commit of this code, with `-dirty` if it was changed since, or `unknown` outside a repository."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

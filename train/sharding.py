@@ -1,7 +1,8 @@
-"""A model's weights in pieces, one in each process (FSDP2), and what is in pieces as one again.
+"""Shard a model's weights over processes (FSDP2), and convert sharded tensors to full ones and back.
 
-Each process keeps its piece of every layer and holds one layer whole only while it computes it. All processes call the
-same layers in the same order, or they wait for each other for ever; so what only some batches need stays whole.
+Each process keeps its shard of every layer and gathers a layer only while computing it. All processes must call the
+same layers in the same order, or they wait for each other for ever; so a module that only some batches need is not
+sharded.
 
 Source: Zhao et al. 2023, "PyTorch FSDP", arXiv 2304.11277; `torch.distributed.fsdp.fully_shard`.
 """
@@ -20,12 +21,12 @@ from train.distributed import process_count
 
 
 def shard(root: torch.nn.Module, layers: Iterable[torch.nn.Module], unsharded: torch.nn.Module) -> None:
-    """Cut weights into pieces in place; gradients become sums over processes.
+    """Shard weights in place; gradients become sums over processes.
 
     Args:
-        root: what is called to embed; its weights outside `layers` form one more piece.
-        layers: modules inside, each whole at a time.
-        unsharded: a module inside whose weights stay whole in every process.
+        root: the module that is called to embed; its weights outside `layers` are gathered together.
+        layers: modules inside `root`, each gathered on its own.
+        unsharded: a module inside `root` whose full weights stay in every process.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     mesh = init_device_mesh(device, (process_count(),))
@@ -39,40 +40,40 @@ def shard(root: torch.nn.Module, layers: Iterable[torch.nn.Module], unsharded: t
             module.set_force_sum_reduction_for_comms(True)
 
 
-def refuse_one_process() -> None:
-    """Say, before a large model is read, that there is nothing to spread it over.
+def require_several_processes() -> None:
+    """Check, before a large model is read, that there are several processes to shard it over.
 
     Raises:
-        ValueError: there is one process only.
+        ValueError: there is only one process.
     """
     if process_count() == 1:
-        raise ValueError("model.sharded spreads weights over processes; start several: torchrun --nproc-per-node N")
+        raise ValueError("model.sharded shards weights over processes; start several: torchrun --nproc-per-node N")
 
 
-def whole(state: Any) -> Any:
-    """Tensors in pieces, in dictionaries and lists, as whole ones on the CPU; all processes must call it together."""
+def full_tensors(state: Any) -> Any:
+    """Gather all sharded tensors in nested dictionaries and lists on the CPU; all processes must call this together."""
     if isinstance(state, dict):
-        return {name: whole(value) for name, value in state.items()}
+        return {name: full_tensors(value) for name, value in state.items()}
     if isinstance(state, list):
-        return [whole(value) for value in state]
+        return [full_tensors(value) for value in state]
     return state.full_tensor().cpu() if isinstance(state, DTensor) else state
 
 
-def in_pieces(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A whole tensor, cut as `like` is; unchanged where that is whole."""
+def sharded_like(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Shard a full tensor in the same way as `like`; returns it unchanged if `like` is not sharded."""
     if not isinstance(like, DTensor):
         return value
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
 
 
-def optimiser_state_in_pieces(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
-    """A whole state that an optimiser is about to load, cut as its parameters are."""
+def shard_optimiser_state(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    """Shard the full state that an optimiser is about to load in the same way as its parameters."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    cut = {
+    sharded = {
         number: {
-            name: in_pieces(value, parameters[number]) if value.shape == parameters[number].shape else value
+            name: sharded_like(value, parameters[number]) if value.shape == parameters[number].shape else value
             for name, value in entry.items()
         }
         for number, entry in state["state"].items()
     }
-    return {**state, "state": cut}
+    return {**state, "state": sharded}

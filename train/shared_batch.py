@@ -1,8 +1,8 @@
-"""One batch of all processes: what this one embeds of it, and the loss of the whole.
+"""One batch that all processes share: the part that this process embeds, and the loss of the whole batch.
 
-Rows with a hard negative may be few, and in some processes none. Each process embeds as many negatives as the one that
-has most, filling up with a candidate of its own, and what was filled up is cut away after gathering. That costs no
-time, since processes wait for each other anyway, and keeps them in step, which sharded weights need.
+Only some rows may have a hard negative, and in some processes none. Each process embeds as many negatives as the
+process that has most, padding with one of its candidates, and the padding is removed after gathering. That costs no
+time, since processes wait for each other anyway, and keeps their calls in step, as sharded weights require.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import torch
 from train.config import LossConfig
 from train.data.pairs import Pair, Side, group_numbers
 from train.distributed import gather_rows, process_rank
-from train.losses import LossOptions, Rows, info_nce, mamcl
+from train.losses import LossOptions, RowInfo, info_nce, mamcl
 from unite_search.encoders.base import Role
 
 Chunk = tuple[Role, Sequence[Side]]
 
 
 class SharedBatch:
-    """The rows of this process among those of all.
+    """A batch that is divided over processes.
 
     Args:
-        pairs: of this process, as many as in every other.
-        config: which loss.
+        pairs: the pairs of this process; every process has the same number.
+        config: the loss to compute.
     """
 
     def __init__(self, pairs: Sequence[Pair], config: LossConfig) -> None:
@@ -37,13 +37,13 @@ class SharedBatch:
             symmetric=config.is_symmetric,
             positives=config.positives,  # type: ignore[arg-type]
         )
-        self._modalities = gather_rows(torch.tensor([int(pair.wanted) for pair in pairs]))
+        self._modalities = gather_rows(torch.tensor([int(pair.target_modality) for pair in pairs]))
         self._groups = gather_rows(torch.tensor(group_numbers(pairs, process_rank())))
         counts = gather_rows(torch.tensor([len(self._negatives)]))
         self._is_negative = torch.arange(int(counts.max())) < counts[:, None]  # (processes, most negatives)
 
     def chunks(self, size: int) -> list[list[Chunk]]:
-        """Queries, candidates and, where any process has some, hard negatives, at most `size` in each chunk."""
+        """Return queries, candidates and, if any process has some, hard negatives, in chunks of up to `size` sides."""
         missing = self._is_negative.shape[1] - len(self._negatives)
         groups: list[tuple[Role, list[Side]]] = [
             ("query", [pair.query for pair in self._pairs]),
@@ -59,9 +59,15 @@ class SharedBatch:
     def loss(
         self, queries: torch.Tensor, candidates: torch.Tensor, negatives: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Embeddings of what `chunks` gave, (B, D) and negatives (M, D), to the loss of all processes."""
+        """Compute the loss over all processes.
+
+        Args:
+            queries: (B, D) embeddings of this process's queries, in the order of `chunks`.
+            candidates: (B, D) embeddings of its candidates.
+            negatives: (M, D) embeddings of its hard negatives and their padding, if `chunks` returned any.
+        """
         kept = None if negatives is None else gather_rows(negatives)[self._is_negative.flatten().to(negatives.device)]
-        rows = Rows(groups=self._groups.to(queries.device), hard_negatives=kept)
+        rows = RowInfo(groups=self._groups.to(queries.device), hard_negatives=kept)
         q, c = gather_rows(queries), gather_rows(candidates)
         if self._is_masked:
             return mamcl(q, c, self._modalities.to(q.device), self._options, rows)

@@ -1,4 +1,4 @@
-"""The contract between the training loop and what it trains, and which trainees there are."""
+"""The interface between the training loop and the models it trains, and the registry of those models."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from train.config import ModelConfig
 from train.data.pairs import Pair, Side
 from unite_search.encoders.base import Role
 
+CHUNK = 256
+"""Sides embedded at one time where nothing else is asked for."""
 TRAINEES: dict[str, str] = {
     "starter-head": "train.starter.trainee:StarterTrainee",
     "unite": "train.unite.trainee:UniteTrainee",
@@ -24,11 +26,11 @@ class Trainee(Protocol):
 
     @property
     def module(self) -> torch.nn.Module:
-        """What holds the trained weights; every parameter that needs a gradient is trained."""
+        """The module that holds the weights; every parameter that requires a gradient is trained."""
         ...
 
     def prepare(self, pairs: Sequence[Pair]) -> set[str]:
-        """Do once what can be done before training; returns the media that cannot be read."""
+        """Do the work that needs doing only once, before training; returns the media that cannot be read."""
         ...
 
     def embed(self, sides: Sequence[Side], role: Role) -> torch.Tensor:
@@ -36,12 +38,15 @@ class Trainee(Protocol):
         ...
 
     def export(self, folder: Path) -> None:
-        """Write what the encoder of `unite_search` loads: the first process does, called alone or, sharded, by all."""
+        """Write the files that the encoder of `unite_search` loads.
+
+        The first process writes. It calls this alone, unless the model is sharded: then all processes call it.
+        """
         ...
 
 
 def load_trainee(config: ModelConfig) -> Trainee:
-    """Make the trainee that a config names.
+    """Create the trainee that a config names.
 
     Raises:
         ValueError: the kind is unknown; the message lists the known ones.
@@ -50,3 +55,9 @@ def load_trainee(config: ModelConfig) -> Trainee:
         raise ValueError(f"unknown kind of model {config.kind!r}; known are {', '.join(sorted(TRAINEES))}")
     module, _, attribute = TRAINEES[config.kind].partition(":")
     return cast(Trainee, getattr(import_module(module), attribute)(config))
+
+
+def embed_in_chunks(trainee: Trainee, sides: Sequence[Side], role: Role, *, size: int = CHUNK) -> torch.Tensor:
+    """Embed N sides without a graph, `size` at a time: (N, D) unit rows."""
+    with torch.no_grad():
+        return torch.cat([trainee.embed(sides[start : start + size], role) for start in range(0, len(sides), size)])

@@ -4,11 +4,13 @@ Ask with a text, a picture, a clip, or several together. `Collection` is where t
 are first used, so that `import unite_search` costs nothing. What is listed in `__all__` is public; everything else may
 change without notice.
 
-Example:
+Examples:
     >>> from unite_search import Collection, Query
-    >>> with Collection.open("./db", create=True) as collection:  # doctest: +SKIP
-    ...     collection.index(["./photos"])
-    ...     hits = collection.search(Query.of("make it red", image="q.jpg")).hits
+    >>> with Collection.open("./db", create=True) as collection:
+    ...     report = collection.index(["./photos"])
+    ...     result = collection.search(Query.of("make it red", image="./photos/boat.jpg"))
+    >>> print(report.added, "files,", len(result.hits), "hits")
+    4 files, 3 hits
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from unite_search.errors import (
         CollectionLockedError,
         CollectionNotFoundError,
+        DecodeProcessError,
         EncoderMismatchError,
         EncoderUnavailableError,
         FilterError,
@@ -59,6 +62,7 @@ __all__ = [
     "CollectionNotFoundError",
     "Content",
     "DType",
+    "DecodeProcessError",
     "Encoder",
     "EncoderDefaults",
     "EncoderMismatchError",
@@ -115,6 +119,7 @@ _HOMES = {
     "unite_search.errors": (
         "CollectionLockedError",
         "CollectionNotFoundError",
+        "DecodeProcessError",
         "EncoderMismatchError",
         "EncoderUnavailableError",
         "FilterError",

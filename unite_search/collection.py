@@ -32,10 +32,12 @@ from unite_search.storage.store import Store
 class Collection:
     """A searchable set of items that one encoder embedded. It shows the state at `open` until `refresh` is called.
 
-    Example:
-        >>> with Collection.open("./db", create=True) as collection:  # doctest: +SKIP
-        ...     collection.index(["./photos"])
-        ...     collection.search(Query.of("a dog on the beach")).hits
+    Examples:
+        >>> with Collection.open("./db", create=True) as collection:
+        ...     report = collection.index(["./photos"])
+        ...     result = collection.search(Query.of("a red car"), SearchOptions(top_k=2))
+        >>> [hit.rank for hit in result.hits]
+        [1, 2]
     """
 
     def __init__(

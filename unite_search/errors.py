@@ -3,6 +3,7 @@
 UniteSearchError
   CollectionNotFoundError   there is no collection where one was expected
   CollectionLockedError     another process is writing to the collection
+  DecodeProcessError        no process that decodes media can be had now
   EncoderMismatchError      the collection was built by another encoder
   EncoderUnavailableError   the encoder's weights or packages are not here
   FilterError               a --where expression that the catalog cannot evaluate
@@ -21,6 +22,10 @@ class CollectionNotFoundError(UniteSearchError):
 
 class CollectionLockedError(UniteSearchError):
     """Another process is writing to the collection."""
+
+
+class DecodeProcessError(UniteSearchError):
+    """No process that decodes media is free or can be started; a later try may succeed."""
 
 
 class EncoderMismatchError(UniteSearchError):

@@ -55,7 +55,7 @@ class Query:
     ) -> Query:
         """Build a query from loose arguments.
 
-        Example:
+        Examples:
             >>> Query.of("make it red", image="q.jpg").texts
             ('make it red',)
         """

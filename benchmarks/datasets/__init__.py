@@ -1,1 +1,1 @@
-"""Public sets in their published layouts, read into one form: queries, gallery, what is right."""
+"""Readers of public data sets in their published layouts; all give queries, a gallery and the right answers."""

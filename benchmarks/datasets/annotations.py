@@ -1,4 +1,4 @@
-"""Annotation files to checked rows; what is missing is named with its file and row."""
+"""Read annotation files and check their rows; errors name the file and the row."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Row = Mapping[str, Any]
 
 
 def find_file(folder: Path, *names: str) -> Path:
-    """The first of some relative names that exists; published archives and mirrors differ in their folders.
+    """Return the first of several relative names that exists, since published archives differ in their folders.
 
     Raises:
-        DatasetError: none does; the message lists what was looked for.
+        DatasetError: none exists; the message lists all names.
     """
     for name in names:
         found = sorted(folder.glob(name)) if "*" in name else [folder / name]
@@ -27,10 +27,10 @@ def find_file(folder: Path, *names: str) -> Path:
 
 
 def read_json_rows(path: Path, columns: Iterable[str]) -> list[Row]:
-    """A JSON list of objects.
+    """Read a JSON list of objects.
 
     Raises:
-        DatasetError: it is something else, or a row lacks a column.
+        DatasetError: the file is not such a list, or a row lacks a column.
     """
     content = read_json(path)
     if not isinstance(content, list):
@@ -39,26 +39,26 @@ def read_json_rows(path: Path, columns: Iterable[str]) -> list[Row]:
 
 
 def read_json(path: Path) -> Any:
-    """Any JSON file.
+    """Read any JSON file.
 
     Raises:
-        DatasetError: it cannot be parsed.
+        DatasetError: the file cannot be parsed.
     """
     return _parsed(path.read_text(encoding="utf-8"), path)
 
 
 def read_json_lines(path: Path, columns: Iterable[str]) -> list[Row]:
-    """A file with one JSON object a line; empty lines are passed over.
+    """Read a file with one JSON object per line; empty lines are skipped.
 
     Raises:
-        DatasetError: a line is something else, or lacks a column.
+        DatasetError: a line is not a JSON object, or lacks a column.
     """
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     return [_checked(_parsed(line, path, number), columns, path, number) for number, line in enumerate(lines)]
 
 
 def read_table(path: Path, columns: Iterable[str], *, delimiter: str = ",") -> list[dict[str, str]]:
-    """A CSV or TSV with a header; columns that nobody asked for are kept.
+    """Read a CSV or TSV file with a header; columns besides the required ones are kept.
 
     Raises:
         DatasetError: a column is missing, or a row has fewer cells than the header.

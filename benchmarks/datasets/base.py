@@ -1,4 +1,4 @@
-"""One form for every set: a gallery of entries, and queries that say which of them are right."""
+"""The common form of all data sets: a gallery of entries, and queries with their right answers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from unite_search.errors import UniteSearchError
 
 
 class DatasetError(UniteSearchError):
-    """A file of a set is missing, or does not have the published form."""
+    """A file of a data set is missing, or does not have the published form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A picture or clip of a set, which need not be there.
+    """A picture or clip of a data set, whose file may be missing.
 
     Attributes:
-        path: where it is, or would be.
-        modality: how it is decoded.
-        frame_scores: of a clip whose frames are weighted, the published score of each; empty without any.
+        path: path of the file, which need not exist.
+        modality: whether to decode it as an image or a video.
+        frame_scores: published score of each frame of a clip, where frames are weighted; empty otherwise.
     """
 
     path: Path
@@ -31,7 +31,14 @@ class Media:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One candidate: a picture, a clip, a text, or one of the first two with a text; `group` as in `Question`."""
+    """One candidate of the gallery.
+
+    Attributes:
+        id: unique in the data set.
+        media: a picture or clip.
+        text: a text, alone or with the media.
+        group: see `Question`.
+    """
 
     id: str
     media: Media | None = None
@@ -44,13 +51,13 @@ class Question:
     """One query.
 
     Attributes:
-        id: unique in the set.
-        media: the reference that is edited, or what is searched with.
-        text: the edit, or what is searched for.
+        id: unique in the data set.
+        media: the picture or clip of the query, such as the reference of an edit.
+        text: the text of the query, such as the edit.
         relevant: grade of each right candidate, by id; empty where the answers are not published.
-        reference: id of the candidate that shows the reference itself.
+        reference: id of the candidate that is the query's own picture or clip.
         subset: ids of a smaller gallery that is scored as well, such as the image set of CIRR.
-        group: part of the set with a gallery of its own, such as a category.
+        group: part of the data set with a gallery of its own, such as a category.
     """
 
     id: str
@@ -64,12 +71,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """A set that was read.
+    """A data set in memory; media are named by path and not read.
 
     Attributes:
-        name: as on the command line.
-        questions: Q queries.
-        gallery: N candidates, ids unique.
+        name: name on the command line.
+        questions: the Q queries.
+        gallery: the N candidates.
+
+    Raises:
+        DatasetError: two queries, or two candidates, have the same id.
     """
 
     name: str
@@ -85,7 +95,7 @@ class Dataset:
                 seen.add(thing.id)
 
     def files(self) -> Iterator[Media]:
-        """All pictures and clips, each path once."""
+        """Yield all pictures and clips, each path once."""
         seen: set[Path] = set()
         things: tuple[Entry | Question, ...] = (*self.gallery, *self.questions)
         for thing in things:

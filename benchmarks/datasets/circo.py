@@ -1,8 +1,8 @@
-"""CIRCO: a photo and an edit find every photo that fits, among the 123,403 of COCO unlabeled 2017.
+"""CIRCO: a photo and an edit must find all matching photos, among the 123,403 of COCO unlabeled 2017.
 
 Layout: `annotations/val.json` (or `val.json`), photos `unlabeled2017/{id:012}.jpg`. With COCO's own list,
-`annotations/image_info_unlabeled2017.json`, the gallery is the published one; without, it is every photo that the
-annotations name or that lies in the folder.
+`annotations/image_info_unlabeled2017.json`, the gallery is the published one; otherwise it is every photo that the
+annotations name or that is in the folder.
 Source: miccunifi/CIRCO, README and src/dataset.py.
 """
 
@@ -19,10 +19,10 @@ PHOTOS = ("unlabeled2017", "COCO2017_unlabeled/unlabeled2017", "images")
 
 
 def load(folder: Path) -> Dataset:
-    """Read `val`, or `test`, which has no answers.
+    """Read `val`, or else `test`, whose answers are not published.
 
     Raises:
-        DatasetError: there is no such file, or it has another form.
+        DatasetError: neither file exists, or one has another form.
     """
     rows = read_json_rows(find_file(folder, "annotations/val.json", "val.json", "annotations/test.json"), COLUMNS)
     photos = next((folder / name for name in PHOTOS if (folder / name).is_dir()), folder / PHOTOS[0])

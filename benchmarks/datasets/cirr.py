@@ -1,7 +1,7 @@
-"""CIRR: a photo and an edit find another photo, among all of the split and among six similar ones.
+"""CIRR: a photo and an edit must find another photo, among all of the split and among six similar ones.
 
 Layout: `captions/cap.rc2.{split}.json`, `image_splits/split.rc2.{split}.json`, and the photos at the paths that the
-latter gives. The test split has no answers: `submission` writes the files that its server takes.
+latter gives. The answers of the test split are not published: `submission` makes the files for its server.
 Source: Cuberick-Orion/CIRR, README and Test-split_server.md.
 """
 
@@ -21,7 +21,7 @@ DEPTHS = {"recall": 50, "recall_subset": 3}
 
 
 def load(folder: Path) -> Dataset:
-    """Read `val`, or `test1` where only that is there.
+    """Read `val`, or else `test1`.
 
     Raises:
         DatasetError: a file is missing or has another form, or names a photo that the split does not have.
@@ -38,10 +38,10 @@ def load(folder: Path) -> Dataset:
 
 
 def submission(rankings: Mapping[str, Sequence[str]], metric: str) -> str:
-    """The JSON that the test server takes.
+    """Return the JSON for the test server.
 
     Args:
-        rankings: names of photos, best first, by query id; for `recall_subset` those of the image set only.
+        rankings: names of photos, best first, by query id; for `recall_subset` only those of the image set.
         metric: `recall` or `recall_subset`.
     """
     best = {pair: list(names[: DEPTHS[metric]]) for pair, names in rankings.items()}
@@ -49,7 +49,7 @@ def submission(rankings: Mapping[str, Sequence[str]], metric: str) -> str:
 
 
 def _photo(folder: Path, place: str) -> Path:
-    """The photo where the split file says, or in a folder `images`, where some archives have it."""
+    """Return the photo in the folder `images`, as in some archives, or else the path that the split file gives."""
     inside = folder / "images" / place
     return inside if inside.is_file() else folder / place
 

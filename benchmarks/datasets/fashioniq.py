@@ -1,4 +1,4 @@
-"""FashionIQ: a garment and what is different find another garment, in up to three categories.
+"""FashionIQ: a photo of a garment and the differences must find another garment, in up to three categories.
 
 Layout: `captions/cap.{category}.{split}.json`, `image_splits/split.{category}.{split}.json`, photos `images/{id}.png`
 or `.jpg`. The two captions of a pair are joined as "c1 and c2", as CoVR does. Each category has a gallery of its own.
@@ -19,10 +19,10 @@ EXTENSIONS = (".png", ".jpg", ".jpeg")
 
 
 def load(folder: Path) -> Dataset:
-    """Read the categories that are there.
+    """Read all categories that the folder has.
 
     Raises:
-        DatasetError: none is, or a file has another form.
+        DatasetError: it has none, or a file has another form.
     """
     parts = [_category(folder, category) for category in CATEGORIES if _captions(folder, category)]
     if not parts:

@@ -1,9 +1,10 @@
-"""Any folder with queries, corpus and qrels, as BEIR and mteb store them, with pictures and clips where there are any.
+"""Any folder with queries, corpus and qrels in the layout of BEIR and mteb, optionally with pictures and clips.
 
 Layout: `queries.jsonl` and `corpus.jsonl` with `_id` (or `id`) and one or more of `text`, `image`, `video`; the last
-two are paths relative to the folder. A corpus `title` goes before its text. `qrels/{split}.tsv` has a header and
-query-id, corpus-id, score; scores of 0 are not relevant. Only queries with qrels are asked. On the hub the three are
-folders of parquet files; there pictures are inside, and ids may be `query-id`, `corpus-id`, a query's text `query`.
+two are paths relative to the folder. The `title` of a corpus row is put before its text. `qrels/{split}.tsv` has a
+header and query-id, corpus-id, score; candidates with score 0 are not relevant. Queries without qrels are left out. On
+the hub the three are folders of parquet files, which contain the pictures; ids may be called `query-id` and
+`corpus-id`, and a query's text `query`.
 Source: beir-cellar/beir, beir/datasets/data_loader.py; embeddings-benchmark/mteb, the sets of its retrieval tasks.
 """
 
@@ -19,17 +20,17 @@ from benchmarks.datasets.parquet import read_parquet_rows
 
 QRELS = ("query-id", "corpus-id", "score")
 SPLITS = ("qrels/test", "default/test", "qrels/dev", "default/dev", "qrels/")
-"""Of parquet qrels, the usual one first."""
+"""Parquet files of qrels, the usual one first."""
 IDS = ("_id", "id", "corpus-id", "query-id")
 TEXTS = ("text", "query")
 PARTS = (*TEXTS, "image", "video")
 
 
 def load(folder: Path) -> Dataset:
-    """Read the `test` qrels, else `dev`, else the first there are.
+    """Read the folder with its `test` qrels, else `dev`, else the first that exist.
 
     Raises:
-        DatasetError: a file is missing or has another form, or qrels name what is not there.
+        DatasetError: a file is missing or has another form, or qrels name a query or candidate that does not exist.
     """
     gallery = tuple(
         Entry(id=_id(row, place), media=_media(folder, row), text=_text(row, place))
@@ -48,7 +49,7 @@ def load(folder: Path) -> Dataset:
 
 
 def _rows(folder: Path, name: str) -> Iterable[tuple[Path, Row]]:
-    """The rows of the corpus or of the queries, each with the file that is named in messages."""
+    """Read the rows of the corpus or of the queries, each with the file to name in error messages."""
     if parts := sorted((folder / name).glob("*.parquet")):
         return ((parts[0], row) for row in read_parquet_rows(parts, (), pictures="image"))
     path = find_file(folder, f"{name}.jsonl")
@@ -81,7 +82,10 @@ def _relevant(path: Path, rows: Iterable[Row], known: Container[str]) -> dict[st
 def _question(
     folder: Path, query: str, path: Path, row: Row, relevant: dict[str, float], namesake: Entry | None
 ) -> Question:
-    """A candidate with the query's id is its reference if it shows the same, as in ArguAna; ids may just be numbers."""
+    """Build a query; the candidate with the same id is its reference if it has the same content.
+
+    In ArguAna queries are also candidates; elsewhere ids may be numbers, and equal ids mean nothing.
+    """
     media, text = _media(folder, row), _text(row, path)
     is_same = namesake is not None and media == namesake.media and (namesake.text or "").endswith(text or "")
     return Question(id=query, media=media, text=text, relevant=relevant, reference=query if is_same else None)

@@ -1,9 +1,9 @@
-"""MMEB eval: one folder a task, each query with its own list of candidates, the first of which is right.
+"""MMEB eval: one folder per task; each query has its own list of candidates, the first of which is right.
 
-Layout: `{task}/test-*.parquet` (or the task's folder itself) with qry_text, qry_img_path, tgt_text, tgt_img_path, and
-qry_inst and tgt_inst in newer copies; pictures by those paths in the folder, in `images/`, or in `eval_images/`. The
-instructions are part of the texts, as published; the placeholders `<|image_1|>` are left out. A task is a group: its
-gallery is every candidate of the task, the published number is that of the query's own list, `Rsubset@1`.
+Layout: `{task}/test-*.parquet` (or the folder of one task) with qry_text, qry_img_path, tgt_text, tgt_img_path, and in
+newer copies qry_inst and tgt_inst; pictures at those paths in the folder, in `images/`, or in `eval_images/`. The
+instructions are part of the texts, as published; the placeholders `<|image_1|>` are removed. Each task is a group: its
+gallery is all candidates of the task, and the published number is that of the query's own list, `Rsubset@1`.
 Source: TIGER-AI-Lab/VLM2Vec, evaluation of the hub's TIGER-Lab/MMEB-eval.
 """
 
@@ -22,18 +22,18 @@ COLUMNS = ("qry_text", "qry_img_path", "tgt_text", "tgt_img_path")
 PARTS = ("test-*.parquet", "test/*.parquet")
 PLACES = (".", "images", "eval_images", "..", "../images", "../eval_images")
 PROBED = 100
-"""Pictures that are looked for, to find out in which place they are."""
+"""Number of pictures that are looked for in each of `PLACES`."""
 PLACEHOLDER = re.compile(r"<\|image_\d+\|>\s*")
 
-Pair = tuple[str, str]
-"""Text and picture of a candidate; either may be empty."""
+Candidate = tuple[str, str]
+"""The text and the picture's path of a candidate; either may be empty."""
 
 
 def load(folder: Path) -> Dataset:
-    """Read every task that is there.
+    """Read all tasks that the folder has.
 
     Raises:
-        DatasetError: none is, or a file has other columns.
+        DatasetError: it has none, or a file has other columns.
     """
     tasks = [(place, parts) for place in (folder, *_folders(folder)) if (parts := _parts(place))]
     if not tasks:
@@ -57,7 +57,7 @@ def _parts(place: Path) -> list[Path]:
 def _task(folder: Path, task: str, parts: Sequence[Path]) -> tuple[list[Question], list[Entry]]:
     rows = list(read_parquet_rows(parts, COLUMNS))
     place = _place(folder, rows)
-    names: dict[Pair, str] = {}
+    names: dict[Candidate, str] = {}
     questions = []
     for number, row in enumerate(rows):
         candidates = [names.setdefault(pair, f"{task}/{len(names)}") for pair in _candidates(row, parts[0], number)]
@@ -78,7 +78,7 @@ def _task(folder: Path, task: str, parts: Sequence[Path]) -> tuple[list[Question
     return questions, gallery
 
 
-def _candidates(row: Row, path: Path, number: int) -> Iterator[Pair]:
+def _candidates(row: Row, path: Path, number: int) -> Iterator[Candidate]:
     texts, pictures = _listed(row["tgt_text"]), _listed(row["tgt_img_path"])
     if not texts or len(texts) != len(pictures):
         raise DatasetError(f"{path}, row {number + 1}: {len(texts)} tgt_text and {len(pictures)} tgt_img_path")
@@ -99,7 +99,7 @@ def _media(place: Path, path: str | None) -> Media | None:
 
 
 def _place(folder: Path, rows: Sequence[Row]) -> Path:
-    """Where the pictures are, which differs between copies."""
+    """Find the folder of the pictures, which differs between copies of the data set."""
     named = (path for row in rows for path in (row["qry_img_path"], *_listed(row["tgt_img_path"])) if path)
     probed = list(islice(named, PROBED))
     places = [folder / place for place in PLACES]

@@ -1,12 +1,11 @@
-"""Parquet files as the hub stores sets: checked rows, and the pictures inside them as files.
+"""Read the parquet files of data sets on the hub: check their rows, and unpack the pictures inside them.
 
-A picture column holds `{bytes, path}`, as the library `datasets` writes it. Everything else here works on files, so
-pictures are unpacked once, into a folder `unpacked` beside the parquet file; a later read finds them there.
+A picture column holds `{bytes, path}`, as the library `datasets` writes it. All other code works on files, so pictures
+are unpacked once, into a folder `unpacked` beside the parquet file.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,20 @@ import pyarrow.parquet as pq
 
 from benchmarks.datasets.annotations import Row
 from benchmarks.datasets.base import DatasetError
+from indexers.atomic import atomic_write
 
 UNPACKED = "unpacked"
 ROWS_AT_ONCE = 16
-"""Scanned pages are megabytes each."""
+"""Rows read at one time where they contain pictures; a scanned page has several megabytes."""
 
 
 def read_parquet_rows(paths: Sequence[Path], columns: Iterable[str], *, pictures: str | None = None) -> Iterator[Row]:
-    """The rows of the parts of one table, in order.
+    """Yield the rows of all parts of one table, in order.
 
     Args:
-        paths: its parts, sorted by name.
-        columns: that must be there; all are handed out.
-        pictures: a column whose pictures are unpacked, if there is one of this name; its cells become paths, or None.
+        paths: the parts, sorted by name.
+        columns: required columns; rows have all columns of the file.
+        pictures: name of a column whose pictures are unpacked, if it exists; its cells become paths, or None.
 
     Raises:
         DatasetError: a part cannot be read, or lacks a column.
@@ -55,7 +55,7 @@ def _rows(path: Path, columns: Iterable[str], pictures: str | None) -> Iterator[
 
 
 def _unpacked(parquet: Path, number: int, cell: Any) -> Path | None:
-    """Write a picture, unless that was done since the parquet file was written."""
+    """Write a picture to a file, unless a file that is newer than the parquet file exists."""
     if cell is None:
         return None
     if not isinstance(cell, dict) or not isinstance(cell.get("bytes"), bytes):
@@ -64,7 +64,6 @@ def _unpacked(parquet: Path, number: int, cell: Any) -> Path | None:
     picture = parquet.parent / UNPACKED / parquet.stem / f"{number:06}{suffix}"
     if not picture.is_file() or picture.stat().st_mtime_ns < parquet.stat().st_mtime_ns:
         picture.parent.mkdir(parents=True, exist_ok=True)
-        whole = picture.with_name(f".{picture.name}.{os.getpid()}")
-        whole.write_bytes(cell["bytes"])
-        whole.replace(picture)
+        with atomic_write(picture) as stream:
+            stream.write(cell["bytes"])
     return picture

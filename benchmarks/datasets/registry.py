@@ -1,4 +1,4 @@
-"""The sets by name: where each comes from, and which module reads it."""
+"""The registry of data sets: the origin of each, and the module that reads it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from benchmarks.datasets.base import Dataset, DatasetError
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A set that can be read.
+    """A data set that can be read.
 
     Attributes:
-        reader: `module:function` that takes a folder.
-        origin: where a person gets it.
+        reader: `module:function`; the function takes a folder and returns a `Dataset`.
+        origin: where to get it, for messages.
     """
 
     reader: str
@@ -47,11 +47,11 @@ DATASETS: dict[str, Source] = {
 
 
 def load_dataset(name: str, folder: Path) -> Dataset:
-    """Read a set.
+    """Read a data set from a folder.
 
     Raises:
         ValueError: the name is unknown.
-        DatasetError: the folder does not hold it; the message says what is missing.
+        DatasetError: the folder does not hold the data set; the message says what is missing.
     """
     if name not in DATASETS:
         raise ValueError(f"unknown set {name!r}; known are {', '.join(DATASETS)}")
@@ -63,7 +63,7 @@ def load_dataset(name: str, folder: Path) -> Dataset:
 
 
 def describe(folder: Path | None) -> list[str]:
-    """One line a set: where it comes from, or for a folder whether it holds it and what is missing."""
+    """Return one line per data set: its origin or, given a folder, whether the folder holds it and what is missing."""
     if folder is None:
         return [f"{name:12} {source.origin}" for name, source in DATASETS.items()]
     return [f"{name:12} {_state(name, folder)}" for name in DATASETS]

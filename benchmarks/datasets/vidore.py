@@ -1,8 +1,8 @@
-"""ViDoRe: a question finds the scanned page that answers it.
+"""ViDoRe: a question must find the scanned page that answers it.
 
-Layout: `data/test-*.parquet` (or `test-*.parquet`) with query, image, image_filename, one row a page; a page without a
-question has a null query. A question that stands in several rows is asked once, and its last row is right, as the
-authors' evaluator does. The sets in BEIR's form (`corpus/`, `queries/`, `qrels/`) are read by `folder`.
+Layout: `data/test-*.parquet` (or `test-*.parquet`) with query, image, image_filename, one row per page; a page without
+a question has a null query. A question in several rows is one query, and its last row is the right one, as in the
+authors' evaluator. Data sets in BEIR's layout (`corpus/`, `queries/`, `qrels/`) are read by `folder`.
 Source: illuin-tech/vidore-benchmark, evaluation/vidore_evaluators/vidore_evaluator_qa.py.
 """
 

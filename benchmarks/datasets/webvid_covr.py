@@ -1,7 +1,7 @@
-"""WebVid-CoVR: a clip and an edit in words find another clip.
+"""WebVid-CoVR: a clip and an edit in words must find another clip.
 
 Layout: `webvid8m-covr_test.csv` (or another `*covr*.csv`) with the columns txt1, txt2, pth1, pth2, edit, scores, and
-the clips as `<anything>/{pth}.mp4`, as WebVid is stored, or another extension.
+the clips as `<anything>/{pth}.mp4`, as in WebVid, or with another extension.
 Source: lucas-ventura/CoVR src/data/webvid_covr.py; the CSV files are on the hub under lucas-ventura/WebVid-CoVR.
 """
 
@@ -20,7 +20,7 @@ TABLES = ("webvid8m-covr_test.csv", "webvid8m-covr_val.csv", "*covr*.csv", "anno
 
 
 def load(folder: Path) -> Dataset:
-    """Read the CSV of a folder; one query a row, one candidate for each target.
+    """Read the CSV of a folder: one query per row, one candidate for each target.
 
     Raises:
         DatasetError: there is no such CSV, or it has other columns.
@@ -44,7 +44,11 @@ def load(folder: Path) -> Dataset:
 
 
 def _clips_by_name(folder: Path) -> dict[str, Path]:
-    """Every video below the folder by the last two parts of its path, and by the last one, without extension."""
+    """Find all videos in the folder and below.
+
+    Returns:
+        Paths by folder name and file name without extension; videos in the folder itself also by file name alone.
+    """
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if MODALITY_OF.get(path.suffix.lower()) == "video" or path.suffix.lower() == ".gif":

@@ -1,1 +1,1 @@
-"""The encoders: their speed, batching, seeds, and parity with the official UNITE code."""
+"""Benchmarks of the encoders: speed, batching, variation over seeds, and parity with the official UNITE code."""

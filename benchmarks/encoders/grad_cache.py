@@ -1,8 +1,8 @@
-"""Memory and time of a batch of 4096 in chunks of 16, on the tiny Qwen2-VL: `python -m train` in processes of its own.
+"""Measure memory and time of GradCache, with batches of 4096 in chunks of 16, on the tiny Qwen2-VL.
 
-For texts, and for captions with photos: a large batch in small chunks, a small batch in the same chunks, and plain
-training, whose batch is one chunk, as large as the small batch or as one chunk of it, whichever is faster. Time is that
-of the steps, as the runs log it.
+Runs `python -m train` in a process of its own for texts, and for captions with photos: a large batch in small chunks, a
+small batch in the same chunks, and plain training with one chunk per batch. The chunk of plain training has the size of
+the small batch or of one of its chunks, whichever is faster. Time is that of the steps, as the runs log it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 LARGE = {"paraphrases": 4096, "captions": 256}
-"""Rows of the large batch by kind of source; photos take so long that fewer must do."""
+"""Rows of the large batch by kind of source; photos take longer, so there are fewer of them."""
 SMALL, CHUNK = 64, 16
 CONFIG = """
 [run]
@@ -44,8 +44,8 @@ stage = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """What one run is: its kind of source, rows of a batch, rows in memory at a time, steps."""
+class TrainingRun:
+    """The settings of one run: kind of source, rows per batch, rows in memory at one time, steps."""
 
     kind: str
     batch: int
@@ -54,11 +54,11 @@ class Run:
 
 
 def run(data: Path, checkpoint: Path) -> dict[str, Any]:
-    """Measure; the ratios are those that GradCache promises to keep low.
+    """Measure memory and time, and the ratios of the large batch to small and plain training.
 
     Args:
         data: the folder that holds `captioned/`.
-        checkpoint: of the model.
+        checkpoint: folder of the model.
     """
     return {kind: _compared(kind, data / "captioned" / "manifest.jsonl", checkpoint) for kind in LARGE}
 
@@ -66,14 +66,16 @@ def run(data: Path, checkpoint: Path) -> dict[str, Any]:
 def _compared(kind: str, manifest: Path, checkpoint: Path) -> dict[str, Any]:
     rows = min(LARGE[kind], 16 * SMALL)
     runs = {
-        "start": Run(kind=kind, batch=SMALL, chunk=CHUNK, steps=0),
-        "large": Run(kind=kind, batch=LARGE[kind], chunk=CHUNK, steps=1),
-        "small": Run(kind=kind, batch=SMALL, chunk=CHUNK, steps=rows // SMALL),
-        "plain": Run(kind=kind, batch=SMALL, chunk=SMALL, steps=rows // SMALL),
-        "plain, one chunk": Run(kind=kind, batch=CHUNK, chunk=CHUNK, steps=rows // CHUNK),
+        "start": TrainingRun(kind=kind, batch=SMALL, chunk=CHUNK, steps=0),
+        "large": TrainingRun(kind=kind, batch=LARGE[kind], chunk=CHUNK, steps=1),
+        "small": TrainingRun(kind=kind, batch=SMALL, chunk=CHUNK, steps=rows // SMALL),
+        "plain": TrainingRun(kind=kind, batch=SMALL, chunk=SMALL, steps=rows // SMALL),
+        "plain, one chunk": TrainingRun(kind=kind, batch=CHUNK, chunk=CHUNK, steps=rows // CHUNK),
     }
     with tempfile.TemporaryDirectory() as folder:
-        found = {name: _measured(wanted, manifest, checkpoint, Path(folder) / name) for name, wanted in runs.items()}
+        found = {
+            name: _measured(settings, manifest, checkpoint, Path(folder) / name) for name, settings in runs.items()
+        }
     above_start = {name: found[name]["peak_mb"] - found["start"]["peak_mb"] for name in ("large", "small")}
     plain = min(found["plain"]["ms_a_row"], found["plain, one chunk"]["ms_a_row"])
     return {
@@ -84,26 +86,26 @@ def _compared(kind: str, manifest: Path, checkpoint: Path) -> dict[str, Any]:
     }
 
 
-def _measured(wanted: Run, manifest: Path, checkpoint: Path, folder: Path) -> dict[str, Any]:
+def _measured(training: TrainingRun, manifest: Path, checkpoint: Path, folder: Path) -> dict[str, Any]:
     folder.mkdir()
     config, out = folder / "run.toml", folder / "out"
-    settings = {"out": out, "manifest": manifest, "checkpoint": checkpoint, **asdict(wanted)}
+    settings = {"out": out, "manifest": manifest, "checkpoint": checkpoint, **asdict(training)}
     config.write_text(CONFIG.format(**settings), encoding="utf-8")
     peak_kb = _peak_kb([sys.executable, "-m", "train", str(config)])
     steps = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    # Where there are several steps, the first also warms up.
+    # The first of several steps is left out, because it includes warm-up.
     seconds = [step["seconds"] for step in (steps[1:] or steps)]
     return {
-        "batch": wanted.batch,
-        "chunk": wanted.chunk,
-        "steps": wanted.steps,
+        "batch": training.batch,
+        "chunk": training.chunk,
+        "steps": training.steps,
         "peak_mb": round(peak_kb / 1024),
-        "ms_a_row": round(1000 * sum(seconds) / len(seconds) / wanted.batch, 3) if seconds else None,
+        "ms_a_row": round(1000 * sum(seconds) / len(seconds) / training.batch, 3) if seconds else None,
     }
 
 
 def _peak_kb(command: list[str]) -> int:
-    """Largest resident memory of a command.
+    """Run a command and return its largest resident memory, in KiB.
 
     Raises:
         subprocess.CalledProcessError: the exit code is not 0.

@@ -1,7 +1,7 @@
-"""The starter encoder with the head of one seed at a time, and with the heads of all: what training's luck amounts to.
+"""Measure the starter encoder with the head of each seed and with all heads, to show the variation over seeds.
 
-`make starter` leaves a folder of weights for each seed in `build/`. Retrieval is measured in two ways: with one caption
-a photo, as in `retrieval`, and as papers on Flickr8k do, with five, of which a photo may find any.
+`make starter` writes a folder of weights for each seed to `build/`. Retrieval is measured in two ways: with one caption
+per photo, as in `retrieval`, and with five, of which a photo may find any, as in papers on Flickr8k.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ Floats = NDArray[np.float32]
 
 
 def run(data: Path) -> dict[str, Any]:
-    """Measure each seed and what ships.
+    """Measure the head of each seed, and the weights of the package.
 
     Args:
         data: the folder that holds `captioned/` and `videos/`.
 
     Raises:
-        FileNotFoundError: no seeds were trained here.
+        FileNotFoundError: `build/` has no weights of single seeds.
     """
     folders = sorted(Path().glob(SEEDS))
     if not folders:
@@ -47,7 +47,7 @@ def run(data: Path) -> dict[str, Any]:
 
 
 def measure(data: Path, encoder: StarterEncoder) -> dict[str, float]:
-    """All numbers of one encoder, in percent."""
+    """Measure one encoder; returns all numbers in percent, by name."""
     found = retrieval.run(data, encoder)
     edits = composed.run(data, encoder)["recall_at_1"]["composed"]
     one = {
@@ -62,7 +62,7 @@ def measure(data: Path, encoder: StarterEncoder) -> dict[str, float]:
 
 
 def five_captions(photos: Sequence[Captioned], encoder: StarterEncoder) -> dict[str, dict[str, float]]:
-    """Every caption looks for its photo, and every photo for any of its five captions among those of all."""
+    """Measure recall from each of five captions to its photo, and from each photo to any of its five captions."""
     pictures = [load_image(photo.path, encoder.media)[0] for photo in photos]
     captions = [caption for photo in photos for caption in photo.captions[:CAPTIONS]]
     asking, answering = embed(encoder, captions, "query"), embed(encoder, captions)
@@ -74,14 +74,14 @@ def five_captions(photos: Sequence[Captioned], encoder: StarterEncoder) -> dict[
 
 
 def summary(seeds: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Mean and standard deviation over seeds."""
+    """Compute mean and standard deviation over seeds."""
     values = {name: [seed[name] for seed in seeds] for name in seeds[0]}
     spread = {name: round(float(np.std(each, ddof=1)), 2) if len(each) > 1 else 0.0 for name, each in values.items()}
     return {"mean": {name: round(float(np.mean(each)), 2) for name, each in values.items()}, "std": spread}
 
 
 def _share_towers(encoders: Sequence[StarterEncoder]) -> None:
-    """Let all encoders use the towers of the first, which remember what they saw and read: the heads alone differ."""
+    """Let all encoders use the towers of the first one, with a cache of their outputs, since only the heads differ."""
     look, read = encoders[0]._vision, encoders[0]._text
     seen: dict[bytes, tuple[Floats, Floats]] = {}
     known: dict[str, Floats] = {}
@@ -104,7 +104,7 @@ def _share_towers(encoders: Sequence[StarterEncoder]) -> None:
 
 
 def _own_rank(scores: Floats, each: int) -> NDArray[np.int64]:
-    """Rank, from 1, of row i's own column i // each of (N each, N) scores."""
+    """Return the rank, from 1, of column i // each in row i of (N * each, N) scores."""
     own = scores[np.arange(len(scores)), np.arange(len(scores)) // each]
     return np.asarray((scores >= own[:, None]).sum(axis=1))
 

@@ -1,7 +1,7 @@
-"""How fast the starter encoder is: photos a second from their files, texts a second, in batches as ingest makes them.
+"""Measure the speed of the starter encoder: photos per second from their files, and texts per second, in batches.
 
-Photos are decoded on one thread while the batch before is encoded, which is what a person's index run does with more
-care: see `ingest` for the whole.
+Photos are decoded in one thread while the previous batch is encoded, similar to an index run; the benchmark `ingest`
+measures a complete one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
 
     Args:
         data: the folder that holds `captioned/`.
-        encoder: embeds photos and texts.
+        encoder: the encoder to measure.
     """
     photos = read_photos(data, "dev")
     texts = [Content((caption,)) for photo in photos for caption in photo.captions][:TEXTS]
@@ -41,7 +41,7 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
 
 
 def _rates(count: int, work: Callable[[], None]) -> dict[str, float]:
-    """Items a second of each round, and their median."""
+    """Return the median, lowest and highest rate, in items per second, over the rounds."""
     seconds = []
     for _ in range(ROUNDS):
         started = time.perf_counter()

@@ -1,10 +1,11 @@
-"""What ordering by length saves, and how near `encode` comes to the speed of the model alone.
+"""Measure the padding that ordering by length saves, and how close `encode` comes to the speed of the model alone.
 
-2000 captions, 200 photos and 79 clips, in random order. Padding is counted in tokens, with default options. Speed is
-measured on the same mix with fewer pixels and frames, or it would take an hour: the model alone gets the same batches,
-prepared beforehand. Where the model computes on all cores, preparing pixels must take time from it; the bound says how
-near `encode` can come at best. A tiny model computes so little that preparing weighs more than it ever does with a
-real one; so the same is measured with random weights of 30 million parameters, a seventieth of the smallest.
+The items are 2000 captions, 200 photos and 79 clips, in random order. Padding is counted in tokens, with default
+options. Speed is measured on the same mix with fewer pixels and frames, because it would take an hour otherwise. The
+model alone is given the same batches, already prepared. Where the model uses all cores, preparing pixels takes time
+from it; the bound is the best ratio that `encode` can reach. In a tiny model preparation takes a larger share of the
+time than in any real one, so speed is also measured with random weights of 30 million parameters, a seventieth of the
+smallest real model.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def run(data: Path, checkpoint: Path) -> dict[str, Any]:
     """Measure padding, then speed."""
     encoder = UniteEncoder(str(checkpoint))
     kinds = _read_mix(data, encoder)
-    lengths = [len(encoder.inputs.draft(content, "candidate")) for content in _shuffled(kinds)]
+    lengths = [len(encoder.inputs.tokenize(content, "candidate")) for content in _shuffled(kinds)]
     contents = _shuffled(_read_mix(data, UniteEncoder(str(checkpoint), FEWER)))
     with tempfile.TemporaryDirectory() as folder:
         models = {"tiny": checkpoint, "30 million parameters": _make_larger(checkpoint, Path(folder))}
@@ -78,7 +79,7 @@ def _clip(path: Path, encoder: UniteEncoder) -> Clip:
 
 
 def _padding(lengths: Sequence[int], budget: int) -> dict[str, Any]:
-    """Tokens computed for each token that was wanted."""
+    """Count the tokens computed, padding included, per real token, by order and size of batches."""
     real = sum(lengths)
     plan = plan_batches(lengths, budget)
     result: dict[str, Any] = {"tokens": real, "tokens_per_batch": budget, "batches": len(plan)}
@@ -90,7 +91,7 @@ def _padding(lengths: Sequence[int], budget: int) -> dict[str, Any]:
 
 
 def _speeds(encoder: UniteEncoder, contents: Sequence[Content]) -> dict[str, Any]:
-    """Seconds of `encode`, and of the model alone on what `encode` would give it; rounds take turns."""
+    """Time `encode`, and the model alone on the batches of `encode`, in alternating rounds."""
     with threadpool_limits(1, user_api="openmp"):
         started = time.process_time()
         prepared = _prepared(encoder, contents)
@@ -115,11 +116,11 @@ def _speeds(encoder: UniteEncoder, contents: Sequence[Content]) -> dict[str, Any
 
 
 def _prepared(encoder: UniteEncoder, contents: Sequence[Content]) -> list[Batch]:
-    """The batches of `encode`."""
-    drafts = [encoder.inputs.draft(content, "candidate") for content in contents]
-    plan = plan_batches([len(draft) for draft in drafts], encoder.tokens_per_batch)
+    """Prepare the batches that `encode` would run."""
+    items = [encoder.inputs.tokenize(content, "candidate") for content in contents]
+    plan = plan_batches([len(item) for item in items], encoder.tokens_per_batch)
     prepare, pad_id = encoder.inputs.prepare, encoder.inputs.pad_id
-    return [collate([prepare(drafts[at]) for at in batch], pad_id=pad_id) for batch in plan]
+    return [collate([prepare(items[at]) for at in batch], pad_id=pad_id) for batch in plan]
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -129,7 +130,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _make_larger(checkpoint: Path, folder: Path) -> Path:
-    """Random weights of a larger shape, with the tokenizer of the tiny checkpoint."""
+    """Write a larger model with random weights and the tokenizer of the tiny checkpoint; returns its folder."""
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     heads = {"num_attention_heads": 12, "num_key_value_heads": 4}
     rope = {"rope_scaling": {"type": "mrope", "mrope_section": [8, 12, 12]}}

@@ -1,4 +1,4 @@
-"""The UNITE encoder against the golden data of the official code: the largest difference of every group of cases."""
+"""Compare the UNITE encoder with golden data of the official code: the largest difference in every group of cases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.encoders.golden import ADAPTER, CHECKPOINTS, Golden, expanded, o
 from indexers.unit import unit_rows
 from unite_search.encoders.base import DType
 from unite_search.encoders.unite.checkpoint import find_checkpoint
-from unite_search.encoders.unite.collate import Prepared, Side, collate
+from unite_search.encoders.unite.collate import PaddingSide, Prepared, collate
 from unite_search.encoders.unite.model import UniteModel
 from unite_search.encoders.unite.placement import Placement
 from unite_search.encoders.unite.selfcheck import Finding, Vectors, distance, worst_of
@@ -28,7 +28,7 @@ TRUNCATED_CASES = "truncation"
 
 
 def run(parity: Path) -> dict[str, Any]:
-    """Compare everything."""
+    """Compare with all golden data; returns the findings and a summary."""
     findings = list(check_parity(Golden(parity)))
     return {
         "packages": {package: version(package) for package in PACKAGES},
@@ -46,13 +46,13 @@ def check_folder(folder: Path, device: str) -> Iterator[Finding]:
     """Compare with the golden data of a folder.
 
     Raises:
-        UniteSearchError: the folder holds none; raised before anything is compared.
+        UniteSearchError: the folder holds no golden data; raised before anything is compared.
     """
     return check_parity(Golden(folder), device)
 
 
 def check_parity(golden: Golden, device: str = "cpu") -> Iterator[Finding]:
-    """Compare with everything that there is of golden data, one finding after the other."""
+    """Compare with all golden data; yields one finding for each group of cases."""
     yield from _inputs_alone(golden)
     for name in CHECKPOINTS:
         runner = _Runner(golden, name, device)
@@ -64,7 +64,7 @@ def check_parity(golden: Golden, device: str = "cpu") -> Iterator[Finding]:
 
 
 def _inputs_alone(golden: Golden) -> Iterator[Finding]:
-    """Prompts, token ids, grids and frames: what can be compared without a model."""
+    """Compare prompts, token ids, grids and frames, which need no model."""
     exact: dict[str, dict[str, bool]] = {
         "prompts": {name: official_prompt(case["input"]) == case["prompt"] for name, case in golden.dataset.items()},
         "token ids": {},
@@ -76,7 +76,7 @@ def _inputs_alone(golden: Golden) -> Iterator[Finding]:
         for name, case in cases.items():
             grids = [*case.get("image_grid_thw", []), *case.get("video_grid_thw", [])]
             exact["token ids"][name] = list(prepared[name].token_ids) == expanded(case["input_ids_rle"])
-            exact["grids"][name] = [list(seen.grid) for seen in prepared[name].seen] == grids
+            exact["grids"][name] = [list(part.grid) for part in prepared[name].vision_inputs] == grids
     for name, case in golden.dataset.items():
         for sampled in case.get("video_sampling", []):
             exact["frames"][name] = golden.clip(sampled["file"])[1].tolist() == sampled["frame_indices"]
@@ -85,7 +85,7 @@ def _inputs_alone(golden: Golden) -> Iterator[Finding]:
 
 
 class _Runner:
-    """One loaded model on all cases."""
+    """Runs one loaded model on all cases."""
 
     def __init__(self, golden: Golden, name: str, device: str, dtype: DType = "float32") -> None:
         self.golden = golden
@@ -93,14 +93,14 @@ class _Runner:
         self.model = UniteModel.load(find_checkpoint(golden.checkpoint(name)), Placement.choose(device, dtype))
         self.pad_id = golden.inputs().pad_id
 
-    def embed(self, items: Sequence[Prepared], side: Side = "left") -> Vectors:
+    def embed(self, items: Sequence[Prepared], side: PaddingSide = "left") -> Vectors:
         return np.asarray(self.model.embed(collate(items, pad_id=self.pad_id, side=side)))
 
     def given_inputs(self) -> Iterator[Finding]:
-        """Inputs of the official code, so that only the model is compared."""
+        """Compare on the prepared inputs of the official code, so that only the model is compared."""
         differences, hidden = {}, {}
         for name in ("left_padded_batch5", "right_padded_batch5", *(f"single{number}" for number in range(5))):
-            side: Side = "right" if name.startswith("right") else "left"
+            side: PaddingSide = "right" if name.startswith("right") else "left"
             batch = collate(self.golden.given_items(name), pad_id=self.pad_id, side=side)
             used = batch.attention_mask.bool().numpy()
             states = self.model.hidden_states(batch).float().cpu().numpy()
@@ -111,7 +111,7 @@ class _Runner:
         yield self._finding("its hidden states, each scaled to unit length", hidden, GIVEN_INPUTS)
 
     def end_to_end(self) -> Iterator[Finding]:
-        """Files to vectors: every case alone, in batches, padded on the right, truncated; and M-RoPE far away."""
+        """Compare from file to vector: cases alone, in batches, padded on the right, truncated; and with M-RoPE."""
         single = {name: self.embed([item])[0] for name, item in self.golden.dataset_items.items()}
         for kind, is_kind in KINDS.items():
             chosen = {name: vector for name, vector in single.items() if is_kind(self.golden.dataset[name]["input"])}
@@ -130,13 +130,13 @@ class _Runner:
     def _truncations(self) -> list[str]:
         return list(self.golden.batches[TRUNCATED_CASES])
 
-    def _batch(self, names: Sequence[str], *, side: Side = "left") -> Vectors:
+    def _batch(self, names: Sequence[str], *, side: PaddingSide = "left") -> Vectors:
         return self.embed([self.golden.dataset_items[name] for name in names], side)
 
     def _truncated(self, name: str) -> Vectors:
         case = self.golden.batches[TRUNCATED_CASES][name]
         items = [self.golden.dataset_items[entry] for entry in case["inputs"]]
-        return self.embed([Prepared(item.token_ids[-case["max_length"] :], item.seen) for item in items])
+        return self.embed([Prepared(item.token_ids[-case["max_length"] :], item.vision_inputs) for item in items])
 
     def _far_from_mrope(self, single: dict[str, Vectors]) -> Finding:
         wrong = {
@@ -188,7 +188,7 @@ def _adapter(golden: Golden, device: str) -> Iterator[Finding]:
 
 
 def _adapter_in_bfloat16(golden: Golden, device: str) -> Iterator[Finding]:
-    """All in bfloat16; the official builder rounds the frequencies of the rotary positions as well."""
+    """Compare all in bfloat16; the official builder also rounds the frequencies of the rotary positions."""
     runner = _Runner(golden, ADAPTER, device, "bfloat16")
     runner.model.backbone.bfloat16()
     yield _adapted(runner, "merged_bf16_builder", BFLOAT16)

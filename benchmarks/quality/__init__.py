@@ -1,1 +1,1 @@
-"""Does it find the right thing? Retrieval quality on public sets, on captions, and on composed queries."""
+"""Benchmarks of retrieval quality: public data sets, captions, and composed queries."""

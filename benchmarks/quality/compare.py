@@ -1,8 +1,8 @@
-"""Two evaluations of the same set, query by query: the difference of each metric, and whether chance alone makes it.
+"""Compare two evaluations of the same data set query by query: the difference of each metric and its significance.
 
-Differences are paired, over the queries that both could answer; the p-value is that of a permutation test with the
-signs of the differences flipped at random, the interval that of a bootstrap over queries. Nothing is corrected for
-looking at several metrics: look at the one that was chosen before.
+Differences are paired, over the queries that both could answer. The p-value is that of a permutation test, in which the
+signs of the differences are flipped at random; the interval is that of a bootstrap over queries. There is no correction
+for multiple comparisons, so choose the metric before looking at the results.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ RESULT_FILE = "result.json"
 
 
 class IncomparableError(UniteSearchError):
-    """Two results that cannot be compared, or a folder without one."""
+    """Two results cannot be compared, or a folder has no result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One metric in percent.
+    """The difference of one metric, in percent.
 
     Attributes:
-        metric: its name.
-        first: mean of the first evaluation over the shared queries.
-        second: of the second.
+        metric: name of the metric.
+        first: mean in the first evaluation over the shared queries.
+        second: mean in the second evaluation.
         low: lower bound of the 95 % interval of second minus first.
-        high: upper bound.
-        p_value: two-sided.
+        high: upper bound of that interval.
+        p_value: two-sided p-value.
     """
 
     metric: str
@@ -52,10 +52,10 @@ def compare(first: Path, second: Path) -> tuple[list[Difference], list[str]]:
     """Compare the result folders of two runs.
 
     Returns:
-        The metrics that both have, and remarks on what is not the same.
+        The metrics that both have, and remarks on coverage and on differences in the settings.
 
     Raises:
-        IncomparableError: a folder has no result, or they share no query.
+        IncomparableError: a folder has no result, or there is no query that both could answer.
     """
     ours, theirs = _queries(first), _queries(second)
     shared = [name for name, row in ours.items() if row["answerable"] and theirs.get(name, {}).get("answerable")]
@@ -66,7 +66,7 @@ def compare(first: Path, second: Path) -> tuple[list[Difference], list[str]]:
 
 
 def table(differences: Sequence[Difference], remarks: Sequence[str]) -> str:
-    """Lines for a terminal."""
+    """Format remarks and differences as lines for a terminal."""
     lines = [*remarks, f"{'':16}{'first':>8}{'second':>8}{'diff':>8}  95 % interval      p"]
     for one in differences:
         interval = f"[{one.low:+.2f}, {one.high:+.2f}]"

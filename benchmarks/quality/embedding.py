@@ -1,10 +1,10 @@
-"""Entries and queries of a set to embeddings: from the cache, or decoded in worker processes and encoded in batches.
+"""Embed the entries and queries of a data set: from the cache, or decoded in worker processes and encoded in batches.
 
-A file is decoded once for all that is asked of it, and is never in memory longer than its batch. A file that is missing
-or cannot be read costs the entries and queries that need it, and is reported with its reason.
+A file is decoded once for all jobs that need it, and is in memory only as long as its batch. If a file is missing or
+cannot be read, the entries and queries that need it are left out, and the file is reported with the reason.
 
-Under torchrun every process first embeds its share into the one cache; the first process then embeds what is still not
-there, so nobody waits for anybody and a process that dies costs time only.
+Under torchrun every process first embeds its share into a common cache; the first process then embeds what is still
+missing. So processes never wait for each other, and a process that dies costs only time.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.embedding_cache import EmbeddingCache
 from benchmarks.quality.jobs import Job
+from indexers.unit import unit_rows
 from unite_search.content import Clip, Content, Image, MediaSpec
 from unite_search.encoders.base import Encoder, Role
-from unite_search.media.decode_pool import ReadPool, Unwanted
+from unite_search.media.decode_pool import DecodePool, Unwanted
 from unite_search.media.types import Draft, MediaFile, ReadOptions, Skipped
 
 Vector = NDArray[np.float32]
-Count = Callable[[int, int], None]
-"""Told how many embeddings are settled, of how many that were not there before."""
+CountCallback = Callable[[int, int], None]
+"""Called with the number of jobs that are done or failed, and the number of those that were not in the cache."""
 
 BATCH = 32
 
 
 @dataclass(slots=True, eq=False)
-class Embedded:
-    """What came out: embeddings by job id, and reasons by path of the files that are missing or unreadable."""
+class EmbeddingResult:
+    """Embeddings by job id, and by path the reasons why files are missing or unreadable."""
 
     vectors: dict[str, Vector] = field(default_factory=dict)
     failures: dict[Path, str] = field(default_factory=dict)
@@ -44,7 +45,7 @@ class Embedder:
     """Runs jobs with one encoder and one cache."""
 
     def __init__(
-        self, encoder: Encoder, cache: EmbeddingCache, *, count: Count | None = None, workers: int | None = None
+        self, encoder: Encoder, cache: EmbeddingCache, *, count: CountCallback | None = None, workers: int | None = None
     ) -> None:
         self._encoder = encoder
         self._cache = cache
@@ -53,9 +54,9 @@ class Embedder:
         self._done = self._wanted = 0
         self._batches: dict[Role, list[tuple[str, list[Content], NDArray[np.float64]]]] = {"query": [], "candidate": []}
 
-    def run(self, jobs: Sequence[Job]) -> Embedded:
-        """Embed all jobs that can be."""
-        embedded = Embedded()
+    def run(self, jobs: Sequence[Job]) -> EmbeddingResult:
+        """Embed all jobs whose files can be read."""
+        embedded = EmbeddingResult()
         hashes = self._known_hashes(jobs, embedded.failures)
         feasible = [job for job in jobs if job.media is None or job.media.path not in embedded.failures]
         waiting = self._not_cached(feasible, hashes)
@@ -112,7 +113,7 @@ class Embedder:
             self._cache.remember_hash(file.path, content_hash)
             return bool(self._not_cached(files[file.path], hashes))
 
-        with ReadPool(ReadOptions(media=spec, segments="none"), workers=min(self._workers, len(files))) as pool:
+        with DecodePool(ReadOptions(media=spec, segments="none"), workers=min(self._workers, len(files))) as pool:
             for file, event in pool.run(_media_files(files), is_wanted):
                 if isinstance(event, Draft):
                     for job in files[file.path]:
@@ -136,8 +137,7 @@ class Embedder:
         rows = self._encoder.encode([content for _, contents, _ in batch for content in contents], role=role)
         vectors, start = {}, 0
         for key, contents, weights in batch:
-            pooled = weights @ rows[start : start + len(contents)]
-            vectors[key] = (pooled / np.linalg.norm(pooled)).astype(np.float32)
+            vectors[key] = unit_rows(weights @ rows[start : start + len(contents)])
             start += len(contents)
         self._cache.add(vectors)
         self._settled(len(batch))

@@ -1,7 +1,7 @@
-"""Embeddings that were made once, in one SQLite file: what is there after a crash is whole, and is not made again.
+"""A cache of embeddings in one SQLite file, which a crash does not damage.
 
-The key of an embedding says everything that it depends on: the encoder's fingerprint, the bytes of the picture or clip,
-how that was decoded, the text, the instruction and the role. Hashes of files are remembered with size and time.
+The key of an embedding covers everything that it depends on: the encoder's fingerprint, the bytes of the picture or
+clip, how it was decoded, the text, the instruction and the role. Hashes of files are cached with size and mtime.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ WAIT_S = 60.0
 
 
 class EmbeddingCache:
-    """A file of embeddings by key; a context manager. Several processes may use one file."""
+    """Embeddings by key; a context manager. Several processes may use the same file."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make a file."""
+        """Open the file, or create it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(path, timeout=WAIT_S)
         self._database.execute("PRAGMA journal_mode=WAL")
@@ -42,13 +42,13 @@ class EmbeddingCache:
         self._database.close()
 
     def add(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
-        """Store embeddings by key, all or none."""
+        """Store embeddings by key in one transaction."""
         rows = ((key, vector.astype("<f4").tobytes()) for key, vector in vectors.items())
         with self._database:
             self._database.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", rows)
 
     def get(self, keys: Iterable[str]) -> dict[str, NDArray[np.float32]]:
-        """Those of the embeddings that are there, by key."""
+        """Return the embeddings that are in the cache, by key."""
         found = {}
         for key in dict.fromkeys(keys):
             row = self._database.execute("SELECT vector FROM embeddings WHERE key = ?", (key,)).fetchone()
@@ -57,7 +57,7 @@ class EmbeddingCache:
         return found
 
     def hash_of(self, path: Path) -> str | None:
-        """The hash of a file as it is now; None if it is not known."""
+        """Return the hash of a file; None if it is unknown or the file has changed since."""
         status = path.stat()
         row = self._database.execute(
             "SELECT hash FROM hashes WHERE path = ? AND size_bytes = ? AND mtime_ns = ?",
@@ -66,7 +66,7 @@ class EmbeddingCache:
         return None if row is None else str(row[0])
 
     def remember_hash(self, path: Path, content_hash: str) -> None:
-        """Note the hash of a file."""
+        """Store the hash of a file."""
         status = path.stat()
         row = (str(path.absolute()), status.st_size, status.st_mtime_ns, content_hash)
         with self._database:

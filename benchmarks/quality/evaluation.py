@@ -1,4 +1,4 @@
-"""One evaluation from a folder to files: numbers, per-query values, a TREC run, and a page of the best and worst."""
+"""Run one evaluation and write its files: metrics, values per query, a TREC run, a page of best and worst queries."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchmarks.common.results import write_result
 from benchmarks.datasets.base import Dataset
 from benchmarks.datasets.cirr import DEPTHS, submission
 from benchmarks.datasets.registry import load_dataset
-from benchmarks.quality.embedding import Count, Embedder
+from benchmarks.quality.embedding import CountCallback, Embedder
 from benchmarks.quality.embedding_cache import EmbeddingCache
-from benchmarks.quality.evaluate import Evaluation, Outcome, embed_share, evaluate
 from benchmarks.quality.pages import write_page
 from benchmarks.quality.protocol import Protocol
+from benchmarks.quality.ranking import Evaluation, Outcome, embed_share, evaluate
 from benchmarks.quality.scoring import Scored, score, summarise
 from benchmarks.quality.trec import write_trec
 from unite_search.encoders.base import Encoder
@@ -28,16 +28,16 @@ CACHE_FILE = "embeddings.sqlite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One evaluation.
+class EvaluationRun:
+    """The settings of one evaluation.
 
     Attributes:
-        dataset: name of the set.
-        data: its folder.
-        protocol: the rules.
+        dataset: name of the data set.
+        data: folder of the data set.
+        protocol: rules of the evaluation.
         out: folder of the results.
-        cache: folder of the embeddings.
-        limit: ask only so many queries; the gallery stays whole.
+        cache: folder of the embedding cache.
+        limit: number of queries to use, None for all; the gallery stays complete.
     """
 
     dataset: str
@@ -50,21 +50,21 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What came out: the numbers as `result.json` holds them, and where they come from."""
+    """The results as `result.json` holds them, and the outcomes and values they are computed from."""
 
     results: dict[str, Any]
     evaluation: Evaluation
     scored: Sequence[Scored]
 
 
-def run(given: Run, encoder: Encoder, count: Count | None = None) -> dict[str, Any] | None:
+def run(given: EvaluationRun, encoder: Encoder, count: CountCallback | None = None) -> dict[str, Any] | None:
     """Evaluate and write everything.
 
     Returns:
-        What `result.json` holds under `results`; None in a process of torchrun that only embeds its share.
+        The part `results` of `result.json`; None in a process of torchrun that only embeds its share.
 
     Raises:
-        DatasetError: the folder does not hold the set.
+        DatasetError: the folder does not hold the data set.
     """
     measured = measure(given, encoder, count)
     if measured is None:
@@ -73,8 +73,8 @@ def run(given: Run, encoder: Encoder, count: Count | None = None) -> dict[str, A
     return measured.results
 
 
-def measure(given: Run, encoder: Encoder, count: Count | None = None) -> Measured | None:
-    """Evaluate and write nothing but embeddings; returns and raises as `run`."""
+def measure(given: EvaluationRun, encoder: Encoder, count: CountCallback | None = None) -> Measured | None:
+    """Evaluate without writing result files; embeddings go to the cache. Returns None and raises as `run` does."""
     dataset = _limited(load_dataset(given.dataset, given.data), given.limit)
     with EmbeddingCache(given.cache / CACHE_FILE) as cache:
         embedder = Embedder(encoder, cache, count=count)
@@ -99,7 +99,7 @@ def measure(given: Run, encoder: Encoder, count: Count | None = None) -> Measure
 
 
 def table(results: dict[str, Any]) -> str:
-    """The numbers as lines for a terminal, after what they were measured under."""
+    """Format the results as lines for a terminal: settings, coverage, metrics."""
     coverage, metrics = results["coverage"], results["metrics"]
     rules = ", ".join(f"{name} {value!r}" for name, value in results["protocol"].items() if value not in (None, ()))
     lines = [
@@ -117,7 +117,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def _heading(results: dict[str, Any]) -> str:
-    """What was evaluated and how it went, in one line."""
+    """Return one line with data set, protocol, encoder and the first metric."""
     numbers = results["metrics"]["available"]
     first = next((f"{name} {numbers[name]['value']:.1f}" for name in numbers if name != "queries"), "no answers")
     queries = f"{numbers['queries']:,} of {results['coverage']['queries']:,} queries"
@@ -130,7 +130,7 @@ def _cell(number: dict[str, float | None]) -> str:
 
 
 def _name(encoder: Encoder) -> str:
-    """As it was asked for; of a folder its last part, because nobody else has the rest."""
+    """Return the encoder's name as given; for a folder only its last part, which does not depend on the machine."""
     return Path(encoder.name).name if Path(encoder.name).is_dir() else encoder.name
 
 
@@ -138,7 +138,7 @@ def _limited(dataset: Dataset, limit: int | None) -> Dataset:
     return dataset if limit is None else replace(dataset, questions=dataset.questions[:limit])
 
 
-def _write(given: Run, measured: Measured) -> None:
+def _write(given: EvaluationRun, measured: Measured) -> None:
     outcomes, results = measured.evaluation.outcomes, measured.results
     given.out.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(_line(outcome, values)) + "\n" for outcome, values in measured.scored)
@@ -156,7 +156,7 @@ def _line(outcome: Outcome, values: dict[str, float]) -> dict[str, Any]:
 
 
 def _write_submissions(out: Path, outcomes: Sequence[Outcome]) -> None:
-    """The two files of CIRR's server; the smaller ranking keeps the order of the whole one."""
+    """Write the two files for CIRR's server; the ranking of the subset has the order of the complete one."""
     asked = [outcome for outcome in outcomes if outcome.ranking is not None]
     whole = {outcome.question.id: outcome.top() for outcome in asked}
     inside = {outcome.question.id: outcome.top(inside=True) for outcome in asked}

@@ -1,4 +1,4 @@
-"""What must be embedded for a set under a protocol: each thing's media, how it is decoded, its text and its role."""
+"""List the embeddings that a data set needs under a protocol: media and how to decode them, text, and role."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from unite_search.content import Clip, Content, Image, MediaSpec, Part, UniformF
 from unite_search.encoders.base import Encoder, Role
 
 FRAME_TEMPERATURE = 0.1
-"""Of the softmax over published frame scores. Source: lucas-ventura/CoVR src/data/webvid_covr.py."""
+"""Temperature of the softmax over published frame scores. Source: lucas-ventura/CoVR src/data/webvid_covr.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One embedding that is wanted.
+    """One embedding to compute.
 
     Attributes:
-        id: given back with the embedding.
-        role: query or candidate; decides the order of media and text, too.
+        id: name of the job, under which the embedding is returned.
+        role: query or candidate; also decides the order of media and text.
         media: picture or clip.
-        text: what goes with it.
-        instruction: of a query.
-        frames: of a clip; None is the encoder's own sampling.
-        view: a clip as a `clip`, its frame as an `image`, or its frames `weighted` and pooled.
+        text: text, alone or with the media.
+        instruction: instruction of a query.
+        frames: number of frames of a clip; None for the encoder's own sampling.
+        view: how a clip is embedded: as a `clip`, by one frame as an `image`, or as its frames, `weighted` and pooled.
     """
 
     id: str
@@ -41,14 +41,14 @@ class Job:
     view: str = "clip"
 
     def key(self, encoder: Encoder, content_hash: str | None) -> str:
-        """Everything that the embedding depends on, as one hash."""
+        """Return a hash of everything that the embedding depends on."""
         facts: list[object] = [encoder.fingerprint, self.role, self.instruction, self.text, content_hash]
         if self.media is not None and self.media.modality == "video":
             facts += [self.frames, self.view, self.media.frame_scores if self.view == "weighted" else ()]
         return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
 
     def spec(self, encoder: Encoder) -> MediaSpec:
-        """How the media must be decoded."""
+        """Return how to decode the media."""
         spec = encoder.media
         if self.media is None or self.media.modality == "image" or self.frames is None:
             return spec
@@ -56,7 +56,7 @@ class Job:
         return replace(spec, sampler=UniformFrames(self.frames), frame_side=side)
 
     def contents(self, shown: Image | Clip | None) -> tuple[list[Content], NDArray[np.float64]]:
-        """What to encode, and the weights with which the embeddings are pooled to one."""
+        """Return the contents to encode, and the weights with which to pool their embeddings into one."""
         if shown is None or self.view == "clip" or isinstance(shown, Image):
             return [self._content(shown)], np.ones(1)
         pictures = [Image(frame) for frame in shown.frames]
@@ -68,7 +68,7 @@ class Job:
         return Content(media + text if self.role == "query" else text + media, self.instruction)
 
     def _weights(self, frames: int) -> NDArray[np.float64]:
-        """Equal ones where the published scores are of another number of frames."""
+        """Return the weights of the frames; equal ones if the published scores are for another number of frames."""
         scores = np.array(self.media.frame_scores if self.media is not None else ())
         if len(scores) != frames:
             return np.full(frames, 1 / frames)
@@ -77,7 +77,7 @@ class Job:
 
 
 def jobs_of(dataset: Dataset, protocol: Protocol) -> list[Job]:
-    """Everything that must be embedded."""
+    """List the jobs of all candidates and queries."""
     pooled = "weighted" if protocol.frame_pooling == "weighted" else "clip"
     candidates = [
         Job(

@@ -1,8 +1,8 @@
-"""Ranking metrics on the ranks of relevant candidates, pure numpy; shared by training and benchmarks.
+"""Ranking metrics in numpy, computed from the ranks of the relevant candidates of each query.
 
-Everything starts from the ranks at which the relevant candidates of one query stand. Ties are scored pessimistically:
-among equal scores the relevant ones come last, so an encoder that gives everything the same vector has no hits. A rank
-may be `inf`: relevant, but not in the gallery. What is left out: reading files and embedding, see `benchmarks/`.
+Ties are scored pessimistically: among equal scores the relevant candidates come last, so an encoder that maps
+everything to the same vector has no hits. The rank of a relevant candidate that is not in the gallery is `inf`. This
+module does not read files or embed.
 
 Q queries, N candidates, R relevant ones of a query, K depth of a ranking.
 """
@@ -21,19 +21,19 @@ Ints = NDArray[np.int64]
 
 BLOCK_BYTES = 64 << 20
 TIE_DECIMALS = 9
-"""BLAS gives equal rows scores that differ in the last digits, by where they stand; rounding makes them equal again."""
+"""BLAS computes scores of equal rows that differ in the last digits, by position; rounding makes them equal again."""
 TIE = 10.0**-TIE_DECIMALS
 RESAMPLES = 2000
 BOUNDS = 0.025, 0.975
-"""Of the 95 % intervals."""
+"""Quantiles of the 95 % intervals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What is right for one query, in rows of the gallery.
+    """The right answers of one query, as rows of the gallery.
 
     Attributes:
-        relevant: (R,) rows, in order of ascending grade, so that ties put the better grade last; -1 is not there.
+        relevant: (R,) rows in order of ascending grade, so that ties put the better grade last; -1 if not available.
         excluded: rows that are ranked behind all others, such as the query's own reference.
         subset: rows of a smaller gallery, or None.
     """
@@ -45,14 +45,14 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """How one query went.
+    """The ranking of one query.
 
     Attributes:
-        ranks: (R,) from 1, of `Judged.relevant` in its order.
-        scores: (R,) of the same; `-inf` where excluded or not there.
-        top: (K,) best rows, best first; excluded ones are not among them.
-        top_scores: (K,) of `top`.
-        subset: the same within `Judged.subset`, or None.
+        ranks: (R,) ranks, from 1, of `Judged.relevant` in its order.
+        scores: (R,) scores of the same; `-inf` if excluded or not in the gallery.
+        top: (K,) best rows, best first, without excluded ones.
+        top_scores: (K,) scores of `top`.
+        subset: the ranking within `Judged.subset`, or None.
     """
 
     ranks: Floats
@@ -63,13 +63,13 @@ class Ranking:
 
 
 def rank(queries: ArrayLike, candidates: ArrayLike, judged: Sequence[Judged], *, depth: int) -> Iterator[Ranking]:
-    """Rank all candidates for every query; a block of queries at a time, so memory does not grow with Q.
+    """Rank all candidates for every query, one block of queries at a time, so that memory does not grow with Q.
 
     Args:
         queries: (Q, D) embeddings.
         candidates: (N, D) embeddings.
-        judged: Q of them.
-        depth: K, how much of each ranking is handed out.
+        judged: the right answers of the Q queries.
+        depth: K, length of the rankings to return.
     """
     rows, columns = np.asarray(queries), np.asarray(candidates, np.float64).T
     step = max(1, BLOCK_BYTES // (8 * max(1, columns.shape[1])))
@@ -93,7 +93,7 @@ def rank_scores(scores: Floats, judged: Judged, *, depth: int) -> Ranking:
 
 
 def pessimistic_ranks(scores: ArrayLike, relevant: ArrayLike) -> Floats:
-    """Ranks, from 1, of the relevant rows in order; among equal scores they come last, and in reverse order.
+    """Return the ranks, from 1, of the relevant rows; among equal scores they come last, in the order given.
 
     Args:
         scores: (N,), higher is better.
@@ -111,27 +111,27 @@ def pessimistic_ranks(scores: ArrayLike, relevant: ArrayLike) -> Floats:
 
 
 def hit_rate_at(ranks: Floats, k: int) -> float:
-    """1 if a relevant candidate is among the first k, else 0: what papers call R@k."""
+    """Return 1 if a relevant candidate is among the first k, else 0; papers call this R@k."""
     return float(np.any(ranks <= k))
 
 
 def recall_at(ranks: Floats, k: int) -> float:
-    """Share of the relevant candidates that are among the first k."""
+    """Return the share of the relevant candidates that are among the first k."""
     return float(np.mean(ranks <= k))
 
 
 def reciprocal_rank(ranks: Floats) -> float:
-    """1 / rank of the first relevant candidate."""
+    """Return 1 / rank of the first relevant candidate."""
     return float(1 / ranks.min())
 
 
 def average_precision_at(ranks: Floats, k: int, *, best: int | None = None) -> float:
-    """Sum of the precision at each relevant rank up to k, over the number of relevant candidates.
+    """Return the sum of the precision at each relevant rank up to k, over the number of relevant candidates.
 
     Args:
-        ranks: (R,) of all relevant candidates.
+        ranks: (R,) ranks of all relevant candidates.
         k: depth.
-        best: what to divide by instead of R. CIRCO divides by min(R, k) (miccunifi/CIRCO evaluation.py).
+        best: divisor to use instead of R. CIRCO divides by min(R, k) (miccunifi/CIRCO evaluation.py).
     """
     ordered = np.sort(ranks)
     precision = np.arange(1, len(ordered) + 1) / ordered
@@ -139,7 +139,7 @@ def average_precision_at(ranks: Floats, k: int, *, best: int | None = None) -> f
 
 
 def ndcg_at(ranks: Floats, k: int, grades: ArrayLike | None = None) -> float:
-    """Discounted gain of the first k over that of the best order; the gain is the grade, as in trec_eval.
+    """Return the discounted gain of the first k over that of the best order; the gain is the grade, as in trec_eval.
 
     Source: Järvelin and Kekäläinen, Cumulated gain-based evaluation of IR techniques, 2002, with log2(rank + 1).
     """
@@ -150,7 +150,7 @@ def ndcg_at(ranks: Floats, k: int, grades: ArrayLike | None = None) -> float:
 
 
 def bootstrap_means(values: ArrayLike, *, seed: int = 0) -> Floats:
-    """Percentile intervals of the means of (Q, M) values, (M, 2); all M columns are drawn together."""
+    """Return bootstrap percentile intervals, (M, 2), of the means of (Q, M) values; columns share the resamples."""
     own = np.asarray(values, np.float64)
     means = [_counts(drawn, len(own)) @ own / len(own) for drawn in _draws(len(own), seed)]
     bounds: Floats = np.quantile(np.concatenate(means), BOUNDS, axis=0).T
@@ -158,12 +158,12 @@ def bootstrap_means(values: ArrayLike, *, seed: int = 0) -> Floats:
 
 
 def bootstrap_interval(values: ArrayLike, statistic: Callable[..., Any], *, seed: int = 0) -> tuple[float, float]:
-    """Percentile interval of a statistic over queries, which are drawn again with replacement.
+    """Return the bootstrap percentile interval of a statistic over queries.
 
     Args:
-        values: (Q,) one number a query.
-        statistic: takes (draws, Q) and `axis=1`.
-        seed: of the draws.
+        values: (Q,) one number per query.
+        statistic: function of (draws, Q) values that takes `axis=1`.
+        seed: seed of the resamples.
     """
     own = np.asarray(values, np.float64)
     found = np.concatenate([statistic(own[drawn], axis=1) for drawn in _draws(len(own), seed)])
@@ -172,7 +172,7 @@ def bootstrap_interval(values: ArrayLike, statistic: Callable[..., Any], *, seed
 
 
 def permutation_p_value(differences: ArrayLike, *, seed: int = 0) -> float:
-    """How often chance alone makes a mean difference as large: two-sided, the sign of each query's flipped at random.
+    """Return the two-sided p-value of a mean difference, from a permutation test that flips signs at random.
 
     Source: Smucker, Allan and Carterette, A comparison of statistical significance tests for information retrieval
     evaluation, CIKM 2007, section 3.
@@ -189,7 +189,7 @@ def permutation_p_value(differences: ArrayLike, *, seed: int = 0) -> float:
 
 
 def _draws(count: int, seed: int) -> Iterator[Ints]:
-    """Blocks of (draws, Q) rows, `RESAMPLES` draws in all."""
+    """Yield blocks of (draws, Q) resampled row numbers, `RESAMPLES` draws in all."""
     rng = np.random.default_rng(seed)
     step = max(1, BLOCK_BYTES // (16 * count))
     for start in range(0, RESAMPLES, step):
@@ -197,13 +197,13 @@ def _draws(count: int, seed: int) -> Iterator[Ints]:
 
 
 def _counts(drawn: Ints, count: int) -> Ints:
-    """How often each row is in each draw, (draws, Q)."""
+    """Count how often each row occurs in each draw, (draws, Q)."""
     places = drawn + count * np.arange(len(drawn))[:, None]
     return np.bincount(places.ravel(), minlength=len(drawn) * count).reshape(len(drawn), count)
 
 
 def _within(scores: Floats, relevant: Ints, subset: Ints, depth: int) -> Ranking:
-    """The ranking of a smaller gallery, in rows of the whole one."""
+    """Rank a subset of the gallery; the result has rows of the complete gallery."""
     place = {int(row): number for number, row in enumerate(subset)}
     rows = np.array([place.get(int(row), -1) for row in relevant], np.int64)
     inside = rank_scores(scores[subset], Judged(relevant=rows, excluded=subset[:0]), depth=depth)
@@ -211,7 +211,7 @@ def _within(scores: Floats, relevant: Ints, subset: Ints, depth: int) -> Ranking
 
 
 def _top(scores: Floats, relevant: Ints, depth: int) -> Ints:
-    """Best rows, best first, in the very order that `pessimistic_ranks` counts in."""
+    """Return the best rows, best first, with ties in the same order as in `pessimistic_ranks`."""
     place = np.zeros(len(scores), np.int64)
     place[relevant] = np.arange(1, len(relevant) + 1)
     depth = min(depth, len(scores))

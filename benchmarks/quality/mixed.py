@@ -1,9 +1,9 @@
-"""Captions and photos in one corpus: does the merged list hold the right item, whichever kind it is?
+"""Compare ways of merging the rankings of photos and captions in one corpus.
 
-Some dev photos stand in the corpus as pictures, others only as their first caption; in equal numbers, and ten to one
-either way. Every item is asked for four times, by its other captions, so each query has exactly one right item. All
-ways of merging get the same ranked lists of the same two partitions. Photos that ask for their caption are counted
-apart.
+Some dev photos are in the corpus as pictures, others only as their first caption: in equal numbers, and ten to one
+either way. Every item is searched for four times, by its other captions, so each query has exactly one right item. All
+ways of merging are given the same ranked lists of the same two partitions. Photos that search for their caption are
+counted separately.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ Merge = Callable[[Sequence[RankedList]], list[int]]
 
 
 def calibrated(lists: Sequence[RankedList]) -> list[int]:
-    """The product's own merge."""
+    """Merge as the search engine does."""
     return [int(id_) for id_ in merge(lists, TOP).ids]
 
 
 def raw_cosine(lists: Sequence[RankedList]) -> list[int]:
-    """Sort everything by cosine."""
+    """Merge by cosine."""
     pairs = [(-score, id_) for ranked in lists for score, id_ in zip(ranked.scores, ranked.ids, strict=True)]
     return [int(id_) for _, id_ in sorted(pairs)[:TOP]]
 
 
 def rank_fusion(lists: Sequence[RankedList]) -> list[int]:
-    """Reciprocal rank fusion, Cormack et al. 2009, k = 60; equal ranks in the order of the partitions."""
+    """Merge by reciprocal rank fusion, Cormack et al. 2009, k = 60; equal ranks in the order of the partitions."""
     pairs = [(-1 / (RRF_CONSTANT + rank), int(id_)) for ranked in lists for rank, id_ in enumerate(ranked.ids, 1)]
     return [id_ for _, id_ in sorted(pairs, key=lambda pair: pair[0])[:TOP]]
 
@@ -50,7 +50,13 @@ MERGES: dict[str, Merge] = {"calibrated": calibrated, "raw cosine": raw_cosine, 
 
 
 def run(data: Path, encoder: Encoder, photos: int = 1000) -> dict[str, Any]:
-    """Measure the share of queries whose right item is among the first ten, for each mix and each way of merging."""
+    """Measure the share of queries whose right item is among the first ten, for each mix and each way of merging.
+
+    Args:
+        data: the folder that holds `captioned/`.
+        encoder: the encoder to measure.
+        photos: number of dev photos to use.
+    """
     dev = read_photos(data, "dev")[:photos]
     pictured, described = dev[0::2], dev[1::2]
     few = len(pictured) // 10
@@ -60,25 +66,29 @@ def run(data: Path, encoder: Encoder, photos: int = 1000) -> dict[str, Any]:
         "ten captions to a photo": (pictured[:few], described),
     }
     by_caption, by_photo = {}, {}
-    for name, (shown, told) in mixes.items():
-        index = _index(shown, told, encoder)
-        wanted = np.repeat(np.arange(len(shown) + len(told)), OTHERS)
-        by_caption[name] = _hit_rates(index, _other_captions([*shown, *told], encoder), wanted)
-        photos_told = embed(encoder, [_load(photo.path, encoder) for photo in told], "query")
-        by_photo[name] = _hit_rates(index, photos_told, len(shown) + np.arange(len(told)))
+    for name, (pictures, captions) in mixes.items():
+        index = _index(pictures, captions, encoder)
+        targets = np.repeat(np.arange(len(pictures) + len(captions)), OTHERS)
+        by_caption[name] = _hit_rates(index, _other_captions([*pictures, *captions], encoder), targets)
+        queries = embed(encoder, [_load(photo.path, encoder) for photo in captions], "query")
+        by_photo[name] = _hit_rates(index, queries, len(pictures) + np.arange(len(captions)))
     return {
-        "corpus": {name: {"photos": len(shown), "captions": len(told)} for name, (shown, told) in mixes.items()},
+        "corpus": {
+            name: {"photos": len(pictures), "captions": len(captions)} for name, (pictures, captions) in mixes.items()
+        },
         "measure": f"share of queries with the right item in the top {TOP}",
         "caption_asks": {**by_caption, "mean": _mean(by_caption)},
         "photo_asks_for_its_caption": {**by_photo, "mean": _mean(by_photo)},
     }
 
 
-def _index(shown: Sequence[Captioned], told: Sequence[Captioned], encoder: Encoder) -> PartitionedIndex:
-    """Photos under the ids from 0, then first captions."""
+def _index(pictures: Sequence[Captioned], captions: Sequence[Captioned], encoder: Encoder) -> PartitionedIndex:
+    """Index the photos of some items, with ids from 0, and then the first captions of others."""
     index = PartitionedIndex.create(Path("unused"), dim=encoder.dim, fingerprint=encoder.fingerprint)
-    index.add("image", np.arange(len(shown)), embed(encoder, [_load(photo.path, encoder) for photo in shown]))
-    index.add("text", len(shown) + np.arange(len(told)), embed(encoder, [photo.captions[0] for photo in told]))
+    images = embed(encoder, [_load(photo.path, encoder) for photo in pictures])
+    texts = embed(encoder, [photo.captions[0] for photo in captions])
+    index.add("image", np.arange(len(pictures)), images)
+    index.add("text", len(pictures) + np.arange(len(captions)), texts)
     return index
 
 
@@ -90,11 +100,11 @@ def _load(path: Path, encoder: Encoder) -> Any:
     return load_image(path, encoder.media)[0]
 
 
-def _hit_rates(index: PartitionedIndex, queries: NDArray[np.float32], wanted: NDArray[np.int64]) -> dict[str, float]:
+def _hit_rates(index: PartitionedIndex, queries: NDArray[np.float32], targets: NDArray[np.int64]) -> dict[str, float]:
     found = index.search(index.names(), queries, DEPTH)
     samples = {name: index.sample(name) @ queries.T for name in index.names()}
     hits = dict.fromkeys(MERGES, 0)
-    for number, target in enumerate(wanted.tolist()):
+    for number, target in enumerate(targets.tolist()):
         lists = [
             RankedList(
                 name=name,

@@ -1,4 +1,4 @@
-"""The page of an evaluation: the queries that went worst and best, with their pictures and what was found."""
+"""Write the page of an evaluation: the worst and the best queries, with their pictures and hits."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.datasets.base import Entry
-from benchmarks.quality.evaluate import Outcome
+from benchmarks.quality.ranking import Outcome
 from unite_search.gallery import Section, write_gallery
 from unite_search.media.uri import absolute, path_to_uri
 from unite_search.query import Hit, Query, SearchResult
 
 SHOWN = 12
-"""Queries of each kind."""
+"""Number of worst queries, and of best ones."""
 HITS = 5
 
 
 def write_page(path: Path, heading: str, outcomes: Sequence[Outcome]) -> None:
-    """Write one HTML file; what is right is marked, and shown after the first hits where it is not among them."""
+    """Write one HTML file; right answers are marked, and the first one is added if it is not among the hits shown."""
     answered = sorted((one for one in outcomes if one.is_answerable), key=lambda one: -one.first_rank)
     worst = answered[: min(SHOWN, (len(answered) + 1) // 2)]
     best = answered[len(worst) :][-SHOWN:][::-1]
@@ -46,7 +46,7 @@ def _query(outcome: Outcome) -> Query | None:
 
 
 def _hits(outcome: Outcome) -> tuple[tuple[Hit, ...], frozenset[int]]:
-    """The first hits, the first right one after them if it is not among them, and the ids of right ones."""
+    """Return the hits to show, which always include the first right one, and the ids of the right ones."""
     if outcome.ranking is None:
         return (), frozenset()
     ranking, relevant = outcome.ranking, outcome.question.relevant
@@ -64,7 +64,7 @@ def _hits(outcome: Outcome) -> tuple[tuple[Hit, ...], frozenset[int]]:
 
 
 def _hit(rank: int, entry: Entry, score: float) -> Hit:
-    """A hit with its rank as id."""
+    """Build a hit with its rank as id."""
     path = Path(entry.id) if entry.media is None else entry.media.path
     return Hit(
         rank=rank,

@@ -1,8 +1,8 @@
-"""The rules of an evaluation as data: printed with the result and saved in it, because papers differ silently in them.
+"""The rules of an evaluation as data. They are saved with each result, because papers often do not state theirs.
 
-Sources: CoVR's rules are those of lucas-ventura/CoVR (src/test/webvid_covr.py, src/data/webvid_covr.py; the clean-up is
-`pre_caption` of salesforce/BLIP). UNITE published no evaluation code; its preset differs in the frames only, as its
-configuration says.
+Sources: CoVR's rules are those of lucas-ventura/CoVR (src/test/webvid_covr.py, src/data/webvid_covr.py; the text
+clean-up is `pre_caption` of salesforce/BLIP). UNITE published no evaluation code; its preset differs from CoVR's only
+in the frames, as its configuration says.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ SPACES = re.compile(r"\s{2,}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """How a set is evaluated.
+    """The rules by which a data set is evaluated.
 
     Attributes:
-        name: of the preset.
-        self_match: the candidate that shows the query's own reference is ranked `last`, or like any other (`included`).
-        clean_text: lower case, without . ! " ( ) * # : ; ~
-        max_words: longer texts of queries are cut; None keeps all.
-        reference_frames: of a clip in a query; 1 is the middle frame as an image, None what the encoder takes.
-        candidate_frames: of a clip in the gallery.
-        frame_pooling: a clip in the gallery is embedded as a `clip`, or as the mean of its frames' embeddings,
-            `weighted` by softmax(published scores / 0.1) where a set has them.
-        prompt: what the text of a query is put into, with `{text}` in it.
-        instruction: of queries; None is the encoder's own.
-        average_precision: divided by all relevant candidates (`all`, as trec_eval) or by what fits (`fitting`, CIRCO).
+        name: name of the preset.
+        self_match: whether the candidate that is the query's own reference is ranked `last`, or like any other
+            (`included`).
+        clean_text: whether to convert texts of queries to lower case and remove . ! " ( ) * # : ; ~
+        max_words: number of words that texts of queries are truncated to; None for no limit.
+        reference_frames: frames of a clip in a query; 1 for the middle frame as an image, None for the encoder's own.
+        candidate_frames: frames of a clip in the gallery; None for the encoder's own.
+        frame_pooling: whether a clip in the gallery is embedded as a `clip`, or as the mean of its frames' embeddings,
+            `weighted` by softmax(published scores / 0.1) where the data set has scores.
+        prompt: template for the text of a query, with `{text}` in it.
+        instruction: instruction of queries; None for the encoder's own.
+        average_precision: divisor: `all` relevant candidates, as in trec_eval, or `fitting`, at most k, as in CIRCO.
         depths: k of the metrics.
-        means: names of further numbers, and the metrics that each is the mean of.
+        means: names of additional numbers, and the metrics that each is the mean of.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Protocol:
             raise ValueError("weighted frames need candidate_frames")
 
     def query_text(self, text: str) -> str:
-        """The text of a query as the encoder gets it."""
+        """Return the text of a query as it is given to the encoder."""
         if self.clean_text:
             text = SPACES.sub(" ", PUNCTUATION.sub(" ", text.lower())).strip()
         if self.max_words is not None:
@@ -63,7 +64,7 @@ class Protocol:
         return self.prompt.replace("{text}", text)
 
     def described(self) -> dict[str, Any]:
-        """Its fields, for a result."""
+        """Return all fields, to save with a result."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -98,5 +99,5 @@ PRESETS: dict[str, tuple[Protocol, ...]] = {
 
 
 def presets(dataset: str) -> dict[str, Protocol]:
-    """The protocols of a set by name, the usual one first."""
+    """Return the protocols of a data set by name, the usual one first."""
     return {protocol.name: protocol for protocol in PRESETS.get(dataset, (PLAIN,))}

@@ -1,7 +1,7 @@
-"""Words find pictures and pictures find words: clips by caption, photos by caption, photos by label.
+"""Measure retrieval between words and pictures: clips by caption, photos by caption and back, photos by label.
 
-A caption has one right answer, the picture it was written for (the papers' R@K: the share of queries whose right answer
-is among the first K). A label is answered by every photo of which one of the five captions has the word.
+A caption has one right answer, the picture it was written for (R@K as in papers: the share of queries whose right
+answer is among the first K). The right answers of a label are all photos with the word in one of their five captions.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ def run(data_dir: Path, encoder: Encoder, *, split: str = "dev") -> dict[str, An
 
     Args:
         data_dir: the folder that holds `captioned/` and `videos/`.
-        encoder: encodes texts, images and clips.
-        split: `dev`, or `train` for tuning; the clips have no split.
+        encoder: the encoder to measure; it must take texts, images and clips.
+        split: `dev`, or `train` for tuning; the clips have no splits.
 
     Returns:
-        Percentages, with how much each was measured on.
+        Percentages, with the number of items that each was measured on.
     """
     return {"clips": _clips(read_clips(data_dir), encoder), **_photos(read_photos(data_dir, split)[:1000], encoder)}
 
 
 def recall(scores: Floats) -> dict[str, float]:
-    """R@K in percent of (N, N) scores whose right answers are on the diagonal; ties count against."""
+    """Compute R@K in percent from (N, N) scores with the right answers on the diagonal; ties count against them."""
     better = (scores >= np.diag(scores)[:, None]).sum(axis=1) - 1
     return {f"recall_at_{depth}": _percent((better < depth).mean()) for depth in DEPTHS}
 
 
 def label_precision(scores: Floats, relevant: NDArray[np.bool_]) -> list[float]:
-    """Percent of relevant answers among the first `LABEL_DEPTH`, for each row of (Q, N) scores and truth."""
+    """Compute the precision of the first `LABEL_DEPTH` in percent, for each row of (Q, N) scores and relevance."""
     first = np.argsort(-scores, axis=1, kind="stable")[:, :LABEL_DEPTH]
     return [_percent(share) for share in np.take_along_axis(relevant, first, axis=1).mean(axis=1)]
 

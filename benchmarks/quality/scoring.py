@@ -1,6 +1,6 @@
-"""Outcomes to numbers: every metric query by query, then as a mean with its interval, with and without what is missing.
+"""Compute all metrics for each query, and their means with confidence intervals, with and without missing items.
 
-Percent, but for the ranks. `R@k` is the papers': at least one right candidate among the first k.
+Means are in percent, except for ranks. `R@k` is that of the papers: at least one right candidate among the first k.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality import metrics
-from benchmarks.quality.evaluate import Outcome
 from benchmarks.quality.metrics import bootstrap_interval, bootstrap_means
 from benchmarks.quality.protocol import Protocol
+from benchmarks.quality.ranking import Outcome
 
 Values = dict[str, float]
-"""By metric, of one query; between 0 and 1, but for `median rank`, which is the rank of the first right candidate."""
+"""Values of one query by metric: between 0 and 1, except for `median rank`, the rank of the first right candidate."""
 Scored = tuple[Outcome, Values]
 
 MEDIAN_RANK = "median rank"
 MISSED = np.inf
 NDCG_DEPTHS = 5, 10
-"""ViDoRe's and BEIR's."""
+"""k of nDCG: 5 is that of ViDoRe, 10 that of BEIR."""
 
 
 def values_of(outcome: Outcome, protocol: Protocol) -> Values:
-    """All metrics of one query; one that could not be asked is a miss in all of them."""
+    """Compute all metrics of one query; a query that could not be embedded is a miss in all of them."""
     relevant = outcome.question.relevant
     grades = sorted(relevant.values())
     ranking = outcome.ranking
@@ -46,12 +46,12 @@ def values_of(outcome: Outcome, protocol: Protocol) -> Values:
 
 
 def score(outcomes: Sequence[Outcome], protocol: Protocol) -> list[Scored]:
-    """Values of every query whose answers are known."""
+    """Compute the values of every query whose answers are known."""
     return [(outcome, values_of(outcome, protocol)) for outcome in outcomes if outcome.question.relevant]
 
 
 def summarise(scored: Sequence[Scored], protocol: Protocol) -> dict[str, Any]:
-    """Numbers over the queries that could be answered, over all of them, and by group.
+    """Summarise the values over the answerable queries, over all queries, and by group.
 
     `available` leaves out queries whose reference or whose right candidates are missing; `all` counts them as misses.
     `mean of groups` gives each group the same weight, as published averages over categories or tasks do.
@@ -71,14 +71,14 @@ def summarise(scored: Sequence[Scored], protocol: Protocol) -> dict[str, Any]:
 
 
 def _mean_of(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The metrics that all groups have, each averaged over the groups; without intervals."""
+    """Average the metrics that all groups have over the groups, without intervals."""
     shared = [name for name in groups[0] if name not in ("queries", MEDIAN_RANK) and all(name in one for one in groups)]
     means = {name: {"value": round(float(np.mean([one[name]["value"] for one in groups])), 4)} for name in shared}
     return {"queries": sum(one["queries"] for one in groups), **means}
 
 
 def _means(rows: Sequence[Values], protocol: Protocol) -> dict[str, Any]:
-    """Means with their intervals; queries without a metric, such as those with one right answer, do not count in it."""
+    """Compute means with intervals; queries that lack a metric, such as recall with one right answer, do not count."""
     if not rows:
         return {"queries": 0}
     full = [
@@ -95,7 +95,7 @@ def _means(rows: Sequence[Values], protocol: Protocol) -> dict[str, Any]:
 
 
 def _alike(rows: Sequence[Values]) -> list[list[str]]:
-    """Metrics that the same queries have, together."""
+    """Group the metrics by the number of queries that have them."""
     counts: dict[int, list[str]] = {}
     for name, count in Counter(name for row in rows for name in row).items():
         counts.setdefault(count, []).append(name)
@@ -103,6 +103,6 @@ def _alike(rows: Sequence[Values]) -> list[list[str]]:
 
 
 def _number(value: float, low: float, high: float) -> dict[str, float | None]:
-    """A value and its 95 % interval; None where one is infinite."""
+    """Return a value and its 95 % interval; infinite numbers become None."""
     numbers = {"value": value, "low": low, "high": high}
     return {name: round(float(number), 4) if np.isfinite(number) else None for name, number in numbers.items()}

@@ -1,4 +1,4 @@
-"""Seconds from cached embeddings to all numbers, at the size of WebVid-CoVR's test set; and the memory of ranking."""
+"""Measure the time from cached embeddings to all metrics, at the size of WebVid-CoVR's test set, and peak memory."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ import numpy as np
 
 from benchmarks.datasets.base import Dataset, Entry, Question
 from benchmarks.quality.embedding_cache import EmbeddingCache
-from benchmarks.quality.evaluate import rank_all
 from benchmarks.quality.metrics import BLOCK_BYTES, Judged, rank
 from benchmarks.quality.protocol import presets
+from benchmarks.quality.ranking import rank_all
 from benchmarks.quality.scoring import score, summarise
+from indexers.unit import unit_rows
 
 QUERIES = 2556
 DIM = 1536
-"""UNITE-2B."""
+"""Length of the embeddings of UNITE-2B."""
 REPEATS = 5
 LARGER = (2_000, 8_000, 32_000)
-"""Queries of the memory test, against `QUERIES` candidates."""
+"""Numbers of queries in the measurement of memory, against `QUERIES` candidates."""
 
 
 def run() -> dict[str, Any]:
-    """Time the reading of the cache and everything after it, and measure the peak memory of ranking."""
+    """Time reading the cache and all following steps, and measure the peak memory of ranking."""
     rng = np.random.default_rng(0)
     dataset = _dataset()
     names = [f"candidate {one.id}" for one in dataset.gallery] + [f"query {one.id}" for one in dataset.questions]
-    rows = rng.normal(size=(len(names), DIM)).astype(np.float32)
+    rows = rng.normal(size=(len(names), DIM))
     with tempfile.TemporaryDirectory() as temporary, EmbeddingCache(Path(temporary) / "cache.sqlite") as cache:
-        cache.add(dict(zip(names, rows / np.linalg.norm(rows, axis=1, keepdims=True), strict=True)))
+        cache.add(dict(zip(names, unit_rows(rows), strict=True)))
         seconds = [_seconds(dataset, cache, names) for _ in range(REPEATS)]
     return {
         "queries": QUERIES,
@@ -59,7 +60,7 @@ def _dataset() -> Dataset:
 
 
 def _seconds(dataset: Dataset, cache: EmbeddingCache, names: list[str]) -> tuple[float, float]:
-    """Wall and CPU time, the latter of all threads together."""
+    """Return wall time, and CPU time over all threads."""
     protocol = presets("webvid-covr")["unite"]
     start, cpu_start = time.perf_counter(), time.process_time()
     summarise(score(rank_all(dataset, protocol, cache.get(names)), protocol), protocol)
@@ -67,7 +68,7 @@ def _seconds(dataset: Dataset, cache: EmbeddingCache, names: list[str]) -> tuple
 
 
 def _peak_mb(count: int) -> float:
-    """What ranking allocates at its peak, beside the embeddings."""
+    """Return the peak memory that ranking allocates, without the embeddings."""
     rng = np.random.default_rng(1)
     queries, candidates = (rng.normal(size=(rows, 64)).astype(np.float32) for rows in (count, QUERIES))
     judged = Judged(relevant=np.array([0]), excluded=np.array([1]))

@@ -1,7 +1,7 @@
-"""Ten real questions to a collection of all clips and dev photos: what came back, as a table and a page to look at.
+"""Ask ten example queries of a collection of all clips and dev photos; writes a table and a page of hits.
 
-Everything goes through the public API, from `index` to the gallery. The page shows photos that may not be published,
-so it is written to `build/`, outside the repository.
+All steps use the public API, from `index` to the gallery. The page contains photos that may not be published, so it is
+written to `build/`, which is not part of the repository.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Question = tuple[str, Query, SearchOptions]
 
 
 def run(data: Path, encoder: Encoder) -> dict[str, Any]:
-    """Index, ask, and write down what came back."""
+    """Index the photos and clips, ask all queries, and report the hits."""
     media = {entry.path: entry for entry in [*read_photos(data, "dev"), *read_clips(data)]}
     with tempfile.TemporaryDirectory() as temporary:
         with Collection.open(Path(temporary) / "db", encoder=encoder, create=True) as collection:
@@ -34,7 +34,7 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
     return {
         "indexed": {"files": report.added, "items": report.items, "skipped": len(report.skipped)},
         "gallery": str(PAGE),
-        "queries": {title: _told(result, media) for title, _, result in answers},
+        "queries": {title: _hits(result, media) for title, _, result in answers},
     }
 
 
@@ -58,7 +58,7 @@ def _questions(data: Path) -> list[Question]:
     ]
 
 
-def _told(result: SearchResult, media: dict[Path, Captioned]) -> list[dict[str, Any]]:
+def _hits(result: SearchResult, media: dict[Path, Captioned]) -> list[dict[str, Any]]:
     return [
         {
             "rank": hit.rank,

@@ -1,6 +1,6 @@
-"""A run and its qrels in TREC's form, for other tools to score.
+"""Write rankings and relevance judgements in TREC's format, for other tools to score.
 
-Tools rank by the score column, and break ties each in their own way; so the column counts down instead of holding
+Tools rank by the score column, and each breaks ties in its own way; so the column counts down and does not hold
 cosines. White space in ids is written as %20.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from benchmarks.quality.evaluate import Outcome
+from benchmarks.quality.ranking import Outcome
 
 RUN_FILE = "run.trec"
 QRELS_FILE = "qrels.trec"
@@ -19,7 +19,7 @@ SPACE = re.compile(r"\s")
 
 
 def write_trec(folder: Path, outcomes: Sequence[Outcome], tag: str) -> None:
-    """Write `run.trec` and `qrels.trec`; the qrels hold every judged query, also those that could not be asked."""
+    """Write `run.trec` and `qrels.trec`; the qrels have all judged queries, also those that could not be embedded."""
     (folder / RUN_FILE).write_text("".join(_run_lines(outcomes, _word(tag))), encoding="utf-8")
     (folder / QRELS_FILE).write_text("".join(_qrels_lines(outcomes)), encoding="utf-8")
 

@@ -1,1 +1,1 @@
-"""The program as a whole: indexing speed, memory, start-up, the server, kills, damaged files, other programs."""
+"""Benchmarks of the whole program: indexing speed, memory, start-up, server, kills, damaged files, other programs."""

@@ -1,6 +1,6 @@
-"""A folder of files that go wrong in every way we know, mixed with good ones; and what `index` says of it.
+"""Index a folder of good and bad files, bad in every way that we know, and count what `index` reports.
 
-`make_folder` is also what the tests use. Files that need PyAV (audio without a picture, a clip to damage) come from
+Tests use `make_folder` as well. Some files are made with PyAV (audio without pictures, a clip to damage), which is in
 the `demo` extra.
 """
 
@@ -31,7 +31,7 @@ NO_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an index of the folder must give; `either` are files whose damage a decoder may or may not notice."""
+    """The names of files that must be indexed, must be skipped, and may be either, if a decoder may miss the damage."""
 
     good: frozenset[str]
     bad: frozenset[str]
@@ -39,7 +39,7 @@ class Expected:
 
 
 def make_folder(folder: Path) -> Expected:
-    """Fill an empty folder with good and bad files."""
+    """Fill an empty folder with good and bad files; returns what an index run should do with them."""
     good = _make_good(folder)
     bad = {*_make_bad_images(folder), *_make_bad_clips(folder), *_make_odd_things(folder)}
     clip = bytearray((folder / "good.mp4").read_bytes())
@@ -51,7 +51,7 @@ def make_folder(folder: Path) -> Expected:
 
 
 def run() -> dict[str, Any]:
-    """Index such a folder as a person would, without root's right to read everything."""
+    """Index such a folder by the command line, without the right of root to read all files."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "media"
         folder.mkdir()
@@ -151,7 +151,7 @@ def _write_audio(path: Path) -> None:
 
 
 def _write_huge_png(path: Path) -> None:
-    """A small file that claims, and holds, 3600 megapixels of one bit."""
+    """Write a small file with 3600 megapixels of one bit each."""
     packer = zlib.compressobj(1)
     row = bytes(1 + HUGE_SIDE // 8)
     data = b"".join(packer.compress(row * 1000) for _ in range(HUGE_SIDE // 1000)) + packer.flush()

@@ -1,6 +1,6 @@
-"""How near `index` comes to the bound that decoding and encoding alone set, and how its memory grows.
+"""Compare the speed of `index` with the upper bound that decoding and encoding set, and measure its memory.
 
-The bound is cores / (CPU seconds to decode an item + CPU seconds to encode it), each measured by itself in this run.
+The bound is cores / (CPU seconds to decode an item + CPU seconds to encode it), each measured separately in this run.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
     """Measure photos, clips and memory."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        photos = _linked(folder / "photos", [photo.path for photo in read_photos(data, "train")[:PHOTOS]])
-        clips = _linked(folder / "clips", [clip.path for clip in read_clips(data)])
+        photos = link_files(folder / "photos", [photo.path for photo in read_photos(data, "train")[:PHOTOS]])
+        clips = link_files(folder / "clips", [clip.path for clip in read_clips(data)])
         return {
             "cores": os.cpu_count(),
             "photos": _against_bound(photos, encoder),
@@ -75,7 +75,7 @@ def _one_round(folder: Path, files: Sequence[MediaFile], encoder: Encoder, numbe
 
 
 def _decode(files: Sequence[MediaFile], encoder: Encoder) -> tuple[list[Content], float]:
-    """Read files one after the other; returns the contents, and CPU seconds an item."""
+    """Read files one after the other; returns the contents, and CPU seconds per item."""
     started = time.process_time()
     options = ReadOptions(media=encoder.media)
     contents = [event.content for file in files for event in read_file(file, options) if isinstance(event, Draft)]
@@ -83,7 +83,7 @@ def _decode(files: Sequence[MediaFile], encoder: Encoder) -> tuple[list[Content]
 
 
 def _encode(contents: Sequence[Content], encoder: Encoder) -> float:
-    """CPU seconds an item, after one batch to load the weights."""
+    """Return the CPU seconds per item, after one batch to load the weights."""
     encoder.encode(contents[:ENCODE_BATCH], role="candidate")
     started = time.process_time()
     for start in range(0, len(contents), ENCODE_BATCH):
@@ -106,7 +106,8 @@ def _memory(folder: Path) -> dict[str, Any]:
     }
 
 
-def _linked(folder: Path, paths: Sequence[Path]) -> Path:
+def link_files(folder: Path, paths: Sequence[Path]) -> Path:
+    """Make a folder of symbolic links to files; returns the folder."""
     folder.mkdir()
     for path in paths:
         (folder / path.name).symlink_to(path)
@@ -114,7 +115,7 @@ def _linked(folder: Path, paths: Sequence[Path]) -> Path:
 
 
 def _draw(folder: Path, count: int) -> None:
-    """Distinct pictures with some structure."""
+    """Write distinct pictures with some structure."""
     folder.mkdir()
     for number in range(count):
         rough = np.random.default_rng(number).integers(0, 255, (8, 8, 3), dtype=np.uint8)

@@ -1,6 +1,6 @@
-"""`index` killed with SIGKILL at random moments, then finished: is every item there once, and none embedded twice?
+"""Kill `index` with SIGKILL at random moments, then let it finish: every item must exist once and be embedded once.
 
-An id is given once, when an item is embedded. So a committed file that keeps its id through all later runs was never
+An id is assigned once, when an item is embedded. So a committed file that keeps its id in all later runs was not
 embedded again.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.common.command import PROGRAM, run_program
 from benchmarks.common.photos import read_photos
-from benchmarks.system.ingest import _linked
+from benchmarks.system.ingest import link_files
 from unite_search.encoders.base import Encoder
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.metadata import FILE_NAME
@@ -25,11 +25,11 @@ SHORTEST_S, LONGEST_S = 0.2, 4.0
 
 
 def run(data: Path, encoder: Encoder) -> dict[str, Any]:
-    """Kill, look at the catalog, go on; at last let one run finish."""
+    """Kill runs and check the catalog after each; at the end let one run finish."""
     with tempfile.TemporaryDirectory() as temporary:
         folder, database = Path(temporary) / "photos", Path(temporary) / "db"
         photos = [photo.path for photo in read_photos(data, "train")]
-        _linked(folder, photos)
+        link_files(folder, photos)
         chance = random.Random(0)
         committed: dict[str, int] = {}
         lost = embedded_again = killed = 0
@@ -59,7 +59,7 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
 
 
 def _index_and_kill(folder: Path, database: Path, after_s: float) -> bool:
-    """Start an index run and kill it; true when it was still running then."""
+    """Start an index run and kill it after a time; returns whether it was still running."""
     command = [*PROGRAM, "index", str(folder), "--db", str(database), "--quiet"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(after_s)
@@ -70,7 +70,11 @@ def _index_and_kill(folder: Path, database: Path, after_s: float) -> bool:
 
 
 def _ids(database: Path, encoder: Encoder) -> dict[str, int]:
-    """The id of each file; a file that stands there twice is an error at once."""
+    """Return the id of each file in the catalog.
+
+    Raises:
+        ValueError: a file is in the catalog twice.
+    """
     if not (database / FILE_NAME).exists():
         return {}
     pairs = Catalog(database / "catalog", dim=encoder.dim).files()

@@ -1,8 +1,8 @@
-"""The side of clip-retrieval, run by the Python that has it: `peer_clip_retrieval.py EXPORT QUERIES.npy`; prints JSON.
+"""Measure clip-retrieval: `peer_clip_retrieval.py EXPORT QUERIES.npy`, run by a Python that has it; prints JSON.
 
-Its index is what its `index` command builds, by autofaiss with its own defaults and one thread a core; a query is what
-`/knn-service` does for an `embedding_input`, without the HTTP around it, and without duplicates being looked for.
-The part that makes embeddings is kept out, because importing it needs every package that a model of it may need.
+The index is the one that its `index` command builds, by autofaiss with its own defaults and one thread per core. A
+query does what `/knn-service` does for an `embedding_input`, without HTTP and without deduplication. The module that
+computes embeddings is replaced by an empty one, because it imports the packages of all its models.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ COLUMNS = ["image_path", "caption"]
 
 
 def measure(export: Path, queries: Any) -> dict[str, Any]:
-    """Seconds to build and to open, milliseconds a query, and what each query found."""
+    """Measure seconds to build and to open, and milliseconds per query; returns them with the ids that were found."""
     with tempfile.TemporaryDirectory() as temporary:
         built = Path(temporary) / "index"
         built.mkdir()

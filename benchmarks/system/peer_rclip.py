@@ -1,7 +1,7 @@
-"""The side of rclip, run by the Python that has it: `peer_rclip.py FOLDER ITEMS ROUNDS`; prints JSON.
+"""Measure rclip: `peer_rclip.py FOLDER ITEMS ROUNDS`, run by a Python that has it; prints JSON.
 
-Its model is left out on both sides: pictures get the first bytes of their pixels as vectors, the text a constant one.
-What is timed is everything else: walking, hashing, decoding, resizing, storing; reading vectors, ranking.
+Neither program runs its model: the vector of a picture is made of the first bytes of its pixels, that of a text is
+constant. All other steps are timed: walking, hashing, decoding, resizing, storing; reading vectors, ranking.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from rclip import db, main, model  # type: ignore[import-not-found]
 
 TOP = 10
 BATCH = 8
-"""The default of its command line."""
+"""The default of rclip's command line."""
 
 
 class NoModel(model.Model):  # type: ignore[misc]
-    """Vectors for nothing."""
+    """Returns vectors without running a model."""
 
     def compute_preprocessed_image_features(self, images: Sequence[Any], *, for_indexing: bool = False) -> Any:
-        """(N, 512) float32 unit rows."""
+        """Return (N, 512) float32 unit rows, from the pictures' first pixels."""
         rows = np.stack([image.ravel()[: self.VECTOR_SIZE] for image in images]) + 1e-3
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
     def compute_features_for_queries(self, queries: Sequence[str]) -> Any:
-        """(512,) float32: a constant for any texts, nothing for none."""
+        """Return (512,) float32: a constant for any texts, zeros for none."""
         return np.full(self.VECTOR_SIZE, float(bool(queries)), np.float32)
 
 
 def index(folder: Path) -> dict[str, float]:
-    """Seconds of a first run over a folder, and of one that finds nothing new."""
+    """Measure seconds of a first run over a folder, and of a second one that finds nothing new."""
     with tempfile.TemporaryDirectory() as temporary:
         first = _timed(lambda: _index_once(folder, Path(temporary)))
         again = _timed(lambda: _index_once(folder, Path(temporary)))
@@ -46,7 +46,7 @@ def index(folder: Path) -> dict[str, float]:
 
 
 def search(items: int, rounds: int) -> dict[str, Any]:
-    """Milliseconds of a query in a new process, without its start, and of the next ones."""
+    """Measure milliseconds of a query that opens the database, and of the next ones."""
     rows = np.random.default_rng(0).normal(size=(items, model.Model.VECTOR_SIZE)).astype(np.float32)
     with tempfile.TemporaryDirectory() as temporary:
         stored = db.DB(Path(temporary) / "db.sqlite3")

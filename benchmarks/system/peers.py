@@ -1,8 +1,9 @@
-"""Two peers on the same machine, the same photos and the same vectors: rclip, and clip-retrieval with autofaiss.
+"""Compare with rclip, and with clip-retrieval and autofaiss, on the same machine, photos and vectors.
 
-Each runs in a virtual environment of its own, whose Python is named by `$RCLIP_PYTHON` and `$CLIP_RETRIEVAL_PYTHON`;
-what runs there is `peer_rclip.py` and `peer_clip_retrieval.py`. Models are left out on both sides: the point is what
-stands around them. The programs take turns; wall seconds, and CPU seconds of all their processes.
+Each of them runs in a virtual environment of its own, whose Python is named by `$RCLIP_PYTHON` or
+`$CLIP_RETRIEVAL_PYTHON`; the scripts that run there are `peer_rclip.py` and `peer_clip_retrieval.py`. No program runs
+its model, since the comparison is about everything else. The programs run one after the other; times are wall seconds,
+and CPU seconds of all their processes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from benchmarks.common.clustered import Clustered
 from benchmarks.common.exported import random_rows, write_export
 from benchmarks.common.free_encoder import FreeEncoder
 from benchmarks.common.photos import read_photos
+from benchmarks.system.ingest import link_files
 from unite_search.collection import Collection
 from unite_search.errors import UniteSearchError
 from unite_search.query import SearchOptions
@@ -42,10 +44,10 @@ Vectors = NDArray[np.float32]
 
 
 def run(data: Path) -> dict[str, Any]:
-    """Compare with each peer that a variable names.
+    """Compare with each program whose Python is named by an environment variable.
 
     Raises:
-        UniteSearchError: none is named, or its program failed.
+        UniteSearchError: neither variable is set, or a script failed.
     """
     named = {name: os.environ[variable] for name, variable in VARIABLES.items() if os.environ.get(variable)}
     if not named:
@@ -56,17 +58,14 @@ def run(data: Path) -> dict[str, Any]:
 
 
 def _rclip(python: str, data: Path, temporary: Path) -> dict[str, Any]:
-    photos = temporary / "photos"
-    photos.mkdir()
-    for photo in read_photos(data, "train")[:PHOTOS]:
-        (photos / photo.path.name).symlink_to(photo.path)
+    photos = link_files(temporary / "photos", [photo.path for photo in read_photos(data, "train")[:PHOTOS]])
     theirs = _peer(python, "peer_rclip.py", str(photos), str(ITEMS), str(ROUNDS))
     ours = {"index": _index(photos, temporary), "search": _search(temporary)}
     return {"photos": len(list(photos.iterdir())), "rclip": theirs, "unite-search": ours}
 
 
 def _index(photos: Path, temporary: Path) -> dict[str, float]:
-    """Seconds of a first run over a folder, and of one that finds nothing new."""
+    """Measure seconds of a first run over a folder, and of a second one that finds nothing new."""
     with Collection.open(temporary / "indexed", encoder=FreeEncoder(), create=True) as collection:
         first = _timed(lambda: collection.index([photos]))
         again = _timed(lambda: collection.index([photos]))
@@ -74,7 +73,7 @@ def _index(photos: Path, temporary: Path) -> dict[str, float]:
 
 
 def _search(temporary: Path) -> dict[str, Any]:
-    """Milliseconds of a query with the opening of the collection, and of the next ones."""
+    """Measure milliseconds of a query that opens the collection, and of the next ones."""
     write_export(temporary / "random", random_rows(ITEMS, RCLIP_DIM), FreeEncoder())
     Collection.from_export(temporary / "random", temporary / "searched").close()
     query = QueryVector(np.full(RCLIP_DIM, RCLIP_DIM**-0.5, np.float32))
@@ -106,7 +105,7 @@ def _clip_retrieval(python: str, _data: Path, temporary: Path) -> dict[str, Any]
 
 
 def _imported(export: Path, queries: Vectors, exact: Sequence[set[int]]) -> dict[str, Any]:
-    """The same vectors imported here: seconds to build and to open, milliseconds a query."""
+    """Import the same vectors here; measures seconds to build and to open, and milliseconds per query."""
     folder = export.parent / "imported"
     build = _timed(lambda: Collection.from_export(export, folder).close())
     found, seconds = [], []
@@ -132,7 +131,7 @@ def _recall(found: Sequence[Sequence[int]], exact: Sequence[set[int]]) -> float:
 
 
 def _peer(python: str, script: str, *arguments: str) -> dict[str, Any]:
-    """Run one of the scripts beside this file with another Python; what it prints."""
+    """Run a script in the folder of this file with another Python; returns the JSON that it prints."""
     command = [python, str(Path(__file__).with_name(script)), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -142,7 +141,7 @@ def _peer(python: str, script: str, *arguments: str) -> dict[str, Any]:
 
 
 def _timed(call: Callable[[], object]) -> tuple[float, float]:
-    """Wall seconds, and CPU seconds with those of processes that ended meanwhile."""
+    """Return wall seconds, and CPU seconds with those of child processes that have ended."""
     wall, before = time.perf_counter(), os.times()
     call()
     after = os.times()

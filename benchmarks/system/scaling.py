@@ -1,7 +1,7 @@
-"""How costs grow with the size of a collection: making it, adding to it, opening it, asking it; and memory.
+"""Measure how time and memory grow with the size of a collection: importing, adding, opening, searching.
 
-An encoder that costs nothing stands in, so that what grows is the engine's own. Vectors are made up, see `clustered`.
-Each size has a collection of its own; the ratios to the smallest one are what a reader should look at.
+The encoder costs nothing, so that only the engine is measured. Vectors are synthetic, see `clustered`. There is one
+collection for each size; the ratios to the smallest one matter most.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from unite_search.search import QueryVector
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 TEXT_SIZES = (1_000, 10_000)
-"""Making more files would take longer than measuring them."""
+"""Writing more files would take longer than indexing them."""
 DIM = 384
 ADDED = 100
 ROUNDS = 5
 VECTORS, QUERY = 1, 2
-"""Seeds."""
+"""Seeds of the vectors and of the query."""
 TOP = SearchOptions(top_k=10)
 PLOT = "scaling.svg"
 LINES = {
@@ -74,20 +74,20 @@ def _measured(size: int, folder: Path) -> Numbers:
 
 
 def _import(size: int, folder: Path) -> float:
-    """A collection of vectors, with its partitions."""
+    """Import vectors into a new collection; returns seconds."""
     write_export(folder / "vectors", Clustered(DIM).draw(size, VECTORS), FreeEncoder(DIM))
     return _seconds(lambda: Collection.from_export(folder / "vectors", folder / "db").close())
 
 
 def _index_texts(size: int, folder: Path) -> float:
-    """As many small text files, scanned, read, hashed and committed."""
+    """Index as many small text files; returns seconds."""
     _write_texts(folder / "texts", size)
     with Collection.open(folder / "texts-db", encoder=FreeEncoder(DIM), create=True) as collection:
         return _seconds(lambda: collection.index([folder / "texts"]))
 
 
 def _change(folder: Path) -> Numbers:
-    """A few files added to what is there, and a run that finds nothing new."""
+    """Time adding `ADDED` files to the collection, and a run that finds nothing new."""
     _write_texts(folder / "added", ADDED)
     with Collection.open(folder / "db", encoder=FreeEncoder(DIM)) as collection:
         added = _seconds(lambda: collection.index([folder / "added"]))
@@ -123,7 +123,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def _ratios(by_size: dict[int, Numbers]) -> dict[str, dict[str, float]]:
-    """How many times the smallest size's cost, for each size that has it."""
+    """Divide the costs of each size by those of the smallest."""
     first = by_size[SIZES[0]]
     return {
         str(size): {name: round(value / first[name], 1) for name, value in numbers.items()}

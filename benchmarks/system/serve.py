@@ -1,6 +1,7 @@
-"""Latency of text queries over HTTP at 1, 8 and 32 clients, beside the bare encoder and index of the same process.
+"""Measure the latency of text queries over HTTP with 1, 8 and 32 clients, and that of encoder and index alone.
 
-Load is made by wrk, every query another text. The bare parts are measured before and after, and the lower one counts.
+wrk generates the load; every query has a different text. Encoder and index alone are measured before and after, and the
+lower sum counts.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ end
 
 
 def run(encoder: Encoder) -> dict[str, Any]:
-    """Measure.
+    """Measure the server, and encoder and index alone.
 
     Raises:
         UniteSearchError: wrk is not installed.
@@ -82,7 +83,7 @@ def _load(address: str, script: Path, clients: int, seconds: int) -> dict[str, f
 
 
 def _bare(database: Path, encoder: Encoder) -> dict[str, float]:
-    """Medians of one text through the encoder, and of its vector through every partition."""
+    """Measure the median time of encoding one text, and of searching all partitions for its vector."""
     store = Store(database)
     texts = [f"a dog runs along the beach, number 0-{number}" for number in range(BARE_QUERIES)]
     embeddings = [encoder.encode([Content((text,))], role="query") for text in texts]

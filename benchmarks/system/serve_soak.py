@@ -1,4 +1,4 @@
-"""Ten minutes of queries while another process indexes: errors, latency, memory, and how soon new items are found."""
+"""Query a server for ten minutes while another process indexes; measures errors, latency, memory and update delay."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ FOUND_WITHIN_S = 30.0
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What the clients and the observer noted."""
+class _Observations:
+    """The measurements of the clients and of the memory observer."""
 
     latencies_ms: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -39,8 +39,8 @@ class _Seen:
 
 
 def run(encoder: Encoder) -> dict[str, Any]:
-    """Serve, ask from several threads, and index new pictures again and again."""
-    seen = _Seen()
+    """Run a server, query it from several threads, and keep indexing new pictures."""
+    seen = _Observations()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         database = write_collection(folder, encoder, ITEMS)
@@ -59,8 +59,8 @@ def run(encoder: Encoder) -> dict[str, Any]:
     return {**_summary(seen), "items": ITEMS, "clients": CLIENTS, "index_runs": runs, "load_average": load_average()}
 
 
-def _index_for(seconds: float, address: str, folder: Path, database: Path, seen: _Seen) -> int:
-    """Add pictures and index them until the time is over; after each run, wait until the server finds the newest."""
+def _index_for(seconds: float, address: str, folder: Path, database: Path, seen: _Observations) -> int:
+    """Add pictures and index them until the time is over; after each run, wait until the server finds the last one."""
     until, runs = time.monotonic() + seconds, 0
     random = np.random.default_rng(1)
     while time.monotonic() < until:
@@ -73,7 +73,7 @@ def _index_for(seconds: float, address: str, folder: Path, database: Path, seen:
     return runs
 
 
-def _await_found(address: str, name: str, seen: _Seen) -> None:
+def _await_found(address: str, name: str, seen: _Observations) -> None:
     started = time.monotonic()
     while time.monotonic() - started < FOUND_WITHIN_S:
         if post(address, {"texts": ["noise"], "where": f"name = '{name}'", "top_k": 1})["hits"]:
@@ -83,7 +83,7 @@ def _await_found(address: str, name: str, seen: _Seen) -> None:
     seen.errors.append(f"{name} was not found within {FOUND_WITHIN_S:.0f} s")
 
 
-def _ask(address: str, client: int, seen: _Seen) -> None:
+def _ask(address: str, client: int, seen: _Observations) -> None:
     number = 0
     while not seen.stopped.is_set():
         number += 1
@@ -98,13 +98,13 @@ def _ask(address: str, client: int, seen: _Seen) -> None:
             seen.errors.append(f"{len(found['hits'])} hits instead of 10")
 
 
-def _watch(pid: int, seen: _Seen) -> None:
+def _watch(pid: int, seen: _Observations) -> None:
     started = time.monotonic()
     while not seen.stopped.wait(MEMORY_EVERY_S):
         seen.memory.append((time.monotonic() - started, resident_bytes(pid)))
 
 
-def _summary(seen: _Seen) -> dict[str, Any]:
+def _summary(seen: _Observations) -> dict[str, Any]:
     last = seen.memory[-1][0]
     early = [size for at, size in seen.memory if SETTLE_S <= at < 2 * SETTLE_S]
     late = [size for at, size in seen.memory if at > last - SETTLE_S]

@@ -1,6 +1,6 @@
-"""CPU milliseconds an item of each stage of `index`, one stage after the other in one process.
+"""Measure the CPU milliseconds per item of each stage of `index`, one stage after the other in one process.
 
-`ingest` measures how near the stages come to overlapping completely; this says what each of them costs.
+This gives the cost of each stage; `ingest` measures how well they overlap.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common.photos import read_clips, read_photos
-from benchmarks.system.ingest import ENCODE_BATCH
+from benchmarks.system.ingest import ENCODE_BATCH, link_files
 from unite_search.collection import Collection
 from unite_search.encoders.base import Encoder
 from unite_search.ingest.ledger import Ledger
@@ -29,17 +29,14 @@ PHOTOS = 1000
 
 
 def run(data: Path, encoder: Encoder) -> dict[str, Any]:
-    """Measure photos and clips."""
+    """Measure all stages on photos and on clips."""
     photos = [photo.path for photo in read_photos(data, "train")[:PHOTOS]]
     return {"photos": _stages(photos, encoder), "clips": _stages([clip.path for clip in read_clips(data)], encoder)}
 
 
 def _stages(paths: Sequence[Path], encoder: Encoder) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "media"
-        folder.mkdir()
-        for path in paths:
-            (folder / path.name).symlink_to(path)
+        folder = link_files(Path(temporary) / "media", paths)
         clock = _Clock()
         files = [found for found in scan([folder], exclude=[]) if isinstance(found, MediaFile)]
         clock.stop("scan")
@@ -65,7 +62,7 @@ def _commit(
     items: Sequence[EmbeddedItem],
     clock: _Clock,
 ) -> None:
-    """One commit of everything, and then the partitions, both on disk."""
+    """Commit all items at once, and then write the partitions."""
     Collection.open(folder, encoder=encoder, create=True).close()
     store = Store(folder)
     with store.writing() as ids:
@@ -79,7 +76,7 @@ def _commit(
 
 
 class _Clock:
-    """CPU seconds of this process, all threads, by stage."""
+    """Measures CPU seconds of this process, over all threads, by stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""CPU seconds of whole commands: the help, and a text query over ten thousand items."""
+"""Measure the CPU seconds of whole commands: the help, and a text query over ten thousand items."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ITEMS = 10_000
 
 
 def run(encoder: Encoder) -> dict[str, Any]:
-    """Measure each command several times, alternating; the collection holds random vectors."""
+    """Measure each command several times, in turn, on a collection of random vectors."""
     with tempfile.TemporaryDirectory() as temporary:
         database = Path(temporary) / "db"
         write_export(Path(temporary) / "vectors", random_rows(ITEMS, encoder.dim), encoder)

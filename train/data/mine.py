@@ -1,13 +1,13 @@
-"""Composed triplets from plain captions: two photos whose captions differ in one word, and a sentence that says how.
+"""Mine composed triplets from captions: two photos whose captions differ in one word, and a sentence that says how.
 
     a dog runs on the beach  +  "put a horse in place of the dog"  ->  a horse runs on the beach
 
-Every pair is used in both directions. Left out are pairs that say nothing: the same photo, plural and singular, words
-for the same thing, words of grammar, and captions too short to pin down a scene. Photos never cross their split,
-because a miner sees one split only.
+Every pair is used in both directions. Uninformative pairs are left out: the same photo, plural and singular, synonyms,
+function words, and captions too short to describe one scene. Triplets never mix splits, because each call is given the
+captions of one split.
 
-Source: Ventura et al. 2024, "CoVR", arXiv 2308.14746, section 3, on captions of videos; sentences came from a language
-model there and are templates here.
+Source: Ventura et al. 2024, "CoVR", arXiv 2308.14746, section 3, for captions of videos; there a language model wrote
+the sentences, here they are templates.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from itertools import permutations
 import numpy as np
 
 FEWEST_WORDS = 4
-"""A caption must have that many words of content besides the one that changes."""
+"""Number of content words that a caption must have besides the one that changes."""
 MOST_OF_A_WORD_PAIR = 12
-"""Triplets that one pair of words may give; "man" and "woman" would be a third of all otherwise."""
+"""Largest number of triplets of one pair of words; otherwise "man" and "woman" would be a third of all."""
 LARGEST_GROUP = 40
+"""Gaps with more fillers than this are ignored."""
 
 ARTICLES = frozenset({"a", "an", "the"})
 _GRAMMAR = """
@@ -79,9 +80,13 @@ DEV_SENTENCES = (
 
 @dataclass(frozen=True, slots=True)
 class Triplet:
-    """Photo `reference`, changed as `edit` says, is photo `target`; both are positions in the captions given.
+    """A photo, an edit in words, and the photo that is the answer.
 
-    `described` is what is wanted in plain words: the target's caption in lower case, without articles.
+    Attributes:
+        reference: position of the first photo in the captions given.
+        target: position of the photo that shows the change.
+        edit: the sentence that asks for the change.
+        described: the target's caption in lower case, without articles.
     """
 
     reference: int
@@ -91,15 +96,15 @@ class Triplet:
 
 
 def mine(captions: Sequence[Sequence[str]], sentences: Sequence[str], seed: int = 0) -> list[Triplet]:
-    """Find triplets.
+    """Find triplets; the same arguments give the same result.
 
     Args:
-        captions: of each photo, several.
+        captions: several captions of each photo.
         sentences: templates with {old} and {new}.
-        seed: for the choice of sentences and of pairs where there are too many.
+        seed: seed of the choice of sentences, and of pairs where there are too many.
 
     Returns:
-        Triplets, the same for the same arguments, each pair of photos with the same words once.
+        Triplets; a pair of photos occurs once for each pair of words.
     """
     rng = np.random.default_rng(seed)
     by_words: dict[tuple[str, str], dict[tuple[int, int], str]] = defaultdict(dict)
@@ -114,25 +119,25 @@ def mine(captions: Sequence[Sequence[str]], sentences: Sequence[str], seed: int 
 
 
 def content_words(caption: str) -> tuple[str, ...]:
-    """A caption in lower case without punctuation and articles."""
+    """Return the words of a caption in lower case, without punctuation and articles."""
     return tuple(word for word in re.findall(r"[a-z]+(?:-[a-z]+)*", caption.lower()) if word not in ARTICLES)
 
 
 def is_trivial(old: str, new: str) -> bool:
-    """Whether changing one word for the other changes nothing that a picture shows."""
+    """Return whether replacing one word by the other changes nothing that a picture shows."""
     if {old, new} & GRAMMAR or any({old, new} <= group for group in SAME_THING):
         return True
     return _stem(old) == _stem(new)
 
 
 def _stem(word: str) -> str:
-    """Good enough to see that "dogs", "running" and "jumped" are "dog", "run" and "jump"."""
+    """Strip English endings, well enough to map "dogs", "running" and "jumped" to "dog", "run" and "jump"."""
     stem = re.sub(r"(ing|ed|es|s|y|ies)$", "", word)
     return re.sub(r"(.)\1$", r"\1", stem)
 
 
 def _pairs(captions: Sequence[Sequence[str]]) -> Iterator[tuple[tuple[str, ...], tuple[int, str], tuple[int, str]]]:
-    """Sentences with a gap, an empty word, and ordered pairs of (photo, word) that stand in it."""
+    """Yield sentences with a gap, written as an empty word, and ordered pairs of (photo, word) that fill it."""
     gaps: dict[tuple[str, ...], set[tuple[int, str]]] = defaultdict(set)
     for photo, texts in enumerate(captions):
         for words in map(content_words, texts):

@@ -1,10 +1,10 @@
-"""Composed search on mined triplets of photos that nobody trained on: a photo and a sentence, another photo wanted.
+"""Measure composed search on mined triplets of held-out photos: a photo and a sentence must find another photo.
 
     python -m train.data.mined_recall --manifest ../shared/data/captioned/manifest.jsonl --out docs/results/mined.json
 
-The gallery is all photos of the split, a query's own photo left out. Baselines use the same encoder on the photo alone,
-on the sentence alone, and the sum of both scores with the weight that turns out best for them on these very queries.
-`described` is no method but a bound: it is told what the wanted photo shows, so that nothing is left to compose.
+The gallery is all photos of the split; a query's own photo is left out. Baselines use the same encoder on the photo
+alone, on the sentence alone, and on both with their scores summed, with the weight that is best on these queries.
+`described` is not a method but an upper bound: it is given a description of the target photo, so it composes nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ BATCH = 64
 
 
 def measure(photos: Sequence[tuple[str, list[str]]], encoder: Encoder) -> dict[str, Any]:
-    """R@K in percent of each method, with the number of triplets and photos."""
+    """Compute R@K in percent of each method.
+
+    Args:
+        photos: path and captions of each photo of the gallery.
+        encoder: the encoder to measure.
+    """
     triplets = mine([captions for _, captions in photos], DEV_SENTENCES)
     images = [load_image(Path(path), encoder.media)[0] for path, _ in photos]
     gallery = _embed(encoder, [Content((image,)) for image in images], "candidate")
@@ -52,7 +57,7 @@ def measure(photos: Sequence[tuple[str, list[str]]], encoder: Encoder) -> dict[s
 def _scores(
     encoder: Encoder, triplets: Sequence[Triplet], images: Sequence[Image], gallery: Floats
 ) -> dict[str, Floats]:
-    """(Q, N) scores of each method."""
+    """Compute the (Q, N) scores of each method."""
     references = [images[triplet.reference] for triplet in triplets]
     contents = {
         "composed": [Content((image, triplet.edit)) for image, triplet in zip(references, triplets, strict=True)],
@@ -78,13 +83,18 @@ def _embed(encoder: Encoder, contents: Sequence[Content], role: Any) -> Floats:
 
 
 def main() -> None:
-    """Run as a command."""
-    parser = argparse.ArgumentParser(description="Recall on mined triplets.")
+    """Measure and write a JSON file, from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.data.mined_recall",
+        description="Measure composed search on triplets that are mined from captions.",
+    )
     parser.add_argument("--manifest", required=True, help="manifest.jsonl of captioned photos")
-    parser.add_argument("--split", default="dev", help="which of them")
-    parser.add_argument("--encoder", default=DEFAULT_ENCODER)
-    parser.add_argument("--seeds", type=Path, nargs="*", default=[], help="folders of the starter's weights, besides")
-    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
+    parser.add_argument("--split", default="dev", help="split of the manifest (default: %(default)s)")
+    parser.add_argument("--encoder", default=DEFAULT_ENCODER, help="encoder to measure (default: %(default)s)")
+    parser.add_argument(
+        "--seeds", type=Path, nargs="*", default=[], help="further folders of starter weights to measure, one per seed"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     given = parser.parse_args()
     photos = captioned(SourceConfig(kind="mined", path=given.manifest, split=given.split))
     record = {

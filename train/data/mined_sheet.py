@@ -1,8 +1,8 @@
-"""A contact sheet of mined triplets, to see what a miner finds: photo, sentence, wanted photo.
+"""Draw a contact sheet of mined triplets, to check by eye what mining finds: photo, sentence, target photo.
 
     python -m train.data.mined_sheet --manifest ../shared/data/captioned/manifest.jsonl --out build/mined.png
 
-The sheet shows the photos themselves: whether it may be passed on is a question of their licence.
+The sheet contains the photos, so their licence decides whether it may be passed on.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PHOTO_SIDE, GAP, LINE_HEIGHT = 128, 8, 16
 
 
 def draw_sheet(triplets: Sequence[Triplet], paths: Sequence[str]) -> Image.Image:
-    """Draw triplets in rows of four, the sentence under its two photos.
+    """Draw triplets in rows of four, each sentence under its two photos.
 
     Args:
-        triplets: at least one.
-        paths: the photo at each position that triplets name.
+        triplets: at least one triplet.
+        paths: path of the photo at each position that the triplets refer to.
     """
     width, height = 2 * PHOTO_SIDE + GAP, PHOTO_SIDE + LINE_HEIGHT + GAP
     rows = -(-len(triplets) // COLUMNS)
@@ -48,12 +48,14 @@ def _thumbnail(path: str) -> Image.Image:
 
 
 def main() -> None:
-    """Run as a command."""
-    parser = argparse.ArgumentParser(description="Draw some mined triplets.")
+    """Draw a sheet from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.data.mined_sheet", description="Draw a contact sheet of triplets mined from captions."
+    )
     parser.add_argument("--manifest", required=True, help="manifest.jsonl of captioned photos")
-    parser.add_argument("--split", default="train", help="which of them")
-    parser.add_argument("--count", type=int, default=40, help="how many triplets, chosen at random")
-    parser.add_argument("--out", type=Path, required=True, help="picture to write")
+    parser.add_argument("--split", default="train", help="split of the manifest (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=40, help="number of triplets, drawn at random (default: 40)")
+    parser.add_argument("--out", type=Path, required=True, help="PNG to write")
     given = parser.parse_args()
     photos = captioned(SourceConfig(kind="mined", path=given.manifest, split=given.split))
     sentences = DEV_SENTENCES if given.split == "dev" else TRAIN_SENTENCES

@@ -1,6 +1,6 @@
-"""What is trained on: pairs of a query and its candidate, with the modality that the query wants.
+"""Training pairs: a query and its candidate, with the target modality.
 
-A side names its media and holds no pixels; whoever embeds it reads them.
+A side names its media files and holds no pixels; the trainee that embeds it reads them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Side:
     """One side of a pair.
 
     Attributes:
-        text: what is said; media stand before it unless it holds `<|IMAGE|>` or `<|VIDEO|>`.
+        text: the text; media come before it unless it holds the placeholders `<|IMAGE|>` or `<|VIDEO|>`.
         images: paths; `path#edit` is the photo after an edit of `train.data.photo_edits`.
         videos: paths.
     """
@@ -29,7 +29,7 @@ class Side:
 
     @property
     def modalities(self) -> Modality:
-        """The set of what it holds."""
+        """The set of the modalities that this side contains."""
         parts = (self.text, Modality.TEXT), (self.images, Modality.IMAGE), (self.videos, Modality.VIDEO)
         held = [modality for content, modality in parts if content]
         return Modality(sum(held))
@@ -37,13 +37,13 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A query, its right answer and, where the data has one, an answer that is close and wrong.
+    """A query, its right answer and, where the data has one, a hard negative.
 
     Attributes:
-        query: what one searches with.
-        candidate: what should be found.
-        negative: a hard negative.
-        target: the modality wanted; that of the candidate unless the data says otherwise.
+        query: the query.
+        candidate: its positive.
+        negative: a hard negative, or None.
+        target: the target modality as the data states it; None means that of the candidate.
         group: pairs of one group have the same right answer; empty for none.
     """
 
@@ -54,13 +54,13 @@ class Pair:
     group: str = ""
 
     @property
-    def wanted(self) -> Modality:
-        """The target modality."""
+    def target_modality(self) -> Modality:
+        """The modality in which the query searches: `target`, or that of the candidate."""
         return self.candidate.modalities if self.target is None else self.target
 
 
-def without(pairs: Sequence[Pair], unreadable: set[str]) -> list[Pair]:
-    """Pairs none of whose media is unreadable."""
+def without_unreadable(pairs: Sequence[Pair], unreadable: set[str]) -> list[Pair]:
+    """Return the pairs that use none of the unreadable media."""
     return [
         pair
         for pair in pairs
@@ -74,16 +74,18 @@ def without(pairs: Sequence[Pair], unreadable: set[str]) -> list[Pair]:
 
 
 def balance(pairs: Iterable[Pair]) -> dict[str, int]:
-    """How many pairs go from which modality to which, such as `text -> image`, most frequent first.
+    """Count the pairs by modality of query and target, such as `text -> image`, most frequent first.
 
-    The paper's Table 9 says why it matters: text-video pairs decide how well videos are found.
+    Table 9 of arXiv 2505.19650 shows why the balance matters: text-video pairs decide how well videos are found.
     """
     return dict(
-        Counter(f"{pair.query.modalities.partition} -> {pair.wanted.partition}" for pair in pairs).most_common()
+        Counter(
+            f"{pair.query.modalities.partition} -> {pair.target_modality.partition}" for pair in pairs
+        ).most_common()
     )
 
 
 def group_numbers(pairs: Sequence[Pair], rank: int = 0) -> list[int]:
-    """Numbers below 2**63, equal for pairs of one group in every process; without a group, equal to no other."""
+    """Return a number below 2**63 for each pair: equal for pairs of one group, in every process, and else unique."""
     names = [pair.group or f"\0{rank} {position}" for position, pair in enumerate(pairs)]
     return [int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") >> 1 for name in names]

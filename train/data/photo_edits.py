@@ -1,4 +1,4 @@
-"""Edits of photos, done to pixels, and how people ask for them: endless composed triplets from any photo."""
+"""Pixel edits of photos, and the words in which people ask for them: composed triplets from any photo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CROP_SHARE = 0.15
 
 
 def apply_edit(name: str, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Edit (H, W, 3) uint8 RGB; the shape stays."""
+    """Apply the edit of this name to (H, W, 3) uint8 RGB; returns the same shape."""
     return np.asarray(EDITS[name](Image.fromarray(pixels)), np.uint8)
 
 

@@ -1,9 +1,9 @@
-"""Captions with one word changed: composed examples without end, from photos with captions alone.
+"""Captions with one word changed: any number of composed examples from captioned photos alone.
 
     a photo of "two dogs play in the snow"  +  "grass instead of snow"  ->  "two dogs play in the grass"
 
-The answer is a text, so no photo of it is needed. A word is changed for one that stands between the same neighbours in
-other captions, so sentences stay plausible: "a man in a red shirt" and "a man in a blue shirt" make red and blue
+The answer is a text, so no photo of it is needed. A word is replaced by one that occurs between the same neighbours in
+other captions, so that sentences stay plausible: "a man in a red shirt" and "a man in a blue shirt" make red and blue
 exchangeable everywhere.
 
 Source: Gu et al. 2024, "LinCIR", arXiv 2312.01998, trains composition on texts alone; Harris 1954, "Distributional
@@ -23,11 +23,11 @@ import numpy as np
 from train.data.mine import LARGEST_GROUP, TRAIN_SENTENCES, content_words, is_trivial
 
 REACH = 2
-"""Words on either side that must be the same."""
+"""Number of words on either side that must be equal."""
 FEWEST_PLACES = 3
-"""Different neighbourhoods that two words must share."""
+"""Number of different neighbourhoods that two words must share."""
 EACH = 5
-"""Rewritten captions of a photo, over all its captions."""
+"""Largest number of rewritten captions of a photo, over all its captions."""
 SENTENCES = (
     *TRAIN_SENTENCES,
     "{new}, not {old}",
@@ -45,7 +45,13 @@ Partners = dict[str, dict[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """`caption` is a caption of `photo`, a position in the captions given, after what `edit` asks for."""
+    """A rewritten caption.
+
+    Attributes:
+        photo: position of the photo in the captions given.
+        edit: the sentence that asks for the change.
+        caption: a caption of that photo after the change.
+    """
 
     photo: int
     edit: str
@@ -53,11 +59,11 @@ class Rewritten:
 
 
 def rewrite(captions: Sequence[Sequence[str]], seed: int = 0) -> list[Rewritten]:
-    """Change words of the captions of each photo, the same for the same arguments.
+    """Change words in the captions of each photo; the same arguments give the same result.
 
     Args:
-        captions: of each photo, several.
-        seed: for the choice of captions, words and sentences.
+        captions: several captions of each photo.
+        seed: seed of the choice of captions, words and sentences.
     """
     rng = np.random.default_rng(seed)
     partners = exchangeable(captions)
@@ -69,7 +75,7 @@ def rewrite(captions: Sequence[Sequence[str]], seed: int = 0) -> list[Rewritten]
 
 
 def exchangeable(captions: Sequence[Sequence[str]]) -> Partners:
-    """For each word, those that it may be changed for, with the number of neighbourhoods that they share."""
+    """Find the words that each word may be replaced by, with the number of neighbourhoods that the two share."""
     found: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for text in (text for texts in captions for text in texts):
         words = ["", "", *content_words(text), "", ""]
@@ -88,7 +94,7 @@ def exchangeable(captions: Sequence[Sequence[str]]) -> Partners:
 
 
 def _some(texts: Sequence[str], partners: Partners, rng: np.random.Generator) -> list[tuple[int, str]]:
-    """A few words of the captions, each with the number of its caption."""
+    """Choose at most `EACH` words of the captions, each with the number of its caption."""
     places = [
         (number, word)
         for number, text in enumerate(texts)

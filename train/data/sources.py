@@ -1,7 +1,8 @@
-"""Published training formats, and captioned collections, as lists of pairs. Each reader takes its `SourceConfig`.
+"""Readers of published training formats and of captioned collections; each maps its `SourceConfig` to pairs.
 
 Source: the formats are those of friedrichor/UNITE, TIGER-Lab/MMEB-train and lucas-ventura/WebVid-CoVR (Hugging Face),
-Cuberick-Orion/CIRR, XiaoxiaoGuo/fashion-iq and rom1504/clip-retrieval (GitHub); docs/training.md lists the readers.
+Cuberick-Orion/CIRR, XiaoxiaoGuo/fashion-iq and rom1504/clip-retrieval (GitHub). The readers
+are listed in docs/guides/training.md.
 """
 
 from __future__ import annotations
@@ -15,24 +16,29 @@ from pathlib import Path
 from typing import Any
 
 from train.config import SourceConfig
-from train.data.collection_source import read_collection
 from train.data.mine import TRAIN_SENTENCES, mine
 from train.data.pairs import Pair, Side
 from train.data.photo_edits import EDIT_WORDINGS
 from train.data.rewrite import rewrite
+from unite_search.media.sidecars import CAPTION_KEYS
+from unite_search.media.uri import uri_to_path
 from unite_search.modality import Modality
 
 Reader = Callable[[SourceConfig], Iterator[Pair]]
 
 SPLIT = re.compile(r"(?P<name>[\w-]+)(\[(?P<start>\d*):(?P<end>\d*)\])?")
 MMEB_IMAGE = "<|image_1|>"
+HAS_CAPTION_KEY = " OR ".join(f"json_extract(metadata, '$.{key}') LIKE '\"_%\"'" for key in CAPTION_KEYS)
+HAS_CAPTION = f"(recipe NOT LIKE '%.srt:%' OR recipe LIKE '%.txt:%' OR {HAS_CAPTION_KEY})"
+CAPTIONED = f"modality != 'text' AND text IS NOT NULL AND (start_s IS NULL OR start_s = 0) AND {HAS_CAPTION}"
+"""Selects the first item of each file that has a caption; `recipe` lists the sidecars, some of which are subtitles."""
 
 
 def read_pairs(source: SourceConfig) -> list[Pair]:
     """Read one source.
 
     Raises:
-        ValueError: the kind is unknown, or the source holds nothing, or something else than its format says.
+        ValueError: the kind is unknown, or the source is empty or does not have the format of its kind.
     """
     if source.kind not in SOURCES:
         raise ValueError(f"unknown kind of source {source.kind!r}; known are {', '.join(sorted(SOURCES))}")
@@ -48,10 +54,10 @@ def read_pairs(source: SourceConfig) -> list[Pair]:
 
 
 def captioned(source: SourceConfig) -> list[tuple[str, list[str]]]:
-    """Path and captions of every photo of a split of a `manifest.jsonl`; `train[:5000]` is a part of a split.
+    """Read path and captions of every photo of a split of a `manifest.jsonl`; `train[:5000]` is part of a split.
 
     Raises:
-        ValueError: the split is written in another way.
+        ValueError: the split is neither a name nor a name with a range.
     """
     match = SPLIT.fullmatch(source.split)
     if match is None:
@@ -63,27 +69,27 @@ def captioned(source: SourceConfig) -> list[tuple[str, list[str]]]:
 
 
 def _captions(source: SourceConfig) -> Iterator[Pair]:
-    """Caption to photo."""
+    """Yield caption to photo."""
     for path, captions in captioned(source):
         for caption in captions:
             yield Pair(query=Side(text=caption), candidate=Side(images=(path,)), group=path)
 
 
 def _photos(source: SourceConfig) -> Iterator[Pair]:
-    """Photo to caption."""
+    """Yield photo to caption."""
     for pair in _captions(source):
         yield Pair(query=pair.candidate, candidate=pair.query, group=pair.group)
 
 
 def _paraphrases(source: SourceConfig) -> Iterator[Pair]:
-    """Caption to another caption of the same photo."""
+    """Yield caption to the next caption of the same photo."""
     for path, captions in captioned(source):
         for one, other in pairwise(captions):
             yield Pair(query=Side(text=one), candidate=Side(text=other), group=path)
 
 
 def _classes(source: SourceConfig) -> Iterator[Pair]:
-    """The name of an ImageNet class to what the classifier knows of it; `path` is not read."""
+    """Yield the name of an ImageNet class to its synthetic picture, see `train.starter.classes`; `path` is not read."""
     from train.starter.classes import class_texts
 
     for picture, text in class_texts():
@@ -91,7 +97,7 @@ def _classes(source: SourceConfig) -> Iterator[Pair]:
 
 
 def _mined(source: SourceConfig) -> Iterator[Pair]:
-    """Photo and a sentence that changes one word of its caption, to a photo of the changed caption."""
+    """Yield a photo and a sentence that changes one word of its caption, to a photo with the changed caption."""
     photos = captioned(source)
     for triplet in mine([captions for _, captions in photos], TRAIN_SENTENCES):
         (reference, _), (target, _) = photos[triplet.reference], photos[triplet.target]
@@ -99,7 +105,7 @@ def _mined(source: SourceConfig) -> Iterator[Pair]:
 
 
 def _rewritten(source: SourceConfig) -> Iterator[Pair]:
-    """Photo and a sentence that changes one word of its caption, to that caption after the change."""
+    """Yield a photo and a sentence that changes one word of its caption, to the changed caption."""
     photos = captioned(source)
     for found in rewrite([captions for _, captions in photos]):
         query = Side(text=found.edit, images=(photos[found.photo][0],))
@@ -107,15 +113,15 @@ def _rewritten(source: SourceConfig) -> Iterator[Pair]:
 
 
 def _edits(source: SourceConfig) -> Iterator[Pair]:
-    """Photo and a wish such as "make it red", to the photo after that edit; one edit a photo and wording in turn."""
-    wishes = [(edit, wording) for edit, wordings in EDIT_WORDINGS.items() for wording in wordings]
+    """Yield a photo and a request such as "make it red", to the edited photo; photos take the wordings in turn."""
+    requests = [(edit, wording) for edit, wordings in EDIT_WORDINGS.items() for wording in wordings]
     for number, (path, _) in enumerate(captioned(source)):
-        edit, wording = wishes[number % len(wishes)]
+        edit, wording = requests[number % len(requests)]
         yield Pair(query=Side(text=wording, images=(path,)), candidate=Side(images=(f"{path}#{edit}",)))
 
 
 def _unite(source: SourceConfig) -> Iterator[Pair]:
-    """Train JSON of friedrichor/UNITE."""
+    """Read the training JSON of friedrichor/UNITE."""
     for entry in json.loads(Path(source.path).read_text(encoding="utf-8")):
         target = entry.get("target_modal")
         yield Pair(
@@ -136,7 +142,7 @@ def _unite_side(source: SourceConfig, entry: dict[str, Any]) -> Side:
 
 
 def _mmeb(source: SourceConfig) -> Iterator[Pair]:
-    """Parquet of TIGER-Lab/MMEB-train."""
+    """Read the parquet files of TIGER-Lab/MMEB-train."""
     for row in _parquet(source.path):
         sides = {
             kind: Side(
@@ -154,7 +160,7 @@ def _mmeb(source: SourceConfig) -> Iterator[Pair]:
 
 
 def _covr(source: SourceConfig) -> Iterator[Pair]:
-    """CSV of WebVid-CoVR: a video and an edit, to a video."""
+    """Read the CSV of WebVid-CoVR: a video and an edit, to a video."""
     with Path(source.path).open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             one, other = (_media(source, f"{row[name]}.mp4") for name in ("pth1", "pth2"))
@@ -162,14 +168,14 @@ def _covr(source: SourceConfig) -> Iterator[Pair]:
 
 
 def _cirr(source: SourceConfig) -> Iterator[Pair]:
-    """Captions JSON of CIRR; `media` holds `<name>.png`."""
+    """Read the captions JSON of CIRR; the folder `media` holds `<name>.png`."""
     for row in json.loads(Path(source.path).read_text(encoding="utf-8")):
         one, other = (_media(source, f"{row[name]}.png") for name in ("reference", "target_hard"))
         yield Pair(query=Side(text=row["caption"], images=(one,)), candidate=Side(images=(other,)), group=other)
 
 
 def _fashioniq(source: SourceConfig) -> Iterator[Pair]:
-    """Captions JSON of FashionIQ, whose `candidate` is the reference; the two captions are joined by "and"."""
+    """Read the captions JSON of FashionIQ, whose `candidate` is the reference; two captions are joined by "and"."""
     for row in json.loads(Path(source.path).read_text(encoding="utf-8")):
         one, other = (_media(source, f"{row[name]}.png") for name in ("candidate", "target"))
         text = " and ".join(row["captions"])
@@ -177,10 +183,30 @@ def _fashioniq(source: SourceConfig) -> Iterator[Pair]:
 
 
 def _clip_retrieval(source: SourceConfig) -> Iterator[Pair]:
-    """Metadata parquet of clip-retrieval: `caption` and `image_path`."""
+    """Read the metadata parquet of clip-retrieval: `caption` and `image_path`."""
     for row in _parquet(source.path):
         path = _media(source, row["image_path"])
         yield Pair(query=Side(text=row["caption"]), candidate=Side(images=(path,)), group=path)
+
+
+def _collection(source: SourceConfig) -> Iterator[Pair]:
+    """Read a collection of unite-search: caption to photo, caption to clip.
+
+    Captions come from sidecars; subtitles are not captions. A clip counts once, as a whole, however many segments the
+    index made of it, because its caption describes all of it. Files with the same bytes are right answers of each
+    other's captions. Files that no longer exist are noticed only when media are read.
+
+    Raises:
+        CollectionNotFoundError: there is no collection in the folder `path`.
+    """
+    from unite_search.collection import Collection
+
+    with Collection.open(source.path) as collection:
+        for item in collection.items(CAPTIONED):
+            path = (str(uri_to_path(item.uri)),)
+            candidate = Side(videos=path) if item.modality == "video" else Side(images=path)
+            caption = (item.text or "").partition("\n")[0]
+            yield Pair(query=Side(text=caption), candidate=candidate, group=item.content_hash)
 
 
 def _parquet(path: str) -> Iterator[dict[str, Any]]:
@@ -208,5 +234,5 @@ SOURCES: dict[str, Reader] = {
     "cirr": _cirr,
     "fashioniq": _fashioniq,
     "clip-retrieval": _clip_retrieval,
-    "collection": read_collection,
+    "collection": _collection,
 }

@@ -1,8 +1,9 @@
-"""What the names of the ImageNet classes mean, for a sentence encoder that knows words and not the data set.
+"""Descriptions of the ImageNet classes, for a sentence encoder that knows words but not the data set.
 
-Many names are bare ("sorrel" is a horse there, not a herb; "boxer" a dog). Kinds of animals are added by their place in
-the list, which is ordered by kind; other names get a meaning where the bare word says something else, or says less than
-the pictures show. Written by hand from knowledge of the classes, after a look at the labels that found nothing.
+Many names are ambiguous ("sorrel" is a horse there, not a herb; "boxer" a dog). The kind of an animal is added by its
+position in the list, which is ordered by kind; other names get a description where the bare word means something else,
+or says less than the pictures show. Written by hand from knowledge of the classes, after it was seen once which label
+queries found nothing on dev photos ("a horse": ImageNet calls it sorrel).
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ MEANINGS: dict[str, str] = {
 
 
 def described(names: Sequence[str]) -> list[str]:
-    """The names of all classes, in the order of the classifier, in words that stand for themselves."""
+    """Return a self-explanatory description of each class, in the order of the classifier."""
     kinds = {number: kind for numbers, kind in KINDS for number in numbers}
     return [MEANINGS.get(name) or _of_kind(name, kinds.get(number)) for number, name in enumerate(names)]
 

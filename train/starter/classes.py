@@ -1,11 +1,11 @@
-"""Pictures that nobody took: what the vision tower might see of each of the 1000 ImageNet classes.
+"""Synthetic pictures: plausible features of the vision tower for each of the 1000 ImageNet classes.
 
-Captioned photos show few of the classes, and a head that trains on them alone forgets the others. The classifier's
-weights say in which direction the features of a class lie: were the classes Gaussian with a common covariance S, its
-weights would be those of linear discriminant analysis, S^-1 m, and the class mean m in the direction of S w. To that
-mean, what is particular to a random photo is added.
+Captioned photos show few of the classes, and a head trained on them alone forgets the others. The classifier's weights
+tell the direction in which the features of a class lie: if the classes were Gaussian with a common covariance S, the
+weights would be those of linear discriminant analysis, w = S^-1 m, so the class mean m has the direction of S w. The
+deviation of a random photo from the mean of all photos is added to that class mean.
 
-Source: Hastie et al. 2009, The Elements of Statistical Learning, eq. 4.10, on the weights of such classes.
+Source: Hastie et al. 2009, The Elements of Statistical Learning, eq. 4.10, for the weights of such classes.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Floats = NDArray[np.float32]
 CLASS_NAME = re.compile(r"class:(?P<number>\d+):(?P<variant>\d+)")
 PROMPTS = ("a {}", "a photo of a {}", "{}", "there is a {} here")
 CLASS_SHARE = 0.46
-"""Cosine of S w and the features of those train photos (1726) of which the classifier is sure, above 0.7."""
+"""Cosine of S w and the features, measured on the 1726 train photos whose class the classifier gives above 0.7."""
 
 
 def class_texts() -> list[tuple[str, str]]:
-    """The name of each synthetic picture and a text that says what it shows."""
+    """Return the name of each synthetic picture and a text that describes it."""
     names = list(_IMAGENET_CATEGORIES), described(_IMAGENET_CATEGORIES)
     return [
         (f"class:{number}:{variant}", prompt.format(names[variant % 2][number]))
@@ -44,8 +44,8 @@ class ClassPictures:
     """Synthesises features of classes.
 
     Args:
-        vision: the tower's graph, which holds the classifier.
-        photos: (N, 1280) features of real photos, for mean, covariance and particulars.
+        vision: ONNX file of the vision tower, which contains the classifier.
+        photos: (N, 1280) features of real photos, for the mean, the covariance and the deviations.
     """
 
     def __init__(self, vision: Path, photos: Floats) -> None:
@@ -61,7 +61,7 @@ class ClassPictures:
         self._directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
     def __call__(self, names: Sequence[str]) -> tuple[Floats, Floats]:
-        """Features (N, 1280) of N synthetic pictures, and the logits (N, 1000) that the classifier gives them."""
+        """Return the features, (N, 1280), of N synthetic pictures, and the classifier's logits for them, (N, 1000)."""
         numbers, variants = np.array([_parsed(name) for name in names]).T
         particulars = self._particulars[(numbers * len(PROMPTS) + variants) % len(self._particulars)]
         lengths = np.linalg.norm(particulars, axis=1, keepdims=True)
@@ -73,5 +73,5 @@ class ClassPictures:
 def _parsed(name: str) -> tuple[int, int]:
     match = CLASS_NAME.fullmatch(name)
     if match is None:
-        raise ValueError(f"{name!r} is no synthetic picture; expected class:NUMBER:VARIANT")
+        raise ValueError(f"{name!r} is not a synthetic picture; expected class:NUMBER:VARIANT")
     return int(match["number"]), int(match["variant"])

@@ -1,9 +1,9 @@
-"""Heads of several seeds to the one file that the starter encoder loads.
+"""Join the heads of several seeds into the one file that the starter encoder loads.
 
     python -m train.starter.ensemble build/starter-2-0/encoder build/starter-2-1/encoder --out unite_search/.../weights
 
-The embeddings of all heads side by side are reduced to their main directions on the photos and texts of the feature
-cache. The hash of the file is put into `weights.json`; put it into MODEL_CARD.md, too.
+The embeddings of all heads are concatenated and reduced to their principal directions on the photos and texts of the
+feature cache. The hash of the file is written to `weights.json`; copy it to MODEL_CARD.md by hand.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.atomic import write_text
 from train.starter.trainee import CACHE, HEAD
 from unite_search.encoders.starter.encoder import WEIGHTS
 from unite_search.encoders.starter.head import DIM, FEATURE_DIM, TEXT_DIM, Head, packed, read_arrays
@@ -26,8 +27,14 @@ Floats = NDArray[np.float32]
 MOST_ROWS = 6000
 
 
-def join(folders: Sequence[Path], cache: Path, out: Path) -> None:
-    """Write `head.npz` and its hash."""
+def join_heads(folders: Sequence[Path], cache: Path, out: Path) -> None:
+    """Write `head.npz`, and its hash to `weights.json`.
+
+    Args:
+        folders: exports of one or several runs, each with a `head.npz`.
+        cache: folder of the feature cache of these runs.
+        out: folder of the starter's weights, which has a `weights.json`.
+    """
     members = [read_arrays(folder / HEAD) for folder in folders]
     with np.load(cache / "pictures.npz") as pictures, np.load(cache / "texts.npz") as texts:
         seen, said = (stored["rows"][:MOST_ROWS].astype(np.float32) for stored in (pictures, texts))
@@ -37,11 +44,11 @@ def join(folders: Sequence[Path], cache: Path, out: Path) -> None:
     np.savez(out / HEAD, **stored)
     listed = json.loads((out / "weights.json").read_text(encoding="utf-8"))
     listed[HEAD] = hashlib.sha256((out / HEAD).read_bytes()).hexdigest()
-    (out / "weights.json").write_text(json.dumps(dict(sorted(listed.items())), indent=1) + "\n", encoding="utf-8")
+    write_text(out / "weights.json", json.dumps(dict(sorted(listed.items())), indent=1) + "\n")
 
 
 def projection(heads: Sequence[Head], pictures: Floats, texts: Floats) -> Floats:
-    """The (M * D, D) main directions of what the heads say of some pictures and texts."""
+    """Return the (M * D, D) principal directions of the embeddings of some pictures and texts by M heads."""
     nothing = (
         np.zeros((len(pictures), TEXT_DIM), np.float32),
         np.zeros((len(texts), FEATURE_DIM + TEXT_DIM), np.float32),
@@ -52,13 +59,18 @@ def projection(heads: Sequence[Head], pictures: Floats, texts: Floats) -> Floats
 
 
 def main() -> None:
-    """Run as a command."""
-    parser = argparse.ArgumentParser(description="Join heads of several seeds.")
-    parser.add_argument("folders", type=Path, nargs="+", help="what runs exported")
-    parser.add_argument("--features", type=Path, default=CACHE, help="the feature cache of the runs")
-    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the starter's weights")
+    """Join heads from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.starter.ensemble",
+        description="Join the heads of several seeds into the file that the starter encoder loads.",
+    )
+    parser.add_argument("folders", type=Path, nargs="+", help="folders that training runs exported, one per seed")
+    parser.add_argument("--features", type=Path, default=CACHE, help="feature cache of the runs (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=WEIGHTS, help="folder of weights to write to (default: the package)"
+    )
     given = parser.parse_args()
-    join(given.folders, given.features, given.out)
+    join_heads(given.folders, given.features, given.out)
 
 
 if __name__ == "__main__":

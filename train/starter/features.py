@@ -1,15 +1,15 @@
-"""What the frozen towers of the starter say of all training media and texts, computed once and kept on disk."""
+"""Features of the starter's frozen towers for all training media and texts, computed once and cached on disk."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.atomic import atomic_write
 from train.data.photo_edits import apply_edit
 from train.starter.classes import ClassPictures
 from unite_search.encoders.starter.conse import Conse
@@ -26,11 +26,13 @@ SAVE_EVERY = 2000
 log = logging.getLogger(__name__)
 
 
-class Table:
-    """Rows of numbers by key, as one file that grows; float16 from the start, so that a run may find them or make them.
+class FeatureTable:
+    """Feature rows by key, stored in one file that grows.
+
+    Rows are rounded to float16 when computed, so that a run gets the same numbers whether it computes or reads them.
 
     Args:
-        path: `.npz` file; it need not exist yet.
+        path: `.npz` file; need not exist yet.
         dim: length of a row.
     """
 
@@ -46,7 +48,7 @@ class Table:
         return key in self._rows
 
     def fill(self, keys: Iterable[str], compute: Callable[[Sequence[str]], Sequence[Floats]]) -> None:
-        """Compute the rows that are not there, a few thousand at a time, and save after each."""
+        """Compute the missing rows, `SAVE_EVERY` at a time, and save after each part."""
         missing = sorted(set(keys) - self._rows.keys())
         for start in range(0, len(missing), SAVE_EVERY):
             part = missing[start : start + SAVE_EVERY]
@@ -55,11 +57,11 @@ class Table:
             log.info("%s: %d of %d new rows", self._path.name, start + len(part), len(missing))
 
     def add(self, keys: Sequence[str], rows: Floats) -> None:
-        """Put rows in without saving them."""
+        """Add rows in memory only."""
         self._rows.update(zip(keys, rows, strict=True))
 
     def rows(self, keys: Sequence[str | None]) -> Floats:
-        """(N, dim) float32 of N keys; None is a row of zeros."""
+        """Return the rows of N keys, (N, dim) float32; None gives a row of zeros."""
         out = np.zeros((len(keys), self._dim), np.float32)
         for row, key in zip(out, keys, strict=True):
             if key is not None:
@@ -68,57 +70,56 @@ class Table:
 
     def _save(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f".{self._path.name}.{uuid4().hex}.tmp")
-        with temporary.open("wb") as stream:
+        with atomic_write(self._path) as stream:
             np.savez(stream, keys=np.array(list(self._rows)), rows=np.stack(list(self._rows.values())))
-        temporary.replace(self._path)
 
 
 class StarterFeatures:
     """Features of photos, clips and texts by name.
 
     Args:
-        folder: of the cache; belongs to one export of the towers.
+        folder: folder of the cache, which is valid for one export of the towers only.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._look_at = VisionTower(WEIGHTS / "vision.onnx")
-        self._read = TextTower(WEIGHTS / "text.onnx", WEIGHTS / "tokenizer.json")
+        self._vision = VisionTower(WEIGHTS / "vision.onnx")
+        self._text = TextTower(WEIGHTS / "text.onnx", WEIGHTS / "tokenizer.json")
         self._conse = Conse(np.load(WEIGHTS / "classes.npy"))
-        self._pictures = Table(folder / "pictures.npz", FEATURE_DIM + TEXT_DIM)
-        self._texts = Table(folder / "texts.npz", TEXT_DIM)
+        self._pictures = FeatureTable(folder / "pictures.npz", FEATURE_DIM + TEXT_DIM)
+        self._texts = FeatureTable(folder / "texts.npz", TEXT_DIM)
 
     def prepare(self, pictures: Iterable[str], texts: Iterable[str]) -> None:
-        """Look at all pictures and read all texts that are not in the cache yet.
+        """Compute the features of all pictures and texts that are not in the cache yet.
 
-        A picture is `path`, or `path#edit` for a photo after an edit. One that cannot be read is logged.
+        A picture is `path`, or `path#edit` for a photo after an edit. Unreadable pictures are logged.
         """
-        self._pictures.fill(pictures, self._look)
-        self._texts.fill(texts, lambda missing: list(self._read(missing)))
+        self._pictures.fill(pictures, self._picture_rows)
+        self._texts.fill(texts, lambda missing: list(self._text(missing)))
 
     def add_classes(self, names: Sequence[str], photos: Sequence[str]) -> None:
-        """Synthesise pictures of classes, see `train.starter.classes`, from prepared photos; kept in memory only."""
+        """Synthesise pictures of classes from prepared photos, see `train.starter.classes`; not saved to disk."""
         synthesise = ClassPictures(WEIGHTS / "vision.onnx", self.pictures(photos)[:, :FEATURE_DIM])
         features, logits = synthesise(names)
         self._pictures.add(names, np.concatenate([features, self._conse.pictures(logits)], axis=1))
 
     def is_readable(self, picture: str) -> bool:
-        """Whether a prepared picture could be read."""
+        """Return whether a prepared picture could be read."""
         return bool(self._pictures.rows([picture]).any())
 
     def pictures(self, names: Sequence[str | None]) -> Floats:
-        """(N, 1280 + 384): features and class mix; zeros for None."""
+        """Return features and class mix of N pictures, (N, 1280 + 384); zeros for None."""
         return self._pictures.rows(names)
 
     def texts(self, texts: Sequence[str | None]) -> Floats:
-        """(N, 384); zeros for None."""
+        """Return the embeddings of N texts, (N, 384); zeros for None."""
         return self._texts.rows(texts)
 
-    def _look(self, names: Sequence[str]) -> list[Floats]:
+    def _picture_rows(self, names: Sequence[str]) -> list[Floats]:
+        """Compute the mean over frames of each picture or clip; zeros where it cannot be read."""
         rows = []
         for name in names:
             try:
-                seen = self._look_at(self._frames(name))
+                seen = self._vision(self._frames(name))
             except UnreadableFileError as error:
                 log.warning("skipped: %s", error)
                 rows.append(np.zeros(FEATURE_DIM + TEXT_DIM, np.float32))

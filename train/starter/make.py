@@ -1,9 +1,9 @@
-"""From captioned photos to the starter's weights: features, both stages for each seed, one file of all heads.
+"""Train the starter's heads: compute features, train both stages for each seed, join the heads into one file.
 
     python -m train.starter.make --seeds 3
 
-What is done is not done again: features are cached in `build/`, and a run that was stopped goes on. Besides the weights
-of the package, `build/starter-seed-N` is a folder of weights with the head of one seed, to be measured by itself.
+Work that is done is not repeated: features are cached in `build/`, and a stopped run is resumed. Besides the weights of
+the package, this writes `build/starter-seed-N`, a folder of weights with the head of one seed, to measure it alone.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from pathlib import Path
 
 from train.config import ModelConfig, load_config
 from train.data.sources import read_pairs
-from train.starter.ensemble import join
+from train.starter.ensemble import join_heads
 from train.starter.trainee import CACHE, HEAD, StarterTrainee
 from unite_search.encoders.starter.encoder import WEIGHTS
 
 BUILD = Path("build")
-CONFIGS = Path(__file__).with_name("configs")
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 STAGES = (1, 2)
 
 log = logging.getLogger("train.starter.make")
 
 
 def compute_features() -> None:
-    """Look at all photos and read all texts of both stages, once."""
+    """Compute the features of all photos and texts of both stages."""
     configs = [load_config(CONFIGS / f"starter-{stage}.toml") for stage in STAGES]
     pairs = [pair for config in configs for source in config.data.sources for pair in read_pairs(source)]
     StarterTrainee(ModelConfig()).prepare(pairs)
 
 
 def train_seed(seed: int) -> Path:
-    """Train a head in both stages, in a process of its own each; returns what the last exported.
+    """Train one head in both stages, each in its own process; returns the export of the last stage.
 
     Raises:
-        subprocess.CalledProcessError: a run failed; it has said why.
+        subprocess.CalledProcessError: a run failed; its error message is on stderr.
     """
     out = [BUILD / f"starter-{stage}-{seed}" for stage in STAGES]
     for stage, folder in zip(STAGES, out, strict=True):
@@ -53,21 +53,26 @@ def train_seed(seed: int) -> Path:
     return out[-1] / "encoder"
 
 
-def package(encoder: Path, out: Path) -> None:
-    """Make a folder of weights whose head is that of one seed; the towers are links."""
+def package_seed(encoder: Path, out: Path) -> None:
+    """Make a folder of weights with the head of one seed; the towers are symbolic links."""
     out.mkdir(parents=True, exist_ok=True)
     for path in WEIGHTS.iterdir():
         if path.name not in (HEAD, "weights.json") and not (out / path.name).exists():
             (out / path.name).symlink_to(path.resolve())
     (out / "weights.json").write_bytes((WEIGHTS / "weights.json").read_bytes())
-    join([encoder], CACHE, out)
+    join_heads([encoder], CACHE, out)
 
 
 def main() -> None:
-    """Run as a command."""
-    parser = argparse.ArgumentParser(prog="python -m train.starter.make", description="Train the starter's heads.")
-    parser.add_argument("--seeds", type=int, default=3, help="how many heads; each adds 2 MB")
-    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the starter's weights")
+    """Train the starter from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.starter.make",
+        description="Train the starter's heads on captioned photos and join them into the weights of the package.",
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="number of heads; each adds 2 MB (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=WEIGHTS, help="folder of weights to write to (default: the package)"
+    )
     given = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("train").setLevel(logging.INFO)
@@ -75,9 +80,9 @@ def main() -> None:
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         encoders = list(threads.map(train_seed, range(given.seeds)))
     for seed, encoder in enumerate(encoders):
-        package(encoder, BUILD / f"starter-seed-{seed}")
-    join(encoders, CACHE, given.out)
-    log.info("%d heads in %s; put the hash of %s into MODEL_CARD.md", len(encoders), given.out, HEAD)
+        package_seed(encoder, BUILD / f"starter-seed-{seed}")
+    join_heads(encoders, CACHE, given.out)
+    log.info("%d heads in %s; copy the hash of %s to MODEL_CARD.md", len(encoders), given.out, HEAD)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Experiments on the starter's head, each of them several short runs: which loss, which order of stages, which data.
+"""Experiments on the starter's head, each made of several short runs: which loss, which order of stages, which data.
 
     python -m train.starter.studies losses --seeds 5 --out docs/results/study-losses.json
 
-Variants of a study take the same number of steps in all. Each is measured on photos that no run has seen, by what is
-given and what is wanted; what a table shows is the mean over seeds and the standard deviation between them.
+All variants of a study train for the same total number of steps. Each is measured on photos that no run has seen, for
+each kind of query and target; tables show the mean over seeds and the standard deviation between them.
 """
 
 from __future__ import annotations
@@ -18,18 +18,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from train.config import ModelConfig, SourceConfig, load_config
-from train.data.pairs import Pair, Side
+from train.data.pairs import Pair
 from train.data.sources import read_pairs
 from train.loop import Run
 from train.record import commit
 from train.starter.trainee import StarterTrainee
-from train.trainee import Trainee
-from unite_search.encoders.base import Role
+from train.trainee import Trainee, embed_in_chunks
 
-CONFIGS = Path(__file__).with_name("configs")
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 FOLDER = Path("build") / "studies"
 MANIFEST = "../shared/data/captioned/manifest.jsonl"
 ADAPT_STEPS, TUNE_STEPS = 150, 100
@@ -42,12 +40,11 @@ MEASURED = {
     "text+image -> image, edited": "edits",
 }
 DEPTHS = (1, 10)
-CHUNK = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One run of a variant: a file in `train/configs`, its steps, and what is set besides."""
+    """One run of a variant: a file in `train/configs`, the number of steps, and overridden settings."""
 
     config: str
     steps: int
@@ -94,7 +91,7 @@ STUDIES: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def study(name: str, seeds: int) -> dict[str, Any]:
-    """Run all variants with all seeds; a run that was done before is not done again.
+    """Run all variants of a study with all seeds; runs that are already complete are not repeated.
 
     Returns:
         For each variant and each kind of query, R@K in percent: mean and standard deviation over seeds.
@@ -114,7 +111,7 @@ def study(name: str, seeds: int) -> dict[str, Any]:
 
 
 def _trained(stages: Sequence[str], seed: int) -> Path:
-    """The export of the last stage."""
+    """Train the stages of a variant one after the other and return the export of the last."""
     before = ""
     for count, stage in enumerate(map(STAGES.__getitem__, stages), start=1):
         out = FOLDER / f"{'+'.join(stages[:count])}-{seed}"
@@ -133,23 +130,18 @@ def _measured(encoder: Path, pairs: Mapping[str, Sequence[Pair]]) -> dict[str, d
 
 
 def recall(trainee: Trainee, pairs: Sequence[Pair]) -> dict[str, float]:
-    """R@K in percent, the first query of each right answer in a gallery of all right answers.
+    """Compute R@K in percent: the first query of each right answer against the gallery of all right answers.
 
-    A query's own picture is left out of the ranking, should it be the right answer of another.
+    A query's own picture is left out of the ranking where it is the right answer of another query.
     """
     asked = list({pair.group or pair.candidate: pair for pair in reversed(pairs)}.values())
     queries, gallery = [pair.query for pair in asked], [pair.candidate for pair in asked]
-    scores = _embed(trainee, queries, "query") @ _embed(trainee, gallery, "candidate").T
+    embedded = embed_in_chunks(trainee, queries, "query"), embed_in_chunks(trainee, gallery, "candidate")
+    scores = embedded[0].numpy() @ embedded[1].numpy().T
     own = np.array([[bool(side.images) and side.images == query.images for side in gallery] for query in queries])
     scores[own & ~np.eye(len(asked), dtype=bool)] = -np.inf
     rank = (scores >= np.diag(scores)[:, None]).sum(axis=1)
     return {f"recall_at_{depth}": 100 * float((rank <= depth).mean()) for depth in DEPTHS}
-
-
-def _embed(trainee: Trainee, sides: Sequence[Side], role: Role) -> NDArray[np.float32]:
-    with torch.no_grad():
-        chunks = [trainee.embed(sides[at : at + CHUNK], role).numpy() for at in range(0, len(sides), CHUNK)]
-    return np.concatenate(chunks)
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
@@ -157,13 +149,14 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Run as a command."""
+    """Run one study from the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m train.starter.studies", description="Experiments on the starter's head."
+        prog="python -m train.starter.studies",
+        description="Compare variants of the starter's training: losses, order of stages, or data.",
     )
-    parser.add_argument("study", choices=sorted(STUDIES))
+    parser.add_argument("study", choices=sorted(STUDIES), help="which comparison to run")
     parser.add_argument("--seeds", type=int, default=5, help="runs of each variant, at least 2")
-    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     given = parser.parse_args()
     if given.seeds < 2:
         parser.error(f"--seeds is {given.seeds}; expected at least 2")

@@ -1,7 +1,7 @@
 """The starter's trained head in torch; `unite_search/encoders/starter/head.py` computes the same in numpy.
 
-It mirrors UNITE's component map: vision and text each through a projector, a fusion transformer over their tokens, the
-final token pooled. The final token starts as the sum of the others, so that the head starts as a linear map.
+It has the components of UNITE: a projector each for vision and text, a fusion transformer over their tokens, and
+pooling of the final token. The final token starts as the sum of the others, so that the untrained head is a linear map.
 
 Letters: N contents, T = 3 tokens (picture, text, final), W width, D embedding.
 """
@@ -16,10 +16,10 @@ from unite_search.encoders.starter.head import DIM, FEATURE_DIM, HEADS, TEXT_DIM
 
 
 class StarterHead(nn.Module):
-    """Frozen features to (N, D) unit rows.
+    """Maps frozen features to (N, D) unit rows.
 
     Args:
-        dropout: of inputs and hidden layers; texts lose a third as much, they have fewer numbers.
+        dropout: dropout rate of inputs and hidden layers; a third of it for texts, which have fewer dimensions.
     """
 
     def __init__(self, dropout: float) -> None:
@@ -41,7 +41,7 @@ class StarterHead(nn.Module):
             nn.init.zeros_(layer.weight)
 
     def fit_scale(self, features: torch.Tensor) -> None:
-        """Set mean and spread of (N, 1280) features of photos."""
+        """Set the mean and standard deviation that inputs are scaled by, from (N, 1280) features of photos."""
         self.feature_mean.copy_(features.mean(dim=0))
         self.feature_spread.copy_(features.std(dim=0).clamp_min(features.std() / 100))
 
@@ -72,9 +72,9 @@ class StarterHead(nn.Module):
         return _spread(self.text(self.text_dropout(texts[present] * TEXT_DIM**0.5)), present)
 
     def _attend(self, parts: torch.Tensor, final: torch.Tensor, both: torch.Tensor) -> torch.Tensor:
-        """What the final tokens (N, W) take from parts (N, 2, W) and themselves.
+        """Compute the attention of the final tokens (N, W) over the parts (N, 2, W) and themselves.
 
-        With one part, the final token equals it, and attention over equal tokens returns their value.
+        With only one part, the final token equals it, and attention over equal tokens returns their value.
         """
         values = self.attention(self.attention_norm(final))[:, 2 * WIDTH :]
         if not both.any():
@@ -88,5 +88,5 @@ class StarterHead(nn.Module):
 
 
 def _spread(rows: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-    """Rows of those present to (N, W), zeros elsewhere."""
+    """Scatter the rows of those present to (N, W), with zeros elsewhere."""
     return rows.new_zeros(len(present), rows.shape[1]).index_put((present.nonzero()[:, 0],), rows)

@@ -1,4 +1,4 @@
-"""The starter encoder as a trainee: frozen towers, whose features are computed once, under a head that learns."""
+"""The starter encoder as a trainee: a trained head on features of frozen towers, which are computed once."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ HEAD = "head.npz"
 
 
 class StarterTrainee:
-    """See `train.trainee.Trainee`. `checkpoint` is the folder of an earlier stage's export, or empty.
+    """Implements `train.trainee.Trainee`.
 
     Args:
-        config: `dropout`, `views` and `checkpoint` are used.
-        cache: folder of the features.
+        config: `dropout`, `views` and `checkpoint` are used; `checkpoint` is an earlier stage's export, or empty.
+        cache: folder of the feature cache.
     """
 
     def __init__(self, config: ModelConfig, cache: Path = CACHE) -> None:
         self.module = StarterHead(config.dropout)
         self._features = StarterFeatures(cache)
         self._views = config.views
-        self._starts_fresh = not config.checkpoint
+        self._is_untrained = not config.checkpoint
         if config.checkpoint:
             load_head(self.module, Path(config.checkpoint) / HEAD)
 
     def prepare(self, pairs: Sequence[Pair]) -> set[str]:
-        """See `Trainee`. A fresh head also takes mean and spread of the features from the photos of the pairs."""
+        """See `Trainee`. An untrained head is also given the mean and spread of the features of the pairs' photos."""
         sides = [side for pair in pairs for side in (pair.query, pair.candidate, pair.negative) if side]
         names = sorted({name for side in sides for name in (*side.images, *side.videos)})
         classes = [name for name in names if CLASS_NAME.fullmatch(name)]
@@ -49,13 +49,13 @@ class StarterTrainee:
         photos = [name for name in readable if _is_photo(name)]
         if classes:
             self._features.add_classes(classes, photos)
-        if self._starts_fresh and photos:
+        if self._is_untrained and photos:
             features = self._features.pictures(photos)[:, :FEATURE_DIM]
             self.module.fit_scale(torch.from_numpy(features))
         return set(media) - set(readable)
 
     def embed(self, sides: Sequence[Side], role: Role) -> torch.Tensor:
-        """See `Trainee`. Both roles are embedded alike; in training, photos are seen in one of their views."""
+        """See `Trainee`. Both roles are embedded alike; in training, each photo is replaced by a random view of it."""
         pictures = torch.from_numpy(np.stack([self._picture(side) for side in sides]))
         texts = torch.from_numpy(self._features.texts([side.text or None for side in sides]))
         rows: torch.Tensor = self.module(pictures, texts)
@@ -69,11 +69,11 @@ class StarterTrainee:
 
     def _picture(self, side: Side) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         names = (*side.images, *side.videos)
-        rows = self._features.pictures([self._seen(name) for name in names] or [None])
+        rows = self._features.pictures([self._random_view(name) for name in names] or [None])
         return np.asarray(rows.mean(axis=0), np.float32)
 
-    def _seen(self, name: str) -> str:
-        """The name of what the head is shown of a picture."""
+    def _random_view(self, name: str) -> str:
+        """Return the name of a photo or, in training, of a random view of it."""
         if not (self.module.training and self._views and _is_photo(name)):
             return name
         chosen = int(torch.randint(len(self._views) + 1, ()))
@@ -81,7 +81,7 @@ class StarterTrainee:
 
 
 def _is_photo(name: str) -> bool:
-    """Whether a picture is a whole photo as it was taken."""
+    """Return whether a name is that of an unedited photo."""
     is_class = CLASS_NAME.fullmatch(name) is not None
     return not is_class and "#" not in name and MODALITY_OF.get(Path(name).suffix.lower()) == "image"
 
@@ -91,6 +91,6 @@ def _view(name: str, edit: str) -> str:
 
 
 def load_head(head: StarterHead, path: Path) -> None:
-    """Fill a head from an export; every weight must be there."""
+    """Load an export into a head; no weight may be missing or left over."""
     with np.load(path, allow_pickle=False) as stored:
         head.load_state_dict({name: torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files})

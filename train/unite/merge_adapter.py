@@ -1,8 +1,8 @@
-"""An adapter and its base to one full checkpoint, which needs neither.
+"""Merge an adapter into its base model and write the result as a full checkpoint, which needs neither.
 
     python -m train.unite.merge_adapter build/run/encoder --out build/merged --dtype bfloat16
 
-The result loads wherever a UNITE model does: `unite-search --encoder build/merged`.
+The result loads like any UNITE model: `unite-search --encoder build/merged`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,13 @@ Dtype = Literal["float32", "bfloat16"]
 TOKENIZER_FILES = ("tokenizer*", "vocab.json", "merges.txt", "special_tokens_map.json", "chat_template*")
 
 
-def merge(checkpoint: Checkpoint, out: Path, dtype: Dtype) -> None:
-    """Write the merged weights, the config and the tokenizer. Adds up in float32, whatever is written.
+def write_merged(checkpoint: Checkpoint, out: Path, dtype: Dtype) -> None:
+    """Write the merged weights, the config and the tokenizer.
+
+    Args:
+        checkpoint: an adapter and its base.
+        out: folder to write to.
+        dtype: type of the written weights; they are added in float32 in any case.
 
     Raises:
         ValueError: there is no adapter to merge, or `out` has a model already.
@@ -43,16 +48,22 @@ def merge(checkpoint: Checkpoint, out: Path, dtype: Dtype) -> None:
 
 
 def main() -> None:
-    """Run as a command."""
+    """Merge from the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m train.unite.merge_adapter", description="Merge an adapter into its base."
+        prog="python -m train.unite.merge_adapter",
+        description="Merge a LoRA adapter into its base model and write a full checkpoint.",
     )
-    parser.add_argument("adapter", help="folder of an adapter")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the full checkpoint")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="bfloat16", help="of the merged weights")
+    parser.add_argument("adapter", help="folder of the adapter")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the checkpoint to")
+    parser.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16"],
+        default="bfloat16",
+        help="type of the written weights (default: %(default)s)",
+    )
     given = parser.parse_args()
     try:
-        merge(find_checkpoint(given.adapter), given.out, given.dtype)
+        write_merged(find_checkpoint(given.adapter), given.out, given.dtype)
     except (OSError, ValueError, json.JSONDecodeError, EncoderUnavailableError) as error:
         parser.error(str(error))
     sys.stdout.write(f"{given.out}\n")

@@ -1,7 +1,7 @@
 """A Qwen2-VL model as a trainee: LoRA on every linear layer of the language model, everything else frozen.
 
-Inputs are made by the encoder that serves the model, and weights are loaded as strictly. The forward pass is that of
-`unite_search.encoders.unite.model`, with a graph; a test holds the two together.
+Inputs are prepared by the same code as in `UniteEncoder`, and weights are loaded as strictly. The forward pass is that
+of `unite_search.encoders.unite.model`, with a graph; a test checks that the two agree.
 
 Source: Hu et al. 2021, arXiv 2106.09685; rank, scale and layers as in arXiv 2505.19650, section 4.1.
 """
@@ -22,14 +22,14 @@ from torch.nn import functional
 from train.config import ModelConfig
 from train.data.pairs import Pair, Side
 from train.distributed import process_rank
-from train.sharding import refuse_one_process, shard, whole
-from train.unite.vision_cache import Key, Sighted, SightMemory, look
+from train.sharding import full_tensors, require_several_processes, shard
+from train.unite.vision_cache import Key, LanguageInput, VisionCache, run_vision_tower
 from unite_search.content import Clip, Content, Image, Part
 from unite_search.encoders.base import EncoderOptions, Role
 from unite_search.encoders.unite.checkpoint import Checkpoint, find_checkpoint
 from unite_search.encoders.unite.collate import Prepared, collate
 from unite_search.encoders.unite.encoder import UniteEncoder
-from unite_search.encoders.unite.inputs import Draft
+from unite_search.encoders.unite.inputs import TokenizedItem
 from unite_search.encoders.unite.model import UniteModel
 from unite_search.encoders.unite.placement import Placement
 from unite_search.errors import UnreadableFileError
@@ -38,20 +38,20 @@ from unite_search.media.load import load_clip, load_image
 LANGUAGE_LINEARS = r"language_model\.layers\.\d+\.(self_attn|mlp)\.(q|k|v|o|gate|up|down)_proj"
 PLACEHOLDERS = re.compile(r"(<\|IMAGE\|>|<\|VIDEO\|>)")
 ADAPTER_NAME = "default"
-MEDIA_KEPT = 256
+MEDIA_CACHED = 256
 MEGABYTE = 1_000_000
 
 
 class UniteTrainee:
-    """See `train.trainee.Trainee`.
+    """Implements `train.trainee.Trainee`.
 
     Args:
-        config: `checkpoint` is a model, or an adapter to go on with.
+        config: `checkpoint` is a model, or an adapter to continue from.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         if config.sharded:
-            refuse_one_process()
+            require_several_processes()
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self._encoder = UniteEncoder(config.checkpoint, EncoderOptions(device=device, dtype=config.dtype))  # type: ignore[arg-type]
         start = find_checkpoint(config.checkpoint)
@@ -64,59 +64,61 @@ class UniteTrainee:
         if config.gradient_checkpointing:
             self.module.enable_input_require_grads()
             self.module.gradient_checkpointing_enable({"use_reentrant": False})
-        self._embedder = Embedder(self.module.get_base_model(), self._encoder.inputs.pad_id)
-        self._memory = SightMemory(config.vision_cache_mb * MEGABYTE)
+        self._embedder = UniteEmbedder(self.module.get_base_model(), self._encoder.inputs.pad_id)
+        self._vision_cache = VisionCache(config.vision_cache_mb * MEGABYTE)
         if config.sharded:
             shard(self._embedder, model.backbone.language_model.layers, unsharded=model.backbone.visual)
 
     def prepare(self, pairs: Sequence[Pair]) -> set[str]:
-        """See `Trainee`. Media are decoded while training; here each is only read once, to know which cannot be."""
+        """See `Trainee`. Media are decoded during training; here a byte of each is read, to find unreadable ones."""
         sides = [side for pair in pairs for side in (pair.query, pair.candidate, pair.negative) if side]
         return {name for side in sides for name in (*side.images, *side.videos) if not _is_readable(name)}
 
     def embed(self, sides: Sequence[Side], role: Role) -> torch.Tensor:
         """See `Trainee`."""
-        rows: torch.Tensor = self._embedder(self._memory.recall([(role, side) for side in sides], self._look))
+        items = self._vision_cache.get([(role, side) for side in sides], self._language_inputs)
+        rows: torch.Tensor = self._embedder(items)
         return rows
 
-    def embed_drafts(self, drafts: Sequence[Draft]) -> torch.Tensor:
-        """(N, D) unit rows of tokenized items."""
-        rows: torch.Tensor = self._embedder(self._look_at(drafts))
+    def embed_tokenized(self, items: Sequence[TokenizedItem]) -> torch.Tensor:
+        """Embed tokenized items: (N, D) unit rows, with a graph."""
+        rows: torch.Tensor = self._embedder(self._see(items))
         return rows
 
-    def _look(self, keys: Sequence[Key]) -> list[Sighted]:
-        return self._look_at([self._encoder.inputs.draft(self._content(side), role) for role, side in keys])
+    def _language_inputs(self, keys: Sequence[Key]) -> list[LanguageInput]:
+        return self._see([self._encoder.inputs.tokenize(self._content(side), role) for role, side in keys])
 
-    def _look_at(self, drafts: Sequence[Draft]) -> list[Sighted]:
+    def _see(self, items: Sequence[TokenizedItem]) -> list[LanguageInput]:
         inputs = self._encoder.inputs
         tower = self._embedder.backbone.visual
-        return look([inputs.prepare(draft) for draft in drafts], tower, pad_id=inputs.pad_id)
+        return run_vision_tower([inputs.prepare(item) for item in items], tower, pad_id=inputs.pad_id)
 
     def export(self, folder: Path) -> None:
-        """Write a PEFT adapter in safetensors, which `--encoder DIR` loads."""
+        """Write a PEFT adapter in safetensors, which `unite-search --encoder DIR` loads."""
         trained = {name: value for name, value in self.module.named_parameters() if value.requires_grad}
-        state = whole({name: value.detach() for name, value in trained.items()})
+        state = full_tensors({name: value.detach() for name, value in trained.items()})
         if process_rank() == 0:
             self.module.save_pretrained(str(folder), state_dict=state)
 
     def _content(self, side: Side) -> Content:
-        shown: dict[str, list[Part]] = {
+        """Put media in the place of their placeholders, and those without a placeholder first."""
+        media: dict[str, list[Part]] = {
             "<|IMAGE|>": [_image(path, self._encoder) for path in side.images],
             "<|VIDEO|>": [_clip(path, self._encoder) for path in side.videos],
         }
         parts: list[Part] = []
         for piece in PLACEHOLDERS.split(side.text):
             if piece.strip():
-                parts.append(shown[piece].pop(0) if piece in shown else piece.strip())
-        return Content((*shown["<|IMAGE|>"], *shown["<|VIDEO|>"], *parts))
+                parts.append(media[piece].pop(0) if piece in media else piece.strip())
+        return Content((*media["<|IMAGE|>"], *media["<|VIDEO|>"], *parts))
 
 
-class Embedder(torch.nn.Module):
-    """A backbone from items to unit rows, with a graph.
+class UniteEmbedder(torch.nn.Module):
+    """Runs the language model of a backbone on items and pools unit rows, with a graph.
 
     Args:
-        backbone: Qwen2-VL.
-        pad_id: what shorter items are filled up with.
+        backbone: a Qwen2-VL model.
+        pad_id: token that shorter items are padded with.
     """
 
     def __init__(self, backbone: Any, pad_id: int) -> None:
@@ -124,8 +126,11 @@ class Embedder(torch.nn.Module):
         self.backbone = backbone
         self._pad_id = pad_id
 
-    def forward(self, items: Sequence[Sighted]) -> torch.Tensor:
-        """(B, D) of the last layer at the last token; positions are 0..T-1 on all axes, as in the official code."""
+    def forward(self, items: Sequence[LanguageInput]) -> torch.Tensor:
+        """Return the last layer at the last token, (B, D) unit rows.
+
+        Positions are 0..T-1 on all three axes, as in the official code.
+        """
         batch = collate([Prepared(item.token_ids) for item in items], pad_id=self._pad_id)
         embedding = self.backbone.get_input_embeddings()
         token_ids = batch.token_ids.to(embedding.weight.device)
@@ -142,10 +147,10 @@ class Embedder(torch.nn.Module):
 
 
 def load_adapter(module: Any, folder: Path) -> None:
-    """Put the weights of an adapter into a model that has layers for them; names of older transformers are known.
+    """Load the weights of an adapter into a model that has LoRA layers; names of older transformers are accepted.
 
     Raises:
-        ValueError: a weight has no place, or a place gets no weight; PEFT would only warn.
+        ValueError: a weight has no layer, or a layer gets no weight; PEFT would only warn.
     """
     state = {
         _current_name(key): value for path in folder.glob("*.safetensors") for key, value in load_file(path).items()
@@ -173,18 +178,18 @@ def _lora(config: ModelConfig, base: Path) -> LoraConfig:
 
 
 def _to_float32(module: Any) -> None:
-    """Adapters are trained in float32 whatever the precision of the frozen weights."""
+    """Convert the adapter's weights to float32, in which they are trained whatever the type of the frozen weights."""
     for name, parameter in module.named_parameters():
         if "lora_" in name:
             parameter.data = parameter.data.float()
 
 
-@lru_cache(MEDIA_KEPT)
+@lru_cache(MEDIA_CACHED)
 def _image(path: str, encoder: UniteEncoder) -> Image:
     return load_image(Path(path), encoder.media)[0]
 
 
-@lru_cache(MEDIA_KEPT)
+@lru_cache(MEDIA_CACHED)
 def _clip(path: str, encoder: UniteEncoder) -> Clip:
     return load_clip(Path(path), encoder.media)[0]
 

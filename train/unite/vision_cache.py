@@ -1,7 +1,7 @@
-"""What the frozen vision tower makes of media, looked at once and kept as far as there is room.
+"""A cache of the outputs of the frozen vision tower, least recently used first to go.
 
-GradCache embeds every row twice, and epochs come back to the same photos. A tower that is not trained says the same
-each time, and what it says is a third of the size of the patches it was shown.
+GradCache embeds every row twice, and every epoch has the same photos. The tower is not trained, so its outputs do not
+change, and they have a third of the size of the patches that are its input.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ Key = tuple[Role, Side]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sighted:
-    """One item as the language model takes it.
+class LanguageInput:
+    """One item as the input of the language model.
 
     Attributes:
-        token_ids: with placeholders.
-        features: (V, D) on the CPU for each kind of placeholder, in order.
+        token_ids: T token ids, with placeholders for pictures and clips.
+        features: for each placeholder's token id, the (V, D) features that replace it, in order, on the CPU.
     """
 
     token_ids: Sequence[int]
     features: Mapping[int, torch.Tensor]
 
     @property
-    def bytes(self) -> int:
-        """Of the features."""
+    def size_bytes(self) -> int:
+        """The size of the features in bytes."""
         return sum(rows.nbytes for rows in self.features.values())
 
 
-def look(items: Sequence[Prepared], tower: Any, *, pad_id: int) -> list[Sighted]:
-    """Show the pictures and clips of some items to a vision tower, in one batch of each kind, without a graph."""
+def run_vision_tower(items: Sequence[Prepared], tower: Any, *, pad_id: int) -> list[LanguageInput]:
+    """Run a vision tower on all pictures of some items in one batch, and on all clips in another, without a graph."""
     weight = next(tower.parameters())
     features: list[dict[int, torch.Tensor]] = [{} for _ in items]
     for vision in collate(items, pad_id=pad_id).visions:
@@ -47,40 +47,42 @@ def look(items: Sequence[Prepared], tower: Any, *, pad_id: int) -> list[Sighted]
             output = tower(vision.patches.to(weight), grid_thw=vision.grids.to(weight.device))
         rows = getattr(output, "pooler_output", output).cpu()[vision.kept]
         counts = [sum(token == vision.pad_id for token in item.token_ids) for item in items]
-        for shown, part in zip(features, rows.split(counts), strict=True):
+        for own, part in zip(features, rows.split(counts), strict=True):
             if len(part):
-                shown[vision.pad_id] = part.clone()
-    return [Sighted(item.token_ids, shown) for item, shown in zip(items, features, strict=True)]
+                own[vision.pad_id] = part.clone()
+    return [LanguageInput(item.token_ids, own) for item, own in zip(items, features, strict=True)]
 
 
-class SightMemory:
-    """The items looked at last.
+class VisionCache:
+    """Keeps the items used last.
 
     Args:
-        limit: bytes of features that are kept at most.
+        limit_bytes: largest total size of the features.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept: OrderedDict[Key, Sighted] = OrderedDict()
-        self._bytes = 0
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._kept: OrderedDict[Key, LanguageInput] = OrderedDict()
+        self._size_bytes = 0
 
-    def recall(self, keys: Sequence[Key], look: Callable[[Sequence[Key]], Sequence[Sighted]]) -> list[Sighted]:
-        """The items of some keys; `look` is called once for all those that are not kept."""
+    def get(
+        self, keys: Sequence[Key], compute: Callable[[Sequence[Key]], Sequence[LanguageInput]]
+    ) -> list[LanguageInput]:
+        """Return the items of some keys, in order; `compute` is called once, for all that are not in the cache."""
         items = {key: self._kept[key] for key in keys if key in self._kept}
         missing = [key for key in dict.fromkeys(keys) if key not in items]
         if missing:
-            items.update(zip(missing, look(missing), strict=True))
+            items.update(zip(missing, compute(missing), strict=True))
         for key, item in items.items():
             self._keep(key, item)
         return [items[key] for key in keys]
 
-    def _keep(self, key: Key, item: Sighted) -> None:
+    def _keep(self, key: Key, item: LanguageInput) -> None:
         if not item.features:
             return
         if key not in self._kept:
-            self._bytes += item.bytes
+            self._size_bytes += item.size_bytes
         self._kept[key] = item
         self._kept.move_to_end(key)
-        while self._bytes > self._limit:
-            self._bytes -= self._kept.popitem(last=False)[1].bytes
+        while self._size_bytes > self._limit_bytes:
+            self._size_bytes -= self._kept.popitem(last=False)[1].size_bytes

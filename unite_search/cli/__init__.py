@@ -1,4 +1,4 @@
-"""The command line: parse, call the library, print. `main` is the entry point of `unite-search`."""
+"""The command line: parse arguments, call the library, print. `main` is the entry point of `unite-search`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command that `sys.argv` names, then leave with its exit code."""
+    """Run the command that `sys.argv` names, then exit with its code."""
     import sys
 
     from unite_search.cli.app import app

@@ -1,4 +1,4 @@
-"""The Typer application: which commands there are, and in which order `--help` lists them."""
+"""The Typer application: the commands, in the order in which `--help` lists them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import typer
 from unite_search.cli import demo, encoders, index, manage, search, serve, transfer
 from unite_search.cli.output import results
 
-FIND = "Find"
-KEEP = "Keep"
-SHARE = "Move"
+SEARCH = "Index and search"
+MANAGE = "Manage collections"
+TRANSFER = "Import and export"
+ENCODERS = "Encoders"
 
 app = typer.Typer(name="unite-search", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
-def _show_version(is_wanted: bool) -> None:
-    if is_wanted:
+def _show_version(is_requested: bool) -> None:
+    if is_requested:
         from unite_search import __version__
 
         results.print(f"unite-search {__version__}", highlight=False)
@@ -30,28 +31,28 @@ def _describe(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="On an error, show the traceback. May stand anywhere in the line.")
+        bool, typer.Option("--debug", help="Show the traceback of an error. May stand anywhere in the command line.")
     ] = False,
 ) -> None:
     """Search folders of videos, images and text with text, an image, a video, or several together.
 
-    Start: unite-search index ~/Pictures, then unite-search query "a dog on the beach"
+    To start: unite-search index ~/Pictures, then unite-search query "a dog on the beach"
     """
 
 
 for panel, name, command in (
-    (FIND, "index", index.index),
-    (FIND, "query", search.query),
-    (FIND, "similar", search.similar),
-    (FIND, "serve", serve.serve),
-    (FIND, "demo", demo.demo),
-    (KEEP, "status", manage.status),
-    (KEEP, "collections", manage.collections),
-    (KEEP, "remove", manage.remove),
-    (KEEP, "rebuild", manage.rebuild),
-    (KEEP, "verify", manage.verify),
-    (SHARE, "export", transfer.export),
-    (SHARE, "import", transfer.import_),
+    (SEARCH, "index", index.index),
+    (SEARCH, "query", search.query),
+    (SEARCH, "similar", search.similar),
+    (SEARCH, "serve", serve.serve),
+    (SEARCH, "demo", demo.demo),
+    (MANAGE, "status", manage.status),
+    (MANAGE, "collections", manage.collections),
+    (MANAGE, "remove", manage.remove),
+    (MANAGE, "rebuild", manage.rebuild),
+    (MANAGE, "verify", manage.verify),
+    (TRANSFER, "export", transfer.export),
+    (TRANSFER, "import", transfer.import_),
 ):
     app.command(name, rich_help_panel=panel)(command)
-app.add_typer(encoders.encoders, name="encoders", rich_help_panel=SHARE)
+app.add_typer(encoders.encoders, name="encoders", rich_help_panel=ENCODERS)

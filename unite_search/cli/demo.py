@@ -1,4 +1,4 @@
-"""`demo`: draw a small library or take a person's own folder, index it, ask it some questions, write a page."""
+"""`demo`: draw a small library or take the user's own folder, index it, search it, write a page of the results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unite_search.report import IndexOptions
 
 if TYPE_CHECKING:
     from unite_search.collection import Collection
-    from unite_search.demo.questions import Question
+    from unite_search.demo.questions import DemoQuestion
 
 SEGMENT_S = 12.0
 
@@ -27,18 +27,21 @@ SEGMENT_S = 12.0
 def demo(
     media: Annotated[
         Path | None,
-        typer.Argument(metavar="MEDIA", exists=True, help="A folder of your own; without it, one is drawn."),
+        typer.Argument(
+            metavar="MEDIA", exists=True, help="A folder of your own media. Default: a small library is drawn."
+        ),
     ] = None,
     *,
-    out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Where everything is written.")] = Path(
-        "unite-search-demo"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", file_okay=False, help="Folder for the drawn library, the collection and the page."),
+    ] = Path("unite-search-demo"),
     encoder: o.EncoderName = None,
-    open_page: Annotated[bool, typer.Option("--open", help="Open the page.")] = False,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page when it is written.")] = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Try it: draw a small library, index it, ask by text, image, video and combinations, write a page of the answers.
+    """Try it out: draw a small library, index it, search it by text, image, video and several together, write a page.
 
     Example: unite-search demo ~/Pictures --out ./demo --open
     """
@@ -55,7 +58,7 @@ def demo(
         print_json({"page": page, "index": report_record(report), "answers": [answer_record(it) for it in answers]})
     else:
         _show(answers)
-        print_lines([f"The same with pictures: {shown_path(page)}"])
+        print_lines([f"The same answers with pictures: {shown_path(page)}"])
     if open_page:
         open_path(page)
 
@@ -63,18 +66,18 @@ def demo(
 def _drawn_library(folder: Path, *, quiet: bool) -> Path:
     from unite_search.demo.library import write_library
 
-    with shown_count("Drawing", quiet=quiet) as tell:
-        write_library(folder, tell)
+    with shown_count("Drawing", quiet=quiet) as report:
+        write_library(folder, report)
     return folder
 
 
-def _questions(folder: Path, unreadable: set[Path], *, is_drawn: bool) -> list[Question]:
+def _questions(folder: Path, unreadable: set[Path], *, is_drawn: bool) -> list[DemoQuestion]:
     from unite_search.demo.questions import drawn_questions, own_questions
 
     return drawn_questions(folder) if is_drawn else own_questions(folder, unreadable)
 
 
-def _answer(target: Collection, question: Question) -> Answer:
+def _answer(target: Collection, question: DemoQuestion) -> Answer:
     asked: dict[str, Any] = {"title": question.title}
     result = target.search(question.query, question.options)
     return Answer(title=question.title, asked=asked, query=question.query, result=result)

@@ -1,4 +1,4 @@
-"""`encoders`: which there are and whether they can be used here; fetching one; checking one."""
+"""`encoders`: list the encoders and whether they can be used here, download one, test one."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from unite_search.encoders.base import EncoderOptions
     from unite_search.encoders.unite.selfcheck import Finding
 
-encoders = typer.Typer(help="List the encoders, fetch one, check one.", invoke_without_command=True)
+encoders = typer.Typer(help="List the encoders, download one, or test one.", invoke_without_command=True)
 
-Model = Annotated[str, typer.Argument(metavar="NAME|DIR", help="As listed by `encoders`, a folder, or a hub id.")]
+Model = Annotated[
+    str, typer.Argument(metavar="NAME|DIR", help="A name that `unite-search encoders` lists, a folder, or a hub id.")
+]
 
 
 @encoders.callback()
@@ -48,15 +50,15 @@ def list_encoders(ctx: typer.Context, as_json: o.AsJson = False) -> None:
 
 @encoders.command()
 def pull(model: Model, as_json: o.AsJson = False) -> None:
-    """Fetch a model, so that it can be used without a network from then on.
+    """Download a model, so that it can be used without a network from then on.
 
     Example: unite-search encoders pull unite-2b
     """
-    from unite_search.encoders.unite.hub import pull as fetch
+    from unite_search.encoders.unite.hub import pull as download
     from unite_search.encoders.unite.hub import repository_of
 
-    say(f"Fetching {repository_of(model)} ...")
-    folder = fetch(model)
+    say(f"Downloading {repository_of(model)} ...")
+    folder = download(model)
     if as_json:
         print_json({"model": model, "folder": folder})
     else:
@@ -68,13 +70,18 @@ def check(
     model: Model,
     parity: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", exists=True, file_okay=False, help="Also compare with golden data in this folder."),
+        typer.Option(
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Folder with golden data of the official code to compare with.",
+        ),
     ] = None,
     dtype: o.Precision = None,
     device: o.Device = None,
     as_json: o.AsJson = False,
 ) -> None:
-    """Test a UNITE model on this machine: unit vectors, batches, padding; with --parity the official numbers.
+    """Test a UNITE model on this machine: unit vectors, batches, padding; with --parity, the official numbers.
 
     Example: unite-search encoders check unite-2b
     """
@@ -97,10 +104,10 @@ def check(
 
 
 def _findings(model: str, options: EncoderOptions, parity: Path | None) -> Iterator[Finding]:
-    """Check a UNITE model, and compare this installation with the golden data in `parity`.
+    """Yield the checks of a UNITE model, and those of this installation against the golden data in `parity`.
 
     Raises:
-        UniteSearchError: the encoder is of another kind, or there is no golden data, or nothing here that reads it.
+        UniteSearchError: the encoder is not a UNITE model, or the golden data is missing or cannot be read here.
     """
     from unite_search.encoders.base import is_checkpoint, load_encoder
 
@@ -118,7 +125,7 @@ def _findings(model: str, options: EncoderOptions, parity: Path | None) -> Itera
 
 
 def _golden_checks(folder: Path, device: str) -> Iterator[Finding]:
-    """The comparison with golden data; its reader is part of a checkout and not of the wheel."""
+    """Yield the comparisons with golden data; their code is part of a checkout, but not of the wheel."""
     try:
         module = import_module("benchmarks.encoders.unite_parity")
     except ModuleNotFoundError as error:
@@ -144,7 +151,7 @@ def _overview(name: str) -> dict[str, Any]:
 
 
 def _checkpoint_facts(name: str) -> dict[str, Any]:
-    """What can be said of a checkpoint without loading it."""
+    """Return what is known about a checkpoint without loading it."""
     from unite_search.encoders.unite.checkpoint import find_checkpoint
     from unite_search.encoders.unite.hub import ALIASES, INSTALL
     from unite_search.errors import EncoderUnavailableError

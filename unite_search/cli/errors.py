@@ -1,6 +1,6 @@
-"""Running a command line: the one place where errors become a line on stderr and an exit code.
+"""Run a command line: the one place where errors become a line on stderr and an exit code.
 
-0 done; 1 something failed that the person can mend; 2 the command line was wrong; 130 interrupted.
+The codes: 0 success; 1 failure; 2 wrong command line; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ USER_ERRORS: tuple[tuple[type[Exception], Callable[..., str]], ...] = (
 
 
 def run(app: typer.Typer, arguments: Sequence[str]) -> int:
-    """Run the application on some arguments; returns the exit code and lets no exception out, unless debugging."""
+    """Run the application on some arguments and return the exit code; with `--debug`, exceptions are raised."""
     arguments, is_debugging = _take_debug(arguments)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -48,7 +48,7 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else FAILED * bool(leaving.code)
         if code == INTERRUPTED:
-            say("Interrupted. What was committed stays; the same command goes on from there.")
+            say("Interrupted. What was committed stays; run the same command again to go on from there.")
         return code
     except Exception as error:
         if is_debugging:
@@ -59,7 +59,7 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
 
 
 def describe(error: Exception) -> str:
-    """An error in one line."""
+    """Return an error as one line."""
     for kind, description in USER_ERRORS:
         if isinstance(error, kind):
             message = description(error)
@@ -70,7 +70,7 @@ def describe(error: Exception) -> str:
 
 
 def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
-    """Take `--debug` out of the options, wherever it stands."""
+    """Remove `--debug` from the options, wherever it stands; return the rest, and whether it was there."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = [argument for argument in arguments[:end] if argument != DEBUG]
     return [*options, *arguments[end:]], len(options) < end

@@ -1,4 +1,4 @@
-"""Hits in the forms a person or a script asks for: a table, JSON, CSV, paths, a page, an opened file."""
+"""Print hits as a table, JSON, CSV or paths, write them as a page, or open the first one."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ SEGMENT_FIELDS = ("id", "score", "cosine", "partition", "start_s", "end_s", "tex
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HitOutput:
-    """How hits are to be shown.
+    """How to print hits.
 
     Attributes:
-        as_json: one JSON object.
-        as_csv: CSV with a header.
-        as_paths: a path a line.
-        print0: paths that end in NUL.
-        html: page to write besides.
-        open_first: open the page, or the first hit.
-        thumbnails: pictures in the table where possible.
+        as_json: whether to print one JSON object.
+        as_csv: whether to print CSV with a header.
+        as_paths: whether to print one path per line.
+        print0: whether to print paths that end in NUL.
+        html: page to write as well.
+        open_first: whether to open the page, or the first hit without one.
+        thumbnails: whether to show pictures in the table, where the terminal can.
     """
 
     as_json: bool = False
@@ -57,7 +57,7 @@ class HitOutput:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> HitOutput:
-        """Pick the options that matter here from all of a command."""
+        """Pick the options for output from all options of a command."""
         return cls(**{field.name: options[field.name] for field in fields(cls)})
 
     def __post_init__(self) -> None:
@@ -67,7 +67,14 @@ class HitOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What was asked and what came back: `asked` is the question as JSON, `query` what the page shows of it."""
+    """A query and its result.
+
+    Attributes:
+        title: the query in a few words.
+        asked: the query as JSON.
+        query: what the page shows of the query; None for nothing.
+        result: the hits.
+    """
 
     title: str
     asked: dict[str, Any]
@@ -76,7 +83,7 @@ class Answer:
 
 
 def show_answer(answer: Answer, how: HitOutput) -> None:
-    """Print the hits, write the page, open what is to be opened."""
+    """Print the hits, write the page, and open it or the first hit, as `how` says."""
     hits = answer.result.hits
     if how.as_json:
         output.print_json(answer_record(answer))
@@ -95,7 +102,7 @@ def show_answer(answer: Answer, how: HitOutput) -> None:
 
 
 def answer_record(answer: Answer) -> dict[str, Any]:
-    """The JSON object of an answer."""
+    """Return an answer as a JSON object."""
     result = answer.result
     return {
         "query": answer.asked,
@@ -107,7 +114,7 @@ def answer_record(answer: Answer) -> dict[str, Any]:
 
 
 def hit_record(hit: Hit) -> dict[str, Any]:
-    """The JSON object of a hit; its segments carry only what differs from it."""
+    """Return a hit as a JSON object; its segments have only the fields that differ from it."""
     known = asdict(hit)
     return {
         **{name: hit.modality if name == "modality" else known[name] for name in HIT_FIELDS},
@@ -116,7 +123,7 @@ def hit_record(hit: Hit) -> dict[str, Any]:
 
 
 def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False) -> Table:
-    """Rank, score, file, time and text of each hit, with its picture where the terminal can."""
+    """Return a table of the hits: rank, score, file, time, text, and a picture if the terminal can show one."""
     draw = thumbnail_drawer() if thumbnails else None
     columns = [("", draw)] if draw else []
     has_time = any(hit.start_s is not None for hit in hits)
@@ -143,10 +150,10 @@ def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False) -> Table:
 
 
 def thumbnail_drawer() -> Draw | None:
-    """Return a function that draws a hit's picture; None where the terminal shows no pictures.
+    """Return a function that draws the picture of a hit; None if the terminal cannot show pictures.
 
-    Kitty's protocol and sixel are drawn by textual-image, which asks the terminal what it can do; iTerm2 answers as a
-    sixel terminal. Everywhere else there is no picture column: block characters would say too little in so few cells.
+    textual-image draws with Kitty's protocol or sixel, after it has asked the terminal what it supports; iTerm2 answers
+    as a sixel terminal. Other terminals get no picture column: block characters would show too little in so few cells.
     """
     if not (output.results.is_terminal and sys.stdin.isatty()) or os.environ.get("TERM") == "dumb":
         return None
@@ -195,10 +202,10 @@ def _write_page(answer: Answer, path: Path) -> None:
 
 
 def open_path(path: Path) -> None:
-    """Open a file with the program that the platform has for it.
+    """Open a file with the default program of the platform.
 
     Raises:
-        UniteSearchError: there is none.
+        UniteSearchError: no program opens the file.
     """
     if typer.launch(str(path)) != 0:
         raise UniteSearchError(f"no program opens {path} here")

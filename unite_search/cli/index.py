@@ -1,4 +1,4 @@
-"""`index`: bring a collection in step with some folders, and say what happened."""
+"""`index`: bring a collection up to date with some folders, and report what happened."""
 
 from __future__ import annotations
 
@@ -30,10 +30,7 @@ Open = Callable[..., AbstractContextManager["Collection"]]
 
 
 def index(  # noqa: PLR0913 (the parameters of a command are its options)
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="PATHS", exists=True, help="Folders and files; without any, those of before."),
-    ] = None,
+    paths: o.IndexedPaths = None,
     *,
     collection: o.Name = None,
     db: o.Database = None,
@@ -47,19 +44,19 @@ def index(  # noqa: PLR0913 (the parameters of a command are its options)
     target_recall: o.TargetRecall = None,
     index_memory: o.IndexMemory = None,
     segments: o.Segments = None,
-    fast: Annotated[
-        bool | None, typer.Option("--fast/--every-frame", help="Read only key frames of videos: faster, coarser.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Reading processes; one a core unless given.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Items the encoder gets at once.")] = 32,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and write nothing.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a file was skipped.")] = False,
+    fast: o.Fast = None,
+    workers: o.WorkerCount = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Number of items that are encoded at once.")] = 32,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be done, and write nothing.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if a file was skipped.")] = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Index folders and files, or bring those of before up to date. Safe to interrupt and to run again.
+    """Index folders and files, or bring a collection up to date with them. Safe to interrupt and to run again.
 
-    Unchanged files are not read again, renamed ones keep their vectors, deleted ones leave.
+    Unchanged files are not read again, renamed files keep their vectors, and deleted files are removed.
+
+    The collection remembers its folders, its encoder, and the options for videos, encoder and vector index.
 
     Example: unite-search index ~/Pictures ~/Videos
     """
@@ -90,7 +87,7 @@ def index(  # noqa: PLR0913 (the parameters of a command are its options)
 
 @contextmanager
 def _target(directory: Path, open_target: Open, *, may_create: bool, dry_run: bool) -> Iterator[Collection]:
-    """The collection to index into; for a dry run of a new one, a stand-in that is thrown away."""
+    """Open the collection to index into; for a dry run of a new one, a temporary collection."""
     from unite_search.storage.metadata import FILE_NAME, CollectionMetadata
 
     if not may_create and not CollectionMetadata.read(directory).roots:
@@ -105,7 +102,7 @@ def _target(directory: Path, open_target: Open, *, may_create: bool, dry_run: bo
 
 
 def report_record(report: IndexReport) -> dict[str, Any]:
-    """The JSON object of a report."""
+    """Return a report as a JSON object."""
     from unite_search.media.uri import path_to_uri
 
     counts = ("added", "changed", "renamed", "unchanged", "removed", "items", "embedded")
@@ -121,7 +118,7 @@ def report_record(report: IndexReport) -> dict[str, Any]:
 
 
 def show_report(report: IndexReport, *, with_summary: bool = True) -> None:
-    """Name what was skipped or found twice on stderr, then sum up on stdout."""
+    """List skipped files and duplicates on stderr, then print a summary on stdout."""
     for skip in report.skipped:
         say(f"Skipped {shown_path(skip.path)}: {printable(skip.reason)}")
     for warning in report.warnings:

@@ -1,4 +1,4 @@
-"""`status`, `collections`, `remove`, `rebuild`, `verify`: looking after collections."""
+"""`status`, `collections`, `remove`, `rebuild`, `verify`: manage collections."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def status(collection: o.Name = None, db: o.Database = None, as_json: o.AsJson = False) -> None:
-    """Say what a collection holds.
+    """Show what a collection holds.
 
     Example: unite-search status --collection holiday
     """
@@ -62,18 +62,20 @@ def collections(as_json: o.AsJson = False) -> None:
 
 def remove(  # noqa: PLR0913 (the parameters of a command are its options)
     paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATHS", help="Files, or folders with all below.")
+        list[Path] | None, typer.Argument(metavar="PATHS", help="Files, or folders with everything below them.")
     ] = None,
     *,
-    ids: Annotated[list[int] | None, typer.Option("--id", metavar="ID", help="An item; may be repeated.")] = None,
-    where: Annotated[str | None, typer.Option("--where", metavar="SQL", help="Filter on columns.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and remove nothing.")] = False,
+    ids: Annotated[list[int] | None, typer.Option("--id", metavar="ID", help="Id of an item. May be repeated.")] = None,
+    where: Annotated[
+        str | None, typer.Option("--where", metavar="SQL", help='Items that pass a filter, such as "duration_s < 60".')
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the items, and remove nothing.")] = False,
     collection: o.Name = None,
     db: o.Database = None,
     as_json: o.AsJson = False,
 ) -> None:
-    """Take items out of a collection; the files themselves stay where they are.
+    """Remove items from a collection. The files themselves are kept.
 
     Example: unite-search remove ~/Pictures/old --yes
     """
@@ -83,7 +85,7 @@ def remove(  # noqa: PLR0913 (the parameters of a command are its options)
         count = target.count(paths=paths or (), ids=ids or (), where=where)
         if not dry_run:
             if not yes:
-                _ask(f"Remove {counted(count, 'item')} from {target.directory}?")
+                _confirm(f"Remove {counted(count, 'item')} from {target.directory}?")
             count = target.remove(paths=paths or (), ids=ids or (), where=where)
     if as_json:
         print_json({"removed": count, "dry_run": dry_run})
@@ -99,7 +101,7 @@ def rebuild(
     db: o.Database = None,
     as_json: o.AsJson = False,
 ) -> None:
-    """Build the vector indexes again from the catalog, as another type where one is given. Nothing is embedded again.
+    """Build the vector indexes again from the stored vectors. Nothing is embedded again.
 
     Example: unite-search rebuild --target-recall 1
     """
@@ -113,9 +115,9 @@ def rebuild(
 
 
 def verify(collection: o.Name = None, db: o.Database = None, as_json: o.AsJson = False) -> None:
-    """Read a whole collection and compare its parts; exits with 1 where something is wrong.
+    """Read a whole collection and check that its parts agree. Exits with code 1 if they do not.
 
-    Example: unite-search verify && echo sound
+    Example: unite-search verify --collection holiday
     """
     with opened(chosen_directory(collection, db)) as target:
         problems = target.verify()
@@ -134,7 +136,7 @@ def _status_record(found: Status) -> dict[str, Any]:
 
 
 def _overview(directory: Path) -> dict[str, Any]:
-    """One row of `collections`; a damaged collection is listed with what is wrong."""
+    """Return one row of `collections`; a damaged collection is listed with its error."""
     row: dict[str, Any] = {
         "name": directory.name,
         "directory": directory,
@@ -150,8 +152,8 @@ def _overview(directory: Path) -> dict[str, Any]:
     return {**row, "items": sum(found.items.values()), "encoder": found.encoder}
 
 
-def _ask(question: str) -> None:
-    """Go on only after a yes.
+def _confirm(question: str) -> None:
+    """Ask for confirmation on the terminal.
 
     Raises:
         BadParameter: there is no terminal to ask on.

@@ -1,4 +1,4 @@
-"""Opening the collection that the options name; what it has to say goes to stderr."""
+"""Open the collection that the options name; its messages go to stderr."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def chosen_directory(name: str | None, db: Path | None) -> Path:
-    """The folder that `--collection` or `--db` means.
+    """Return the folder that `--collection` or `--db` names.
 
     Raises:
         BadParameter: both are given.
@@ -39,7 +39,7 @@ def opened(
     index: IndexConfig | None = None,
     create: bool = False,
 ) -> Iterator[Collection]:
-    """Open a collection for the length of a command."""
+    """Open a collection for the duration of a command, and print its messages at the end."""
     from unite_search.collection import Collection
 
     with Collection.open(directory, encoder=encoder, options=options, index=index, create=create) as collection:

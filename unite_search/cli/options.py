@@ -1,4 +1,4 @@
-"""Options that several commands share, each described once, and what their values mean."""
+"""Options that several commands share, each defined once, and the functions that parse their values."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 SegmentLength = float | Literal["none", "shots"]
 
-WHAT = "What to look for"
-WHERE = "Where to look"
-HOW = "How to print"
-EMBED = "How to embed (UNITE; remembered by the collection)"
-INDEX = "How to index the vectors (together they replace what the collection remembers)"
+QUERY = "Query"
+SCOPE = "Filters and paging"
+OUTPUT = "Output"
+ENCODER = "Encoder"
+INDEX = "Vector index (giving one of these resets the others)"
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -32,7 +32,7 @@ def parse_segments(text: str) -> SegmentLength:
     """Read the value of `--segments`.
 
     Raises:
-        ValueError: it is not none, shots or a positive number.
+        ValueError: the text is not none, shots or a positive number.
     """
     if text == "none":
         return "none"
@@ -51,7 +51,7 @@ def parse_modalities(text: str) -> tuple[str, ...]:
     """Read the value of `--in`.
 
     Raises:
-        ValueError: it names something else than text, image, video or a mix with plus signs.
+        ValueError: a name is not text, image, video or a mix of them with plus signs.
     """
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
@@ -60,10 +60,10 @@ def parse_modalities(text: str) -> tuple[str, ...]:
 
 
 def parse_size(text: str) -> int:
-    """Read a size in bytes, such as `500MB` or `2G`.
+    """Read a size such as `500MB` or `2G`, and return it in bytes.
 
     Raises:
-        ValueError: it is none, or is zero.
+        ValueError: the text is not a size, or the size is zero.
     """
     match = _SIZE.fullmatch(text.strip())
     size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
@@ -73,7 +73,7 @@ def parse_size(text: str) -> int:
 
 
 def index_config(spec: str | None, target_recall: float | None, memory: str | None) -> IndexConfig | None:
-    """What the index options of a command ask for; None where none was given.
+    """Return the index configuration that the options of a command ask for; None if none was given.
 
     Raises:
         BadParameter: the recall is out of range.
@@ -93,7 +93,7 @@ def index_config(spec: str | None, target_recall: float | None, memory: str | No
 
 
 def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
-    """Make an option callback that reports what `parse` refuses as a usage error."""
+    """Return an option callback that reports a ValueError of `parse` as a usage error."""
 
     def check(text: str | None) -> str | None:
         try:
@@ -124,34 +124,49 @@ def _check_dtype(name: str | None) -> str | None:
 Name = Annotated[
     str | None,
     typer.Option(
-        "--collection", "-c", metavar="NAME", help="Named collection; else $UNITE_SEARCH_COLLECTION, else `default`."
+        "--collection",
+        "-c",
+        metavar="NAME",
+        help="Name of the collection. Default: $UNITE_SEARCH_COLLECTION, or `default`.",
     ),
 ]
 Database = Annotated[
     Path | None,
-    typer.Option("--db", metavar="DIR", file_okay=False, help="Folder of the collection, instead of a name."),
+    typer.Option("--db", metavar="DIR", file_okay=False, help="Folder of the collection, instead of its name."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no lists.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no report.")]
 EncoderName = Annotated[
     str | None,
     typer.Option(
         "--encoder",
         metavar="NAME|DIR",
         callback=_check_encoder,
-        rich_help_panel=EMBED,
-        help="Listed by `encoders`, or the folder or hub id of a UNITE model.",
+        rich_help_panel=ENCODER,
+        help="A name that `unite-search encoders` lists, or the folder or hub id of a UNITE model. Default: that of "
+        "the collection, `starter` for a new one.",
     ),
 ]
 MaxPixels = Annotated[
     int | None,
-    typer.Option(min=READ_MIN_PIXELS, metavar="N", rich_help_panel=EMBED, help="Reduce larger pictures to this."),
+    typer.Option(
+        min=READ_MIN_PIXELS,
+        metavar="N",
+        rich_help_panel=ENCODER,
+        help="UNITE: reduce pictures and frames with more pixels than this. Default: 1003520.",
+    ),
 ]
 Fps = Annotated[
-    float | None, typer.Option(min=0.001, metavar="N", rich_help_panel=EMBED, help="Frames a second of a clip.")
+    float | None,
+    typer.Option(
+        min=0.001, metavar="N", rich_help_panel=ENCODER, help="UNITE: frames per second of video. Default: 1."
+    ),
 ]
 MaxFrames = Annotated[
-    int | None, typer.Option(min=2, metavar="N", rich_help_panel=EMBED, help="Frames of a clip at most.")
+    int | None,
+    typer.Option(
+        min=2, metavar="N", rich_help_panel=ENCODER, help="UNITE: most frames of one video segment. Default: 12."
+    ),
 ]
 Precision = Annotated[
     str | None,
@@ -159,20 +174,42 @@ Precision = Annotated[
         "--dtype",
         metavar="float32|bfloat16|float16",
         callback=_check_dtype,
-        rich_help_panel=EMBED,
-        help="Precision; by itself bfloat16 on a GPU, float32 without one.",
+        rich_help_panel=ENCODER,
+        help="UNITE: precision of the model. Default: bfloat16 on a GPU, float32 without one.",
     ),
 ]
 Device = Annotated[
     str | None,
-    typer.Option(metavar="cpu|cuda|cuda:N|all", rich_help_panel=EMBED, help="Where UNITE runs; all: every GPU."),
+    typer.Option(
+        metavar="cpu|cuda|cuda:N|all",
+        rich_help_panel=ENCODER,
+        help="UNITE: where the model runs; `all` spreads it over every GPU. Default: cuda if there is a GPU, else cpu.",
+    ),
 ]
 Segments = Annotated[
     str | None,
     typer.Option(
         metavar="none|SECONDS|shots",
         callback=_checked(parse_segments),
-        help="Cut longer videos: not at all, in windows, at cuts. Without it as before, at first 60.",
+        help="Split long videos not at all, into windows of at most SECONDS, or at shot boundaries. Default: as the "
+        "collection was indexed before, 60 for a new one.",
+    ),
+]
+IndexedPaths = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="PATHS", exists=True, help="Folders and files to index. Default: the folders indexed before."
+    ),
+]
+WorkerCount = Annotated[
+    int | None, typer.Option(min=1, help="Number of processes that read files. Default: one per core.")
+]
+Fast = Annotated[
+    bool | None,
+    typer.Option(
+        "--fast/--every-frame",
+        help="Read only the key frames of videos (faster, less exact), or any frame. Default: as the collection was "
+        "indexed before, any frame for a new one.",
     ),
 ]
 
@@ -189,9 +226,9 @@ TargetRecall = Annotated[
     float | None,
     typer.Option(
         "--target-recall",
-        metavar="SHARE",
+        metavar="FRACTION",
         rich_help_panel=INDEX,
-        help="Share of the exact nearest neighbours that a search must find; 1 searches exactly. Default: 0.99.",
+        help="Fraction of the exact nearest neighbours that a search must find; 1 searches exactly. Default: 0.99.",
     ),
 ]
 IndexMemory = Annotated[
@@ -201,26 +238,55 @@ IndexMemory = Annotated[
         metavar="SIZE",
         callback=_checked(parse_size),
         rich_help_panel=INDEX,
-        help="Most memory for the vectors that a search scans, such as 2GB. Default: no limit.",
+        help="Memory limit for the vectors that a search scans, such as 2GB. Default: no limit.",
     ),
 ]
 
 Images = Annotated[
     list[Path] | None,
-    typer.Option("--image", metavar="FILE", exists=True, dir_okay=False, rich_help_panel=WHAT, help="A picture."),
+    typer.Option(
+        "--image",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        rich_help_panel=QUERY,
+        help="An image to search with. May be repeated.",
+    ),
 ]
 Videos = Annotated[
     list[Path] | None,
-    typer.Option("--video", metavar="FILE", exists=True, dir_okay=False, rich_help_panel=WHAT, help="A clip."),
+    typer.Option(
+        "--video",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        rich_help_panel=QUERY,
+        help="A video to search with. May be repeated.",
+    ),
 ]
 Texts = Annotated[
-    list[str] | None, typer.Option("--text", rich_help_panel=WHAT, help="A text, for example how the result differs.")
+    list[str] | None,
+    typer.Option(
+        "--text",
+        metavar="TEXT",
+        rich_help_panel=QUERY,
+        help="A text to search with; beside an image or video, how the result should differ. May be repeated.",
+    ),
 ]
 Exclude = Annotated[
-    list[str] | None, typer.Option("--not", metavar="TEXT", rich_help_panel=WHAT, help="Move away from this.")
+    list[str] | None,
+    typer.Option(
+        "--not", metavar="TEXT", rich_help_panel=QUERY, help="A text whose matches should rank lower. May be repeated."
+    ),
 ]
 Instruction = Annotated[
-    str | None, typer.Option("--instruction", rich_help_panel=WHAT, help="Replaces the encoder's task instruction.")
+    str | None,
+    typer.Option(
+        "--instruction",
+        metavar="TEXT",
+        rich_help_panel=QUERY,
+        help="Task instruction for the encoder. Default: the encoder's own.",
+    ),
 ]
 
 In = Annotated[
@@ -229,39 +295,55 @@ In = Annotated[
         "--in",
         metavar="MODALITIES",
         callback=_checked(parse_modalities),
-        rich_help_panel=WHERE,
-        help="Only these: image, video, text, separated by commas.",
+        rich_help_panel=SCOPE,
+        help="Search only these: image, video, text, or an exact mix such as text+image, separated by commas. "
+        "Default: all.",
     ),
 ]
 Where = Annotated[
     str | None,
-    typer.Option("--where", metavar="SQL", rich_help_panel=WHERE, help='Filter on columns, as "duration_s < 60".'),
+    typer.Option("--where", metavar="SQL", rich_help_panel=SCOPE, help='Filter on columns, such as "duration_s < 60".'),
 ]
-TopK = Annotated[int, typer.Option("--top-k", "-k", min=1, rich_help_panel=WHERE, help="Hits to return.")]
-Offset = Annotated[int, typer.Option("--offset", min=0, rich_help_panel=WHERE, help="Hits to pass over, for paging.")]
+TopK = Annotated[int, typer.Option("--top-k", "-k", min=1, rich_help_panel=SCOPE, help="Number of hits to return.")]
+Offset = Annotated[
+    int, typer.Option("--offset", min=0, rich_help_panel=SCOPE, help="Number of hits to skip, for paging.")
+]
 NoGroup = Annotated[
-    bool, typer.Option("--no-group", rich_help_panel=WHERE, help="Each segment of a file is a hit of its own.")
+    bool, typer.Option("--no-group", rich_help_panel=SCOPE, help="Return each segment of a file as a hit of its own.")
 ]
 IncludeSelf = Annotated[
-    bool, typer.Option("--include-self", rich_help_panel=WHERE, help="Keep hits that are the query's own files.")
+    bool, typer.Option("--include-self", rich_help_panel=SCOPE, help="Include hits that are the query's own files.")
 ]
 
-HitsAsJson = Annotated[bool, typer.Option("--json", rich_help_panel=HOW, help="Print one JSON object.")]
-AsCsv = Annotated[bool, typer.Option("--csv", rich_help_panel=HOW, help="Print CSV with a header.")]
-AsPaths = Annotated[bool, typer.Option("--paths", rich_help_panel=HOW, help="Print a path a line.")]
+HitsAsJson = Annotated[
+    bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print the result as one JSON object.")
+]
+AsCsv = Annotated[bool, typer.Option("--csv", rich_help_panel=OUTPUT, help="Print the hits as CSV with a header.")]
+AsPaths = Annotated[
+    bool, typer.Option("--paths", rich_help_panel=OUTPUT, help="Print only the paths of the hits, one per line.")
+]
 Print0 = Annotated[
-    bool, typer.Option("--print0", "-0", rich_help_panel=HOW, help="Paths that end in NUL, for xargs -0.")
+    bool,
+    typer.Option(
+        "--print0", "-0", rich_help_panel=OUTPUT, help="Like --paths, but end each path with NUL, for xargs -0."
+    ),
 ]
 Html = Annotated[
     Path | None,
     typer.Option(
-        "--html", metavar="FILE", dir_okay=False, rich_help_panel=HOW, help="Also write a page with pictures."
+        "--html",
+        metavar="FILE",
+        dir_okay=False,
+        rich_help_panel=OUTPUT,
+        help="Also write a web page with pictures of the hits.",
     ),
 ]
-Open = Annotated[bool, typer.Option("--open", rich_help_panel=HOW, help="Open the first hit, or the page of --html.")]
+Open = Annotated[
+    bool, typer.Option("--open", rich_help_panel=OUTPUT, help="Open the first hit, or the page of --html.")
+]
 Thumbnails = Annotated[
     bool,
     typer.Option(
-        "--thumbnails/--no-thumbnails", rich_help_panel=HOW, help="Pictures in the table, where the terminal can."
+        "--thumbnails/--no-thumbnails", rich_help_panel=OUTPUT, help="Show pictures in the table, if the terminal can."
     ),
 ]

@@ -1,4 +1,4 @@
-"""The sinks: results go to stdout, everything else to stderr. Nothing else in the package writes to either."""
+"""Print: results go to stdout, everything else to stderr. No other module of the package writes to either."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ messages = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
 def literal(text: str) -> Text:
-    """A text whose brackets mean nothing to Rich."""
+    """Return a text in which Rich does not interpret brackets as markup."""
     return Text(text)
 
 
 def say(text: str) -> None:
-    """Tell the person something that is not a result; `text` is taken literally."""
+    """Print a message that is not a result to stderr, without interpreting markup."""
     messages.print(Text(text))
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object; plain ASCII where stdout cannot hold more."""
+    """Print one JSON object, in ASCII if the encoding of stdout is not UTF-8."""
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     text = json.dumps(value, indent=2, ensure_ascii=not is_unicode, default=_jsonable)
     sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
@@ -47,7 +47,7 @@ def print_paths(paths: Iterable[Path], *, end: bytes = b"\n") -> None:
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print rows as CSV with a header; other keys of a row are left out, None is an empty cell."""
+    """Print rows as CSV with a header; keys that are not columns are left out, None is an empty cell."""
     import csv
 
     writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
@@ -57,13 +57,13 @@ def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines as results, taken literally."""
+    """Print lines as results, without interpreting markup."""
     for line in lines:
         results.print(Text(line))
 
 
 def new_table(*columns: str, right: Sequence[str] = ()) -> Table:
-    """An empty table in the one style of the program; `right` names the columns of numbers."""
+    """Return an empty table in the style of the program; the columns in `right` are aligned to the right."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
@@ -71,12 +71,12 @@ def new_table(*columns: str, right: Sequence[str] = ()) -> Table:
 
 
 def print_table(table: Table) -> None:
-    """Print a table; a pipe gets its full width."""
+    """Print a table, in full width if stdout is not a terminal."""
     results.print(table)
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
-    """Print names and values, a line each, aligned."""
+    """Print names and values, one pair per line, aligned."""
     width = max(map(len, fields))
     print_lines(f"{name:<{width}}  {value}" for name, value in fields.items())
 

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, a plain line every few seconds elsewhere, always on stderr."""
+"""Show progress on stderr: a bar on a terminal, a plain line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 5.0
 LONG_S = 60.0
-STAGES = {"scan": "Looking", "index": "Indexing", "compact": "Tidying up", "done": "Done"}
+STAGES = {"scan": "Scanning", "index": "Indexing", "compact": "Compacting", "done": "Done"}
 
 
 @contextmanager
 def shown_progress(*, quiet: bool) -> Iterator[ProgressCallback | None]:
-    """Hand out a callback that shows progress the way stderr allows; None when quiet."""
+    """Yield a callback that shows progress in the way that stderr allows; None if quiet."""
     if quiet:
         yield None
     elif messages.is_terminal:
@@ -35,7 +35,7 @@ def shown_progress(*, quiet: bool) -> Iterator[ProgressCallback | None]:
 
 @contextmanager
 def shown_count(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Hand out a callback of (done, in all) for simple work, for a bar or for plain lines."""
+    """Yield a callback of (done, total) that shows simple progress; None if quiet."""
     if quiet:
         yield None
     elif messages.is_terminal:
@@ -50,7 +50,7 @@ def shown_count(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None
 
 
 def rate_and_rest(progress: Progress) -> str:
-    """Speed and remaining time, as far as they are known."""
+    """Return the speed and the remaining time, as far as they are known."""
     known = [f"{progress.rate:,.1f} files/s"] if progress.rate else []
     if progress.remaining_s is not None:
         known.append(f"{clock(progress.remaining_s)} left")
@@ -71,7 +71,7 @@ def _new_bar() -> Bar:
 
 
 class CostNote:
-    """A progress callback that passes everything on, and in a long run says once what an item costs the encoder."""
+    """A progress callback that passes everything on, and once in a long run prints what an item costs the encoder."""
 
     def __init__(self, encoder: Callable[[], Encoder], shown: ProgressCallback) -> None:
         self._encoder = encoder
@@ -79,7 +79,7 @@ class CostNote:
         self._is_due = True
 
     def __call__(self, progress: Progress) -> None:
-        """Pass progress on, and say what the run costs once that is known."""
+        """Pass progress on, and print what an item costs once that is known."""
         self._shown(progress)
         if self._is_due and progress.scan_finished and (progress.remaining_s or 0.0) > LONG_S:
             work = self._encoder().workload
@@ -95,7 +95,7 @@ class CostNote:
 
 
 class _BarCallback:
-    """Moves a bar; it pulses until the number of files is known."""
+    """Updates a progress bar, which pulses until the number of files is known."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
@@ -114,7 +114,7 @@ class _BarCallback:
 
 
 class _CountLines:
-    """Writes a line now and then, with the time that is left if it goes on as it went from the start."""
+    """Writes a line every few seconds, with the remaining time at the average speed so far."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -131,7 +131,7 @@ class _CountLines:
 
 
 class _LineCallback:
-    """Writes a line now and then."""
+    """Writes a line every few seconds."""
 
     def __init__(self) -> None:
         self._due = time.monotonic() + LINE_EVERY_S

@@ -1,4 +1,4 @@
-"""`query` and `similar`. What they share, how to search and how to print, is read from the context's parameters."""
+"""`query` and `similar`. The options that they share are read from the parameters of the context."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def query(  # noqa: PLR0913 (the parameters of a command are its options)
     open_first: o.Open = False,
     thumbnails: o.Thumbnails = True,
 ) -> None:
-    """Find files by text, an image, a video, or several together as one composed question.
-
-    Each of --image, --video, --text and --not may be given several times.
+    """Search by text, an image, a video, or several of them together as one composed query.
 
     Example: unite-search query --image q.jpg --text "make it red" --in image
     """
@@ -61,7 +59,7 @@ def query(  # noqa: PLR0913 (the parameters of a command are its options)
 
 def similar(  # noqa: PLR0913 (the parameters of a command are its options)
     ctx: typer.Context,
-    item: Annotated[int, typer.Argument(metavar="ID", help="An item's id, as `query --json` gives it.")],
+    item: Annotated[int, typer.Argument(metavar="ID", help="Id of an item, as printed by `query --json`.")],
     *,
     modalities: o.In = "",
     where: o.Where = None,
@@ -79,7 +77,7 @@ def similar(  # noqa: PLR0913 (the parameters of a command are its options)
     open_first: o.Open = False,
     thumbnails: o.Thumbnails = True,
 ) -> None:
-    """Find the neighbours of an item that is in the collection.
+    """Find the items that are most similar to an item of the collection.
 
     Example: unite-search similar 17 --in video
     """

@@ -1,4 +1,4 @@
-"""`serve`: a page and an HTTP API over collections that stay open."""
+"""`serve`: serve a web page and an HTTP API over collections that stay open."""
 
 from __future__ import annotations
 
@@ -17,24 +17,34 @@ INSTALL = 'the server needs packages that are not installed: pip install "unite-
 
 def serve(  # noqa: PLR0913 (the parameters of a command are its options)
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 need a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 for any that is free.")] = 8765,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. One that other machines can reach needs --token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 chooses a free one.")] = 8765,
     token: Annotated[
-        str | None, typer.Option(envvar=TOKEN_VARIABLE, help="What clients must show to be answered.")
+        str | None, typer.Option(envvar=TOKEN_VARIABLE, help="Secret of at least 8 characters that clients must send.")
     ] = None,
     name: Annotated[
-        list[str] | None, typer.Option("--name", metavar="HOST", help="A further host name of this server.")
+        list[str] | None,
+        typer.Option("--name", metavar="HOST", help="Another host name of this server. May be repeated."),
     ] = None,
-    allow_write: Annotated[bool, typer.Option("--allow-write", help="Let clients add, remove and index.")] = False,
-    allow_url: Annotated[bool, typer.Option("--allow-url", help="Let clients search with public URLs.")] = False,
-    rate: Annotated[float, typer.Option(min=0, help="Requests a second of one client; 0 for no limit.")] = 50.0,
+    allow_write: Annotated[
+        bool, typer.Option("--allow-write", help="Let clients add and remove items, and start `index`.")
+    ] = False,
+    allow_url: Annotated[
+        bool, typer.Option("--allow-url", help="Let clients search with media at public URLs.")
+    ] = False,
+    rate: Annotated[float, typer.Option(min=0, help="Most requests per second of one client; 0 for no limit.")] = 50.0,
     others: Annotated[
-        list[Path] | None, typer.Option("--also", metavar="DIR", file_okay=False, help="One more collection's folder.")
+        list[Path] | None,
+        typer.Option(
+            "--also", metavar="DIR", file_okay=False, help="Folder of another collection to serve. May be repeated."
+        ),
     ] = None,
     collection: o.Name = None,
     db: o.Database = None,
 ) -> None:
-    """Serve a collection: a page for people at /, an API for programs at /docs.
+    """Serve collections over HTTP: a web page at /, and an API that is described at /docs.
 
     Example: unite-search serve --collection holiday
     """

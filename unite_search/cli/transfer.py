@@ -1,4 +1,4 @@
-"""`export` and `import`: vectors and metadata in the layout of clip-retrieval."""
+"""`export` and `import`: write and read vectors and metadata in the layout of clip-retrieval."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def export(
     db: o.Database = None,
     as_json: o.AsJson = False,
 ) -> None:
-    """Write all vectors as .npy and all metadata as parquet, a folder for each partition.
+    """Write all vectors as .npy and all metadata as Parquet, one folder per partition.
 
     Example: unite-search export ./vectors
     """
@@ -34,13 +34,16 @@ def export(
 
 def import_(
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="An export, or a clip-retrieval folder.")
+        Path,
+        typer.Argument(
+            metavar="DIR", exists=True, file_okay=False, help="A folder that `export` or clip-retrieval wrote."
+        ),
     ],
     collection: o.Name = None,
     db: o.Database = None,
     as_json: o.AsJson = False,
 ) -> None:
-    """Make a new collection of vectors that exist already.
+    """Create a collection from vectors that `export` or clip-retrieval wrote. Nothing is embedded.
 
     Example: unite-search import ./vectors --collection copy
     """

@@ -1,1 +1,1 @@
-"""A small media library that draws itself, to try the search on; its clips need the extra `demo`."""
+"""Draw a small media library to try the search on; its clips need the extra `demo`."""

@@ -1,7 +1,7 @@
 """A canvas with antialiased, softly lit shapes.
 
 Positions are in quarters of the width: x from 0 to 4, y from 0 at the top to 3. A shape is an (N, 2) array of corners;
-a paint gives its colours from where they lie in the shape. Drawing is done larger and reduced at the end.
+a paint maps positions within the shape to colours. Everything is drawn larger and reduced at the end.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ DAYLIGHT: Colour = (1.0, 1.0, 1.0)
 
 
 def mixed(first: Colour, second: Colour, share: float) -> Colour:
-    """Between two colours; `share` 0 is the first, 1 the second."""
+    """Return a mix of two colours; `share` 0 is the first, 1 the second."""
     red, green, blue = (a + (b - a) * share for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def flat(colour: Colour) -> Paint:
-    """One colour."""
+    """Return a paint of one colour."""
     return lambda x, y: np.zeros((*x.shape, 3)) + colour
 
 
 def gradient(top: Colour, bottom: Colour, *, across: bool = False) -> Paint:
-    """From top to bottom, or from left to right."""
+    """Return a paint that changes from top to bottom, or from left to right."""
 
     def paint(x: Points, y: Points) -> Points:
         share = (x if across else y)[..., None]
@@ -46,7 +46,7 @@ def gradient(top: Colour, bottom: Colour, *, across: bool = False) -> Paint:
 
 
 def lit(colour: Colour, *, gloss: float = 0.45, shade: float = 0.55) -> Paint:
-    """A round body lit from the upper left: highlight, colour, darker rim."""
+    """Return the paint of a round body lit from the upper left: highlight, colour, darker rim."""
 
     def paint(x: Points, y: Points) -> Points:
         away = np.hypot(x - LIGHT[0], y - LIGHT[1])
@@ -59,7 +59,7 @@ def lit(colour: Colour, *, gloss: float = 0.45, shade: float = 0.55) -> Paint:
 
 
 def tube(colour: Colour, *, shade: float = 0.45) -> Paint:
-    """An upright round body, such as a tower: lit a third from the left, dark at both edges."""
+    """Return the paint of an upright round body, such as a tower: lit a third from the left, dark at both edges."""
 
     def paint(x: Points, y: Points) -> Points:
         colours: Points = np.array(colour) * (1.08 - shade * np.abs(x - 0.36) ** 1.4 / 0.5)[..., None]
@@ -69,7 +69,7 @@ def tube(colour: Colour, *, shade: float = 0.45) -> Paint:
 
 
 def ellipse(x: float, y: float, rx: float, ry: float | None = None, turn: float = 0.0) -> Points:
-    """An ellipse around (x, y); `turn` in degrees, clockwise."""
+    """Return an ellipse around (x, y), turned clockwise by `turn` degrees."""
     angle = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     corners = np.stack([rx * np.cos(angle), (rx if ry is None else ry) * np.sin(angle)], axis=1)
     result: Points = turned(corners, turn) + np.array([x, y])
@@ -77,7 +77,7 @@ def ellipse(x: float, y: float, rx: float, ry: float | None = None, turn: float 
 
 
 def box(left: float, top: float, right: float, bottom: float, radius: float = 0.0) -> Points:
-    """A rectangle with rounded corners."""
+    """Return a rectangle with rounded corners."""
     quarter = np.linspace(0, np.pi / 2, 12)
     arc = np.stack([np.cos(quarter), np.sin(quarter)], axis=1) * radius
     centres = (
@@ -90,7 +90,7 @@ def box(left: float, top: float, right: float, bottom: float, radius: float = 0.
 
 
 def smooth(corners: Sequence[tuple[float, float]], steps: int = 14) -> Points:
-    """A closed curve through the corners (Catmull-Rom)."""
+    """Return a closed curve through the corners (Catmull-Rom)."""
     points = np.array(corners, dtype=float)
     before, start, end, after = (np.roll(points, shift, axis=0)[:, None] for shift in (1, 0, -1, -2))
     t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
@@ -100,7 +100,7 @@ def smooth(corners: Sequence[tuple[float, float]], steps: int = 14) -> Points:
 
 
 def turned(points: Points, degrees: float) -> Points:
-    """Points turned clockwise around the origin."""
+    """Return points turned clockwise around the origin."""
     angle = np.deg2rad(degrees)
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     result: Points = points @ matrix
@@ -108,7 +108,7 @@ def turned(points: Points, degrees: float) -> Points:
 
 
 class Canvas:
-    """A picture being drawn; `tint` is multiplied into every paint and makes the hour of the day."""
+    """A picture being drawn; `tint`, the light of the time of day, is multiplied into every paint."""
 
     def __init__(self, width: int = 480, *, oversample: int = 3) -> None:
         self._oversample = oversample
@@ -117,7 +117,7 @@ class Canvas:
         self.tint = DAYLIGHT
 
     def copy(self) -> Canvas:
-        """A canvas that goes on from this one."""
+        """Return an independent copy of this canvas."""
         other = Canvas.__new__(Canvas)
         other.__dict__.update(self.__dict__)
         other._image = self._image.copy()
@@ -141,11 +141,11 @@ class Canvas:
         self._apply(path * self._unit, paint, opacity, 0.0, draw, margin=thickness)
 
     def shadow(self, x: float, y: float, rx: float, ry: float, strength: float = 0.45) -> None:
-        """A soft shadow on the ground."""
+        """Paint a soft shadow on the ground."""
         self.fill(ellipse(x, y, rx, ry), flat((20, 18, 30)), opacity=strength, blur=ry * 0.6)
 
     def glow(self, x: float, y: float, radius: float, colour: Colour, strength: float = 1.0) -> None:
-        """Light around a lamp, the sun or the moon; the tint does not dim it."""
+        """Paint the light around a lamp, the sun or the moon, which the tint does not dim."""
         scale = self._unit
         area = self._clipped(np.array([[x - radius, y - radius], [x + radius, y + radius]]) * scale, 0)
         if area is None:
@@ -156,7 +156,7 @@ class Canvas:
         self._image.paste(_to_image(under + (np.array(colour) - under) * share), area[:2])
 
     def finish(self, *, grain: float = 0.0, seed: int = 0) -> Image.Image:
-        """The picture at its final size, with a little film grain if wanted."""
+        """Return the picture at its final size, with film grain of standard deviation `grain`."""
         picture = self._image.reduce(self._oversample)
         if not grain:
             return picture
@@ -189,7 +189,7 @@ class Canvas:
         self._image.paste(_to_image(colours), area[:2], mask)
 
     def _clipped(self, corners: Points, margin: float) -> tuple[int, int, int, int] | None:
-        """The pixels that a shape may touch; None when it lies outside."""
+        """Return the area of pixels that a shape may touch; None if it lies outside the canvas."""
         left, top = np.floor(corners.min(axis=0) - margin).astype(int)
         right, bottom = np.ceil(corners.max(axis=0) + margin).astype(int)
         area = (

@@ -1,4 +1,4 @@
-"""Short moving clips, and a longer one of several scenes; H.264 in mp4, written by PyAV (extra `demo`)."""
+"""Draw short clips, and a longer film of several scenes; H.264 in mp4, written by PyAV (extra `demo`)."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ Move = Callable[[Canvas, float], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """A fixed background and what moves before it.
+    """A fixed background and something that moves in front of it.
 
     Attributes:
         name: file name without suffix.
         background: drawn once.
-        hour: of the background.
-        move: draws what moves, given the share of the shot that has passed.
+        hour: time of day of the background.
+        move: draws what moves, given the fraction of the shot that has passed.
         seconds: length.
-        is_mirrored: turned left to right.
+        is_mirrored: whether the frames are mirrored left to right.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Shot:
     is_mirrored: bool = False
 
     def frames(self, rate: int) -> Iterator[Image.Image]:
-        """Its pictures, 320 by 240 pixels."""
+        """Yield the frames, 320 by 240 pixels each."""
         count = round(self.seconds * rate)
         still = backdrop(self.background, self.hour, WIDTH, OVERSAMPLE)
         for number in range(count):
@@ -58,10 +58,10 @@ class Shot:
 
 
 def load_av() -> ModuleType:
-    """Import PyAV.
+    """Import and return PyAV.
 
     Raises:
-        ImportError: it is not installed; the message says how to get it.
+        ImportError: PyAV is not installed; the message says how to install it.
     """
     try:
         import av
@@ -72,7 +72,7 @@ def load_av() -> ModuleType:
 
 
 def write_clip(shots: Sequence[Shot], rate: int, path: Path) -> None:
-    """Write shots one after the other into a file."""
+    """Write shots one after the other to a file."""
     with load_av().open(str(path), "w") as container:
         stream = container.add_stream(
             "libx264", rate=rate, options={"crf": QUALITY, "preset": "veryfast", "threads": "1"}
@@ -86,12 +86,12 @@ def write_clip(shots: Sequence[Shot], rate: int, path: Path) -> None:
 
 
 def all_clips() -> list[Shot]:
-    """The short clips, in a fixed order."""
+    """Return the short clips, in a fixed order."""
     return [*_balls(), *_on_the_move(), *_living(), *_sky_and_time()]
 
 
 def film() -> list[Shot]:
-    """The scenes of the longer clip, in order; `FILM_SCENES` says what each shows."""
+    """Return the scenes of the film, in order; `FILM_SCENES` says what each shows."""
     boat = _crossing(lambda canvas, x: things.sailing_boat(canvas, x, 2.4, 0.9, WHITE))
     return [
         Shot(name="beach", background=scenes.beach, move=_drifting_cloud, seconds=12),
@@ -146,7 +146,7 @@ def _sky_and_time() -> Iterator[Shot]:
 
 
 def _crossing(draw: Callable[[Canvas, float], None]) -> Move:
-    """From beyond the left edge to beyond the right one."""
+    """Return a move from beyond the left edge to beyond the right edge."""
     return lambda canvas, share: draw(canvas, -0.6 + 5.2 * share)
 
 

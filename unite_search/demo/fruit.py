@@ -1,6 +1,6 @@
-"""Fruit, and the leaf they share with the flowers.
+"""Draw fruit, and the leaf that fruit and flowers share.
 
-Each draws itself at (x, y), its middle; size 1 is about as high as half the picture.
+Each function draws one thing with its middle at (x, y); size 1 is about half the height of the picture.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STEM: Colour = (104, 76, 44)
 
 
 def orange(canvas: Canvas, x: float, y: float, size: float, colour: Colour = (246, 146, 30)) -> None:
-    """An orange, or by its colour another citrus fruit; (x, y) is its middle."""
+    """Draw an orange, or another citrus fruit by its colour; (x, y) is its middle."""
     canvas.shadow(x + 0.12 * size, y + 0.95 * size, 0.9 * size, 0.13 * size)
     canvas.fill(ellipse(x, y, size, 0.97 * size), lit(colour, gloss=0.5, shade=0.5))
     rng = np.random.default_rng(9)
@@ -27,7 +27,7 @@ def orange(canvas: Canvas, x: float, y: float, size: float, colour: Colour = (24
 
 
 def lemon(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:
-    """A lemon or a lime; (x, y) is its middle."""
+    """Draw a lemon or a lime; (x, y) is its middle."""
     canvas.shadow(x + 0.1 * size, y + 0.72 * size, 1.05 * size, 0.12 * size)
     outline = smooth(
         [
@@ -47,7 +47,7 @@ def lemon(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> No
 
 
 def apple(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:
-    """An apple with a leaf; (x, y) is its middle."""
+    """Draw an apple with a leaf; (x, y) is its middle."""
     canvas.shadow(x + 0.1 * size, y + 0.92 * size, 0.8 * size, 0.12 * size)
     half = [(0.14, -0.68), (0.52, -0.84), (0.92, -0.5), (0.9, 0.1), (0.56, 0.76), (0.22, 0.92)]
     outline = smooth([(0, -0.6), *half, (0, 0.84), *((-across, down) for across, down in reversed(half))])
@@ -60,7 +60,7 @@ def apple(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> No
 
 
 def banana(canvas: Canvas, x: float, y: float, size: float) -> None:
-    """A bunch of bananas; (x, y) is its middle."""
+    """Draw a bunch of bananas; (x, y) is its middle."""
     canvas.shadow(x, y + 0.66 * size, 1.1 * size, 0.12 * size)
     for turn, lift in ((-20, -0.2), (-8, -0.06), (6, 0.12)):
         spine = np.linspace(-1.1, 1.1, 40)
@@ -76,7 +76,7 @@ def banana(canvas: Canvas, x: float, y: float, size: float) -> None:
 
 
 def strawberry(canvas: Canvas, x: float, y: float, size: float) -> None:
-    """A strawberry; (x, y) is its middle."""
+    """Draw a strawberry; (x, y) is its middle."""
     canvas.shadow(x + 0.08 * size, y + 0.98 * size, 0.6 * size, 0.1 * size)
     half = [(0.4, -0.66), (0.84, -0.42), (0.76, 0.14), (0.4, 0.72)]
     outline = smooth([(0, -0.62), *half, (0, 1.0), *((-across, down) for across, down in reversed(half))])
@@ -93,7 +93,7 @@ def strawberry(canvas: Canvas, x: float, y: float, size: float) -> None:
 
 
 def leaf(canvas: Canvas, x: float, y: float, size: float, turn: float) -> None:
-    """A leaf from its stalk at (x, y), to the right before it is turned."""
+    """Draw a leaf that starts at (x, y) and points to the right, turned clockwise by `turn` degrees."""
     outline = turned(smooth([(0, 0), (0.3, -0.22), (0.7, -0.2), (1, 0), (0.7, 0.16), (0.3, 0.16)]), turn)
     canvas.fill(placed(outline, x, y, size), gradient(mixed(LEAF, WHITE, 0.2), mixed(LEAF, BLACK, 0.25)))
     vein = turned(np.array([(0.05, 0.0), (0.9, 0.0)]), turn)

@@ -1,4 +1,4 @@
-"""Writing the demo library: pictures, clips, a longer film with subtitles, captions beside some, and a few notes."""
+"""Write the demo library: pictures, some with captions, clips, a longer film with subtitles, and a few notes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from unite_search.demo.clips import CLIP_RATE, FILM_RATE, FILM_SCENES, all_clips, film, load_av, write_clip
-from unite_search.demo.pictures import Picture, all_pictures
+from unite_search.demo.pictures import DrawnPicture, all_pictures
 
 JPEG_QUALITY = 90
 FILM = "a_day_by_the_sea"
@@ -22,15 +22,15 @@ NOTES = {
 }
 
 Write = Callable[[Path], object]
-Tell = Callable[[int, int], None]
+Report = Callable[[int, int], None]
 
 
-def write_library(folder: Path, tell: Tell | None = None) -> int:
-    """Draw everything into a folder; what is there already is kept. The same bytes every time.
+def write_library(folder: Path, report: Report | None = None) -> int:
+    """Draw all files of the library into a folder; files that exist are kept. The bytes are the same every time.
 
     Args:
-        folder: made when it is not there.
-        tell: called with (files done, files in all).
+        folder: where to write; created if it does not exist.
+        report: called with (files done, files in all).
 
     Returns:
         The number of files.
@@ -47,8 +47,8 @@ def write_library(folder: Path, tell: Tell | None = None) -> int:
             unfinished = path.with_name(f".unfinished{path.suffix}")
             write(unfinished)
             unfinished.replace(path)
-        if tell:
-            tell(number, len(jobs))
+        if report:
+            report(number, len(jobs))
     return len(jobs)
 
 
@@ -70,7 +70,7 @@ def _jobs() -> list[tuple[str, Write]]:
     return jobs + [(f"notes/{name}", _text(text)) for name, text in NOTES.items()]
 
 
-def _write_picture(picture: Picture, path: Path) -> None:
+def _write_picture(picture: DrawnPicture, path: Path) -> None:
     picture.draw().save(path, quality=JPEG_QUALITY)
 
 
@@ -79,7 +79,7 @@ def _text(text: str) -> Write:
 
 
 def _subtitles() -> str:
-    """One cue a scene."""
+    """Return the subtitles of the film, one cue per scene."""
     cues, start = [], 0.0
     for number, (shot, line) in enumerate(zip(film(), FILM_SCENES, strict=True), 1):
         cues.append(f"{number}\n{_timestamp(start)} --> {_timestamp(start + shot.seconds)}\n{line}\n")

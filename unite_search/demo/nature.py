@@ -1,6 +1,6 @@
-"""Grown things: mushroom, fish, flowers, trees, stripes, a volcano, a rainbow.
+"""Draw things of nature: mushroom, fish, flowers, trees, stripes, a volcano, a rainbow.
 
-Each draws itself at (x, y), its middle or where it stands; size 1 is about as high as half the picture.
+Each function draws one thing at (x, y), its middle or its foot; size 1 is about half the height of the picture.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from unite_search.demo.things import placed
 
 
 def mushroom(canvas: Canvas, x: float, y: float, size: float, colour: Colour, *, is_spotted: bool) -> None:
-    """A mushroom; (x, y) is the middle of its foot."""
+    """Draw a mushroom; (x, y) is the middle of its foot."""
     canvas.shadow(x + 0.08 * size, y, 0.55 * size, 0.08 * size)
     stalk = smooth([(-0.2, -0.9), (0.2, -0.9), (0.2, -0.4), (0.3, -0.02), (0, 0.04), (-0.3, -0.02), (-0.2, -0.4)])
     canvas.fill(placed(stalk, x, y, size), tube((244, 236, 218)))
@@ -66,7 +66,7 @@ def mushroom(canvas: Canvas, x: float, y: float, size: float, colour: Colour, *,
 
 
 def fish(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:
-    """A goldfish swimming right; (x, y) is its middle."""
+    """Draw a goldfish swimming right; (x, y) is its middle."""
     fin = gradient(mixed(colour, WHITE, 0.35), mixed(colour, BLACK, 0.08))
     canvas.fill(
         placed(smooth([(-0.7, 0), (-1.2, -0.5), (-1.42, -0.42), (-1.2, 0), (-1.45, 0.45), (-1.18, 0.5)]), x, y, size),
@@ -92,7 +92,7 @@ def fish(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> Non
 
 
 def water(canvas: Canvas) -> None:
-    """Clear water from the surface to a sandy ground, with weeds and bubbles."""
+    """Draw clear water from the surface to the sandy ground, with weeds and bubbles."""
     corner = np.array([(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)], dtype=float)
     canvas.fill(corner, gradient((128, 206, 222), (24, 92, 136)))
     ground = smooth([(-0.5, 2.75), (0.8, 2.62), (2.2, 2.74), (3.4, 2.6), (4.5, 2.72), (4.5, 3.3), (-0.5, 3.3)])
@@ -111,7 +111,7 @@ def water(canvas: Canvas) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Blossom:
-    """How a flower looks: the colour of its petals, of its heart, and how many petals a ring has."""
+    """The look of a flower: the colours of its petals and its heart, and the number of petals in a ring."""
 
     colour: Colour
     heart: Colour
@@ -119,7 +119,7 @@ class Blossom:
 
 
 def flower(canvas: Canvas, x: float, y: float, size: float, blossom: Blossom) -> None:
-    """A flower seen from the front, with stem and leaves; (x, y) is the middle of the blossom."""
+    """Draw a flower seen from the front, with stem and leaves; (x, y) is the middle of the blossom."""
     canvas.stroke(
         placed([(0, 0.2), (0.05, 1.0), (-0.02, 2.2)], x, y, size), 0.09 * size, gradient((98, 160, 66), (56, 112, 42))
     )
@@ -138,7 +138,7 @@ def flower(canvas: Canvas, x: float, y: float, size: float, blossom: Blossom) ->
 
 
 def tree(canvas: Canvas, x: float, y: float, size: float, colour: Colour | None) -> None:
-    """A tree with leaves of a colour, or bare; (x, y) is the middle of its foot."""
+    """Draw a tree with leaves of a colour, or a bare tree for None; (x, y) is the middle of its foot."""
     canvas.shadow(x, y, 0.9 * size, 0.1 * size)
     _branch(canvas, (x, y), 0.62 * size, -90, 0.16 * size)
     if colour is None:
@@ -152,7 +152,7 @@ def tree(canvas: Canvas, x: float, y: float, size: float, colour: Colour | None)
 
 
 def zebra_stripes(canvas: Canvas) -> None:
-    """The pattern of a zebra's coat over the whole picture."""
+    """Draw the pattern of a zebra's coat over the whole picture."""
     canvas.fill(ellipse(2, 1.5, 4), flat((246, 242, 234)))
     y = np.linspace(-0.3, 3.3, 60)
     for number in range(11):
@@ -163,7 +163,7 @@ def zebra_stripes(canvas: Canvas) -> None:
 
 
 def volcano(canvas: Canvas) -> None:
-    """A volcano that spews fire and smoke."""
+    """Draw a volcano that spews fire and smoke."""
     for dx, dy, radius in ((0.1, -0.2, 0.26), (-0.16, -0.55, 0.34), (0.22, -0.8, 0.42), (0.6, -1.0, 0.4)):
         canvas.fill(ellipse(2 + dx, 1.2 + dy, radius), lit((112, 104, 108), gloss=0.1), opacity=0.85, blur=0.06)
     canvas.glow(2, 1.1, 0.9, (255, 120, 40), 0.8)
@@ -179,7 +179,7 @@ def volcano(canvas: Canvas) -> None:
 
 
 def rainbow(canvas: Canvas) -> None:
-    """A rainbow over the land."""
+    """Draw a rainbow over the land."""
     turn = np.linspace(np.pi, 2 * np.pi, 80)
     bands: tuple[Colour, ...] = (
         (226, 58, 52),
@@ -205,7 +205,7 @@ def _branch(canvas: Canvas, start: tuple[float, float], length: float, turn: flo
 
 
 def _rounded(path: list[tuple[float, float]] | Points) -> Points:
-    """A smooth open path through some points."""
+    """Return a smooth open path through some points."""
     points = np.asarray(path, dtype=float)
     place = np.arange(len(points))
     fine = np.linspace(0, len(points) - 1, 40)

@@ -1,4 +1,4 @@
-"""What is in the library: each picture by name, so that "make it red", "at night" or "mirrored" has a right answer."""
+"""The pictures of the library, in variants, so that "make it red", "at night" or "mirrored" has a right answer."""
 
 from __future__ import annotations
 
@@ -26,8 +26,18 @@ COLOURS: dict[str, Colour] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """One picture: `folder/name`, what stands before which background, and a caption for the sidecar of some."""
+class DrawnPicture:
+    """One picture of the library.
+
+    Attributes:
+        folder: folder in the library.
+        name: file name without suffix.
+        background: draws the background.
+        hour: time of day.
+        things: draw what is in front of the background, in order.
+        is_mirrored: whether the picture is mirrored left to right.
+        caption: text of the sidecar; None for no sidecar.
+    """
 
     folder: str
     name: str
@@ -38,7 +48,7 @@ class Picture:
     caption: str | None = None
 
     def draw(self) -> Image.Image:
-        """The picture, 480 by 360 pixels."""
+        """Draw the picture, 480 by 360 pixels."""
         canvas = backdrop(self.background, self.hour).copy()
         for thing in self.things:
             thing(canvas)
@@ -48,31 +58,31 @@ class Picture:
 
 @cache
 def backdrop(background: Background, hour: Hour, width: int = 480, oversample: int = 3) -> Canvas:
-    """A background, drawn once; take a copy to draw on it."""
+    """Return a background, which is drawn once; copy it to draw on it."""
     canvas = Canvas(width, oversample=oversample)
     background(canvas, hour)
     return canvas
 
 
-def all_pictures() -> list[Picture]:
-    """Every picture of the library, in a fixed order."""
+def all_pictures() -> list[DrawnPicture]:
+    """Return every picture of the library, in a fixed order."""
     return [*_outdoors(), *_street(), *_kitchen(), *_garden(), *_places()]
 
 
 def open_sea(canvas: Canvas, hour: Hour) -> None:
-    """Sky over water, no land in sight."""
+    """Draw sky over water without land."""
     scenes.sky(canvas, hour, horizon=1.6)
     scenes.sea(canvas, hour, horizon=1.6)
 
 
 def clear_water(canvas: Canvas, hour: Hour) -> None:
-    """Under water."""
+    """Draw a scene under water."""
     canvas.tint = scenes.MOODS[hour].tint
     nature.water(canvas)
 
 
-def _outdoors() -> Iterator[Picture]:
-    picture = partial(Picture, folder="outdoors")
+def _outdoors() -> Iterator[DrawnPicture]:
+    picture = partial(DrawnPicture, folder="outdoors")
     for name in ("red", "blue", "green", "yellow"):
         balloon = partial(things.hot_air_balloon, x=2, y=1.15, size=0.9, colour=COLOURS[name])
         yield picture(name=f"balloon_{name}", background=scenes.meadow, things=(balloon,))
@@ -101,8 +111,8 @@ def _outdoors() -> Iterator[Picture]:
         )
 
 
-def _street() -> Iterator[Picture]:
-    picture = partial(Picture, folder="street")
+def _street() -> Iterator[DrawnPicture]:
+    picture = partial(DrawnPicture, folder="street")
     car = partial(things.car, x=1.9, y=2.6, size=1.2)
     for name in ("red", "blue", "green", "yellow"):
         yield picture(name=f"car_{name}", background=scenes.road, things=(partial(car, colour=COLOURS[name]),))
@@ -120,8 +130,8 @@ def _street() -> Iterator[Picture]:
     yield picture(name="house_blue_night", background=scenes.meadow, hour="night", things=(at_night,), caption=caption)
 
 
-def _kitchen() -> Iterator[Picture]:
-    picture = partial(Picture, folder="kitchen")
+def _kitchen() -> Iterator[DrawnPicture]:
+    picture = partial(DrawnPicture, folder="kitchen")
     for name in ("red", "blue", "green", "white"):
         mug = partial(things.mug, x=1.9, y=2.55, size=1.4, colour=COLOURS[name])
         yield picture(name=f"mug_{name}", background=scenes.table, things=(mug,))
@@ -146,8 +156,8 @@ def _kitchen() -> Iterator[Picture]:
         yield picture(name=f"shirt_{name}", background=scenes.wall, things=(shirt,))
 
 
-def _garden() -> Iterator[Picture]:
-    picture = partial(Picture, folder="garden")
+def _garden() -> Iterator[DrawnPicture]:
+    picture = partial(DrawnPicture, folder="garden")
     flower = partial(nature.flower, x=2, y=1.25, size=0.95)
     sunflower = partial(flower, blossom=nature.Blossom((250, 196, 36), (92, 56, 28), 22))
     yield picture(name="sunflower", background=scenes.meadow, things=(sunflower,), caption="A sunflower in full bloom.")
@@ -173,8 +183,8 @@ def _garden() -> Iterator[Picture]:
     yield picture(name="basketball", background=scenes.table, things=(ball,))
 
 
-def _places() -> Iterator[Picture]:
-    picture = partial(Picture, folder="places")
+def _places() -> Iterator[DrawnPicture]:
+    picture = partial(DrawnPicture, folder="places")
     for hour in scenes.MOODS:
         yield picture(name=f"beach_{hour}", background=scenes.beach, hour=hour)
         yield picture(name=f"mountains_{hour}", background=scenes.mountains, hour=hour)

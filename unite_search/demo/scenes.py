@@ -1,4 +1,4 @@
-"""Backgrounds: sky, sea, beach, meadow, mountains and a table, each by day, at sunset and at night."""
+"""Draw backgrounds: sky, sea, beach, meadow, mountains, a table, each by day, at sunset and at night."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Hour = Literal["day", "sunset", "night"]
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """The colours of an hour: sky from top to horizon, sea from horizon to shore, and the tint of everything lit."""
+    """The colours of a time of day: sky from top to horizon, sea from horizon to shore, tint of everything else."""
 
     sky: tuple[Colour, Colour]
     sea: tuple[Colour, Colour]
@@ -42,7 +42,7 @@ MOODS: dict[Hour, Mood] = {
 
 
 def sky(canvas: Canvas, hour: Hour, *, horizon: float = HEIGHT, light: tuple[float, float] = (3.1, 0.7)) -> None:
-    """Sky down to the horizon, with the hour's sun, moon, stars or clouds; sets the canvas's tint."""
+    """Draw the sky down to the horizon, with sun, clouds, or moon and stars; set the tint of the canvas."""
     canvas.tint = DAYLIGHT
     canvas.fill(box(0, 0, WIDTH, horizon), gradient(*MOODS[hour].sky))
     x, y = light
@@ -64,21 +64,21 @@ def sky(canvas: Canvas, hour: Hour, *, horizon: float = HEIGHT, light: tuple[flo
 
 
 def sun(canvas: Canvas, x: float, y: float, *, horizon: float = HEIGHT) -> None:
-    """The low sun, as far as it stands above the horizon."""
+    """Draw the low sun, cut off at the horizon."""
     disc = ellipse(x, y, 0.32)
     disc[:, 1] = np.minimum(disc[:, 1], horizon)
     canvas.fill(disc, gradient((255, 244, 190), (255, 190, 96)))
 
 
 def cloud(canvas: Canvas, x: float, y: float, size: float) -> None:
-    """A fair-weather cloud."""
+    """Draw a fair-weather cloud."""
     for dx, dy, radius in ((-0.34, 0.05, 0.16), (-0.14, -0.04, 0.22), (0.12, -0.02, 0.2), (0.34, 0.06, 0.15)):
         puff = ellipse(x + dx * size, y + dy * size, radius * size, radius * size * 0.72)
         canvas.fill(puff, gradient(WHITE, (222, 232, 242)), opacity=0.92, blur=0.025 * size)
 
 
 def sea(canvas: Canvas, hour: Hour, *, horizon: float = 1.5, shore: float = HEIGHT) -> None:
-    """Water from the horizon to the shore, with waves."""
+    """Draw water from the horizon to the shore, with waves."""
     canvas.tint = DAYLIGHT
     near, far = MOODS[hour].sea
     canvas.fill(box(0, horizon, WIDTH, shore), gradient(near, far))
@@ -93,7 +93,7 @@ def sea(canvas: Canvas, hour: Hour, *, horizon: float = 1.5, shore: float = HEIG
 
 
 def beach(canvas: Canvas, hour: Hour) -> None:
-    """Sky, sea and a curved strip of sand."""
+    """Draw sky, sea and a curved strip of sand."""
     sky(canvas, hour, horizon=1.35, light=(3.0, 1.05 if hour == "sunset" else 0.6))
     sea(canvas, hour, horizon=1.35, shore=2.6)
     x = np.linspace(0, WIDTH, 60)
@@ -104,13 +104,13 @@ def beach(canvas: Canvas, hour: Hour) -> None:
 
 
 def meadow(canvas: Canvas, hour: Hour, *, horizon: float = 1.75) -> None:
-    """Sky over rolling grass."""
+    """Draw sky over rolling grass."""
     sky(canvas, hour, horizon=horizon + 0.3)
     grass(canvas, horizon=horizon)
 
 
 def grass(canvas: Canvas, *, horizon: float = 1.75) -> None:
-    """Rolling grass, in front of what is there."""
+    """Draw rolling grass in front of what is there."""
     for level, top, bottom in (
         (horizon, (132, 178, 96), (98, 150, 72)),
         (horizon + 0.22, (112, 170, 74), (58, 118, 46)),
@@ -126,7 +126,7 @@ def grass(canvas: Canvas, *, horizon: float = 1.75) -> None:
 
 
 def mountains(canvas: Canvas, hour: Hour) -> None:
-    """Snowy peaks over a dark forest."""
+    """Draw snowy peaks over a dark forest."""
     sky(canvas, hour, horizon=2.4, light=(3.3, 0.5))
     haze = MOODS[hour].sky[1]
     for seed, base, height, rock in ((11, 2.3, 1.2, (134, 150, 174)), (4, 2.55, 1.75, (104, 110, 124))):
@@ -141,7 +141,7 @@ def mountains(canvas: Canvas, hour: Hour) -> None:
 
 
 def table(canvas: Canvas, hour: Hour, *, wall: Colour = (214, 222, 226), top: Colour = (188, 140, 96)) -> None:
-    """A wooden table in front of a plain wall."""
+    """Draw a wooden table in front of a plain wall."""
     canvas.tint = MOODS[hour].tint
     canvas.fill(box(0, 0, WIDTH, 2.05), gradient(mixed(wall, WHITE, 0.35), wall))
     canvas.fill(box(0, 2.0, WIDTH, HEIGHT), gradient(top, mixed(top, (60, 34, 16), 0.35)))
@@ -153,7 +153,7 @@ def table(canvas: Canvas, hour: Hour, *, wall: Colour = (214, 222, 226), top: Co
 
 
 def road(canvas: Canvas, hour: Hour) -> None:
-    """A country road in front of a meadow."""
+    """Draw a country road in front of a meadow."""
     meadow(canvas, hour, horizon=1.35)
     canvas.fill(box(0, 2.15, WIDTH, 2.85), gradient((112, 112, 118), (82, 82, 90)))
     for left in np.arange(-0.2, WIDTH, 0.8):
@@ -174,7 +174,7 @@ def _ripple(x: float, y: float, length: float, height: float) -> Points:
 
 
 def _ridge(seed: int, base: float, height: float) -> Points:
-    """A mountain ridge by midpoint displacement, (65, 2), from left to right."""
+    """Return a mountain ridge by midpoint displacement: (65, 2) points from left to right."""
     rng = np.random.default_rng(seed)
     level = np.array([rng.uniform(0.1, 0.4), rng.uniform(0.75, 1.0), rng.uniform(0.3, 0.5), rng.uniform(0.6, 0.9), 0.2])
     spread = 0.16
@@ -186,7 +186,7 @@ def _ridge(seed: int, base: float, height: float) -> Points:
 
 
 def _snow(canvas: Canvas, ridge: Points, base: float, height: float) -> None:
-    """White above a ragged snow line."""
+    """Draw snow above a ragged snow line."""
     line = base - height * 0.52
     ragged = line + 0.09 * np.sin(ridge[:, 0] * 23) + 0.05 * np.sin(ridge[:, 0] * 51)
     lower = np.stack([ridge[:, 0], np.maximum(ragged, ridge[:, 1])], axis=1)
@@ -194,6 +194,6 @@ def _snow(canvas: Canvas, ridge: Points, base: float, height: float) -> None:
 
 
 def wall(canvas: Canvas, hour: Hour) -> None:
-    """A plain wall."""
+    """Draw a plain wall."""
     canvas.tint = MOODS[hour].tint
     canvas.fill(box(0, 0, WIDTH, HEIGHT), gradient((236, 234, 228), (206, 204, 200)))

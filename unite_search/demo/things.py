@@ -1,6 +1,6 @@
-"""Made things: balloon, umbrella, boat, lighthouse, house, traffic light, car, mug, shirt, balls, clock.
+"""Draw man-made things: balloon, umbrella, boat, lighthouse, house, traffic light, car, mug, shirt, balls, clock.
 
-Each draws itself at (x, y), the middle of where it stands or hangs; size 1 is about as high as half the picture.
+Each function draws one thing at (x, y), as its docstring says; size 1 is about half the height of the picture.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _BALLOON_RIGHT = [(0.36, -0.74), (0.62, -0.46), (0.68, -0.04), (0.5, 0.36), (0.1
 
 
 def placed(points: Sequence[tuple[float, float]] | Points, x: float, y: float, size: float) -> Points:
-    """Points of a drawing around (0, 0), moved to (x, y) and scaled."""
+    """Return the points of a drawing around (0, 0), scaled and moved to (x, y)."""
     result: Points = np.asarray(points, dtype=float) * size + np.array([x, y])
     return result
 
 
 def hot_air_balloon(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:
-    """A striped hot-air balloon; (x, y) is the middle of the envelope."""
+    """Draw a striped hot-air balloon; (x, y) is the middle of the envelope."""
     outline = smooth(
         [(-0.15, 0.78), (-0.5, 0.36), (-0.68, -0.04), (-0.62, -0.46), (-0.36, -0.74), (0, -0.84), *_BALLOON_RIGHT]
     )
@@ -57,7 +57,7 @@ def hot_air_balloon(canvas: Canvas, x: float, y: float, size: float, colour: Col
 
 
 def umbrella(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:
-    """An open umbrella; (x, y) is the middle of its lower edge."""
+    """Draw an open umbrella; (x, y) is the middle of its lower edge."""
     canvas.stroke(placed([(0, -0.6), (0, 0.75)], x, y, size), 0.035 * size, flat((84, 72, 66)))
     hook = [(0.1 - 0.1 * np.cos(turn), 0.75 + 0.12 * np.sin(turn)) for turn in np.linspace(0, np.pi, 16)]
     canvas.stroke(placed(hook, x, y, size), 0.05 * size, flat(WOOD))
@@ -77,7 +77,7 @@ def umbrella(canvas: Canvas, x: float, y: float, size: float, colour: Colour) ->
 
 
 def sailing_boat(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:
-    """A sailing boat heading right; (x, y) is the waterline; the colour is that of its sails."""
+    """Draw a sailing boat heading right; (x, y) is the waterline; the colour is that of its sails."""
     canvas.shadow(x, y + 0.06 * size, 0.8 * size, 0.05 * size, 0.4)
     canvas.stroke(placed([(0, -0.2), (0, -1.62)], x, y, size), 0.03 * size, flat(WOOD))
     main = [(-0.04, -1.58), (-0.25, -0.9), (-0.72, -0.32), (-0.04, -0.3)]
@@ -90,7 +90,7 @@ def sailing_boat(canvas: Canvas, x: float, y: float, size: float, colour: Colour
 
 
 def lighthouse(canvas: Canvas, x: float, y: float, size: float, *, is_lit: bool) -> None:
-    """A striped lighthouse; (x, y) is the middle of its foot."""
+    """Draw a striped lighthouse; (x, y) is the middle of its foot."""
     canvas.fill(
         placed(smooth([(-0.9, 0.1), (-0.5, -0.16), (0.1, -0.2), (0.6, -0.12), (0.95, 0.1)]), x, y, size),
         lit((112, 104, 98)),
@@ -116,7 +116,7 @@ def lighthouse(canvas: Canvas, x: float, y: float, size: float, *, is_lit: bool)
 
 
 def house(canvas: Canvas, x: float, y: float, size: float, colour: Colour, *, is_lit: bool = False) -> None:
-    """A wooden house with a gable; (x, y) is the middle of its foot; the colour is that of its walls."""
+    """Draw a wooden house with a gable; (x, y) is the middle of its foot; the colour is that of its walls."""
     canvas.shadow(x + 0.1 * size, y, 1.1 * size, 0.08 * size)
     canvas.fill(placed(box(0.35, -1.25, 0.52, -0.8), x, y, size), tube((150, 84, 70)))
     wall = placed([(-0.8, 0), (-0.8, -0.74), (0, -1.34), (0.8, -0.74), (0.8, 0)], x, y, size)
@@ -143,7 +143,7 @@ def house(canvas: Canvas, x: float, y: float, size: float, colour: Colour, *, is
 
 
 def traffic_light(canvas: Canvas, x: float, y: float, size: float, shows: str) -> None:
-    """A traffic light that shows one of `SIGNALS`; (x, y) is its middle."""
+    """Draw a traffic light that shows one of `SIGNALS`; (x, y) is its middle."""
     canvas.fill(placed(box(-0.06, 0.8, 0.06, 2.4), x, y, size), tube(STEEL))
     canvas.fill(placed(box(-0.36, -0.9, 0.36, 0.9, 0.14), x, y, size), tube((54, 58, 60)))
     for number, (name, colour) in enumerate(SIGNALS.items()):
@@ -158,7 +158,7 @@ def traffic_light(canvas: Canvas, x: float, y: float, size: float, shows: str) -
 
 
 def car(canvas: Canvas, x: float, y: float, size: float, colour: Colour, *, lights: bool = False) -> None:
-    """A car heading right; (x, y) is the middle of its tyres' foot."""
+    """Draw a car heading right; (x, y) is the middle of the ground under it."""
     canvas.shadow(x, y, 1.35 * size, 0.09 * size, 0.55)
     cabin = smooth([(-0.78, -0.5), (-0.52, -0.9), (0.1, -0.95), (0.45, -0.82), (0.8, -0.5), (0, -0.4)])
     canvas.fill(placed(cabin, x, y, size), gradient(mixed(colour, WHITE, 0.2), mixed(colour, BLACK, 0.1)))
@@ -195,7 +195,7 @@ def car(canvas: Canvas, x: float, y: float, size: float, colour: Colour, *, ligh
 
 
 def mug(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:
-    """A coffee mug with its handle to the right; (x, y) is the middle of its foot."""
+    """Draw a coffee mug with its handle to the right; (x, y) is the middle of its foot."""
     canvas.shadow(x + 0.08 * size, y, 0.72 * size, 0.1 * size)
     turn = np.linspace(-np.pi / 2, np.pi / 2, 24)
     handle = np.stack([0.5 + 0.34 * np.cos(turn), -0.5 + 0.3 * np.sin(turn)], axis=1)
@@ -209,7 +209,7 @@ def mug(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None
 
 
 def shirt(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:
-    """A T-shirt laid flat; (x, y) is its middle."""
+    """Draw a T-shirt laid flat; (x, y) is its middle."""
     half = [(0.2, -0.82), (0.5, -0.76), (0.98, -0.36), (0.74, -0.06), (0.52, -0.24), (0.54, 0.9)]
     outline = [*half, *((-across, down) for across, down in reversed(half))]
     canvas.fill(placed(outline, x + 0.05, y + 0.07, size), flat((20, 18, 30)), opacity=0.3, blur=0.05)
@@ -229,7 +229,7 @@ def shirt(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> No
 
 
 def tennis_ball(canvas: Canvas, x: float, y: float, size: float) -> None:
-    """A tennis ball; (x, y) is its middle."""
+    """Draw a tennis ball; (x, y) is its middle."""
     canvas.shadow(x + 0.1 * size, y + 0.98 * size, 0.9 * size, 0.12 * size)
     canvas.fill(ellipse(x, y, size), lit((206, 228, 62), gloss=0.25, shade=0.5))
     turn = np.linspace(-0.84, 0.84, 40)
@@ -239,7 +239,7 @@ def tennis_ball(canvas: Canvas, x: float, y: float, size: float) -> None:
 
 
 def basketball(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:
-    """A basketball; (x, y) is its middle."""
+    """Draw a basketball; (x, y) is its middle."""
     canvas.shadow(x + 0.1 * size, y + 0.98 * size, 0.9 * size, 0.12 * size)
     canvas.fill(ellipse(x, y, size), lit(colour, gloss=0.3, shade=0.6))
     turn = np.linspace(-0.86, 0.86, 40)
@@ -253,7 +253,7 @@ def basketball(canvas: Canvas, x: float, y: float, size: float, colour: Colour) 
 
 
 def clock(canvas: Canvas, x: float, y: float, size: float, colour: Colour, minutes: float) -> None:
-    """A wall clock that shows a time, in minutes after twelve; (x, y) is its middle."""
+    """Draw a wall clock that shows a time, in minutes after twelve; (x, y) is its middle."""
     canvas.fill(ellipse(x + 0.05, y + 0.08, 1.04 * size), flat((20, 18, 30)), opacity=0.35, blur=0.06)
     canvas.fill(ellipse(x, y, 1.03 * size), lit(colour, gloss=0.35))
     canvas.fill(ellipse(x, y, 0.88 * size), flat((250, 248, 240)))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from unite_search.encoders.base import Encoder
 from unite_search.ingest.ledger import Ledger
 from unite_search.ingest.progress import Meter
-from unite_search.media.decode_pool import Finished, ReadPool, Unwanted
+from unite_search.media.decode_pool import DecodePool, Finished, Unwanted
 from unite_search.media.scan import Found, scan
 from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped
 from unite_search.report import IndexReport
@@ -94,7 +94,7 @@ class Ingest:
         with (
             Prefetch(self._counted(scan(roots, exclude=exclude)), limit=FILES_AHEAD) as found,
             ThreadPoolExecutor(self._encoder.concurrency, "encode") as executor,
-            ReadPool(self._options, workers=workers) as pool,
+            DecodePool(self._options, workers=workers) as pool,
         ):
             try:
                 for file, event in pool.run(self._to_read(found), self._ledger.must_read):

@@ -1,1 +1,1 @@
-"""Our encoders in the frameworks of others; each module needs the package it is named after."""
+"""Adapters that use the encoders in other frameworks; each module needs the package it is named after."""

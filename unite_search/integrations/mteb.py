@@ -1,7 +1,7 @@
-"""Any encoder of ours as a model of mteb: `mteb.evaluate(MtebEncoder(load_encoder("unite-2b")), tasks)`.
+"""Use any encoder as a model of mteb: `mteb.evaluate(MtebEncoder(load_encoder("unite-2b")), tasks)`.
 
-Queries carry their own instruction, else the task's prompt, else the encoder's default; candidates carry none. Texts,
-images, clips and mixes of them are taken; clips as decoders of torchcodec, or as frames (F, 3, H, W).
+The instruction of a query is its own, else the task's prompt, else the encoder's default; candidates have none. Inputs
+are texts, images, clips and mixes of them; clips are decoders of torchcodec, or frames (F, 3, H, W).
 
 Needs mteb 2: `pip install mteb`. sentence-transformers models have the same interface there.
 """
@@ -31,7 +31,7 @@ class MtebEncoder:
 
     @property
     def mteb_model_meta(self) -> ModelMeta:
-        """What mteb writes beside its results; the revision is the encoder's fingerprint."""
+        """The description that mteb writes with its results; the revision is the encoder's fingerprint."""
         return ModelMeta.create_empty(
             {
                 "name": f"unite-search/{self._encoder.name.strip('/').replace('/', '--')}",
@@ -51,7 +51,10 @@ class MtebEncoder:
         prompt_type: PromptType | None = None,
         **_: Any,
     ) -> NDArray[np.float32]:
-        """Embed the batches of a data loader, (N, D); what has no prompt type, as in clustering, is a candidate."""
+        """Embed the batches of a data loader: (N, D) unit rows.
+
+        Inputs without a prompt type, as in clustering, are embedded as candidates.
+        """
         is_query = prompt_type == PromptType.query
         prompt = _task_prompt(task_metadata) if is_query else None
         sampler = self._encoder.media.sampler
@@ -63,23 +66,23 @@ class MtebEncoder:
         return np.concatenate(rows) if rows else np.empty((0, self._encoder.dim), np.float32)
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> NDArray[np.float32]:
-        """Cosine of every pair, (N, M)."""
+        """Compute the cosine of every pair, (N, M)."""
         scores: NDArray[np.float32] = np.atleast_2d(embeddings1) @ np.atleast_2d(embeddings2).T
         return scores
 
     def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> NDArray[np.float32]:
-        """Cosine of corresponding rows, (N,)."""
+        """Compute the cosine of corresponding rows, (N,)."""
         scores: NDArray[np.float32] = (np.asarray(embeddings1) * np.asarray(embeddings2)).sum(axis=-1)
         return scores
 
 
 def contents_of(batch: Batch, sampler: FrameSampler, prompt: str | None) -> list[Content]:
-    """The contents of one batch of mteb, pictures and clips before the text.
+    """Convert one batch of mteb to contents, with pictures and clips before the text.
 
     Args:
-        batch: columns of equal length; those that are not known are left out.
-        sampler: which frames of a clip to take.
-        prompt: instruction of a query that has none of its own.
+        batch: columns of equal length; unknown columns are ignored.
+        sampler: chooses the frames of a clip.
+        prompt: instruction of queries that have none of their own.
     """
     texts = batch.get(QUERY_TEXT, batch.get(TEXT, ()))
     known = [column for column in (batch.get("image", ()), batch.get("video", ()), texts) if len(column)]
@@ -99,7 +102,7 @@ def _part(value: Any, sampler: FrameSampler) -> Part:
 
 
 def _clip(video: Any, sampler: FrameSampler) -> Clip:
-    """Frames of a torchcodec decoder, or a tensor of frames that mteb has chosen already."""
+    """Sample frames from a torchcodec decoder, or take a tensor of frames that mteb has chosen already."""
     if not hasattr(video, "get_frames_at"):
         return Clip(_channels_last(video), np.arange(len(video), dtype=np.float64))
     fps = video.metadata.average_fps

@@ -1,1 +1,1 @@
-"""Reading media: folders to files, files to decoded content, with limits and in killable workers."""
+"""Read media: scan folders for files and decode files to content, with limits and in processes that can be killed."""

@@ -1,37 +1,34 @@
-"""What a decode process does: hash a file, ask whether it is wanted, read it, send what it gives.
+"""What a process of the decode pool does: hash a file, ask whether it is wanted, read it, send what it holds.
 
-The parent sends files, and an answer for each hash; see `workers` for the other end. What an image gives is sent at
-once, what a clip or a text gives as it comes.
+The parent sends files, and an answer for each hash; `decode_pool` is the other end. The facts and the draft of an image
+are sent in one message, those of a clip or a text one by one as they are decoded.
 """
 
 from __future__ import annotations
 
-import pickle
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from unite_search.errors import UnreadableFileError
+from unite_search.media.decode_process import reply
 from unite_search.media.digest import content_hash
-from unite_search.media.processes import settle
 from unite_search.media.read import read_file
-from unite_search.media.reasons import reason_of, short
+from unite_search.media.reasons import failure_reason
 from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped
-
-PICKLE_PROTOCOL = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """The bytes of the next file are known; the parent answers with a bool."""
+    """The hash of the next file is known; the parent answers with a bool whether to read it."""
 
     content_hash: str
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A file was read to its end."""
+    """The file was read to its end."""
 
     content_hash: str
 
@@ -40,18 +37,14 @@ Message = Hashed | Facts | Draft | Finished | Skipped
 
 
 def serve(connection: Connection, options: ReadOptions) -> None:
-    """Work until the parent closes the pipe."""
-    settle()
+    """Read files until the parent closes the pipe, which raises EOFError or OSError."""
     inbox = _Inbox(connection)
-    try:
-        while True:
-            _handle(inbox.next_file(), options, inbox)
-    except (EOFError, OSError):
-        return
+    while True:
+        _handle(inbox.next_file(), options, inbox)
 
 
 class _Inbox:
-    """The worker's end of the pipe: files may arrive while an answer is awaited."""
+    """The worker's end of the pipe; it queues files that arrive while an answer is awaited."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -68,11 +61,11 @@ class _Inbox:
         return received
 
     def send(self, *messages: Message) -> None:
-        self._connection.send_bytes(pickle.dumps(messages, PICKLE_PROTOCOL))
+        reply(self._connection, messages)
 
 
 def _handle(file: MediaFile, options: ReadOptions, inbox: _Inbox) -> None:
-    """Send what one file gives; exactly one `Finished` or `Skipped` comes last, or nothing after a refused hash."""
+    """Send what one file holds, up to `Finished` or `Skipped`; only `Hashed` for a file that is not wanted."""
     try:
         digest = content_hash(file.path)
     except UnreadableFileError as error:
@@ -81,12 +74,12 @@ def _handle(file: MediaFile, options: ReadOptions, inbox: _Inbox) -> None:
     inbox.send(Hashed(digest))
     if inbox.answer():
         messages = _read(file, options, digest)
-        for group in _joined(messages) if file.modality == "image" else ([message] for message in messages):
+        for group in _batched(messages) if file.modality == "image" else ([message] for message in messages):
             inbox.send(*group)
 
 
-def _joined(messages: Iterable[Message]) -> Iterator[list[Message]]:
-    """Each draft with what comes before and after it."""
+def _batched(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    """Yield each draft together with the messages around it."""
     group: list[Message] = []
     for message in messages:
         if isinstance(message, Draft) and any(isinstance(held, Draft) for held in group):
@@ -97,18 +90,10 @@ def _joined(messages: Iterable[Message]) -> Iterator[list[Message]]:
 
 
 def _read(file: MediaFile, options: ReadOptions, digest: str) -> Iterator[Message]:
-    """Facts and drafts, then `Finished`, or `Skipped` where it went no further."""
+    """Yield facts and drafts, then `Finished`, or `Skipped` after an error."""
     try:
         yield from read_file(file, options)
-    except UnreadableFileError as error:
-        reason = str(error)
-    except MemoryError:
-        reason = "needs too much memory"
-    except OSError as error:
-        reason = reason_of(error)
     except Exception as error:  # noqa: BLE001 - a decoder may raise anything; it is reported and costs one file
-        reason = f"{type(error).__name__}: {short(str(error))}"
+        yield Skipped(path=file.path, reason=failure_reason(error))
     else:
         yield Finished(digest)
-        return
-    yield Skipped(path=file.path, reason=reason)

@@ -1,7 +1,7 @@
-"""decord behind an interface without its traps: names it cannot encode, rows with padding, files without time stamps.
+"""decord without its traps: file names that it cannot encode, rows with padding, files without time stamps.
 
-decord is imported on the first video, in the process that decodes: it loads every CUDA library that it finds. Text
-(playlists, scripts) is refused before libav may follow the addresses in it.
+decord is imported on the first video, in the process that decodes, because it loads every CUDA library that it finds.
+Text files (playlists, scripts) are refused before libav can follow the addresses in them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Decoder:
     """Frames of one video file by index, upright, with their times.
 
     Attributes:
-        spans_s: (N, 2) when each frame is shown and when the next one is, starts ascending.
+        spans_s: (N, 2) the times at which each frame appears and ends, starts ascending.
         key_indices: (K,) indices of the key frames, ascending.
     """
 
@@ -42,7 +42,7 @@ class Decoder:
         """Open a file and read its index.
 
         Raises:
-            UnreadableFileError: it is not a video, or damaged.
+            UnreadableFileError: the file is not a video, or is damaged.
         """
         _refuse_text(path)
         self._max_pixels = max_pixels
@@ -58,10 +58,10 @@ class Decoder:
         self.key_indices: NDArray[np.int64] = np.unique(np.asarray(self._reader.get_key_indices(), np.int64))
 
     def frame(self, index: int) -> NDArray[np.uint8]:
-        """Decode one frame, (H, W, 3) RGB; cheapest in ascending order.
+        """Decode one frame, (H, W, 3) RGB; ascending indices are fastest.
 
         Raises:
-            UnreadableFileError: it cannot be decoded, or is too large.
+            UnreadableFileError: the frame cannot be decoded, or is too large.
         """
         try:
             raw = (self._reader[index] if self._is_seekable else self._walk_to(index)).asnumpy()
@@ -73,7 +73,7 @@ class Decoder:
         return _without_padding(raw)
 
     def _walk_to(self, index: int) -> Any:
-        """Decode frame after frame: where frames have no time stamps (AVI), a seek of decord ends anywhere."""
+        """Decode frame after frame up to an index: without time stamps (AVI), decord seeks to the wrong frame."""
         if index < self._position:
             self._reader.seek(0)
             self._position = 0
@@ -102,10 +102,10 @@ def _open_reader(path: Path) -> Any:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Keep decord's own log line off the terminal; what other threads write to it meanwhile is lost."""
-    with _stderr_lock, Path(os.devnull).open("w") as nowhere:
+    """Keep decord's own log line off the terminal; what other threads write to stderr meanwhile is lost."""
+    with _stderr_lock, Path(os.devnull).open("w") as null:
         before = os.dup(STDERR)
-        os.dup2(nowhere.fileno(), STDERR)
+        os.dup2(null.fileno(), STDERR)
         try:
             yield
         finally:
@@ -114,7 +114,7 @@ def _silent_stderr() -> Iterator[None]:
 
 
 def _openable(path: Path) -> tuple[str, int | None]:
-    """A name that decord can encode; a name that is not UTF-8 is reached through a descriptor."""
+    """Return a name that decord can encode, and the descriptor to close if the file's own name is not UTF-8."""
     name = str(path.absolute())
     try:
         name.encode()
@@ -145,6 +145,6 @@ def _refuse_text(path: Path) -> None:
 
 
 def _without_padding(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Undo what decord 3.4 does to frames of some widths (48, 96): it takes the padding of rows for more channels."""
+    """Return the (H, W, 3) pixels of a frame: for some widths (48, 96) decord 3.4 reports row padding as channels."""
     height, width = raw.shape[:2]
     return raw.reshape(height, -1)[:, : 3 * width].reshape(height, width, 3)

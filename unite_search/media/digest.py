@@ -1,4 +1,4 @@
-"""The identity of a file: a hash of its bytes."""
+"""The identity of a file: the hash of its bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def content_hash(path: Path) -> str:
     """Hash a file (BLAKE2b, 32 hexadecimal digits), a block at a time.
 
     Raises:
-        UnreadableFileError: it is gone, empty, not a regular file, or may not be read.
+        UnreadableFileError: the file is gone, empty, not a regular file, or may not be read.
     """
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     try:

@@ -1,9 +1,11 @@
-"""Image files to upright RGB pixels, by Pillow.
+"""Decode image files to upright RGB pixels with Pillow.
 
-Reduced while decoding where the format allows. Transparent pixels become white, 16 bits become 8, of an animation the
-first frame is taken. Only raster formats are tried, whatever the extension says. Colour profiles are ignored.
+Images are reduced while decoding where the format allows it. Transparent pixels become white, 16 bits become 8, and of
+an animation the first frame is taken. Only raster formats are tried, whatever the extension says. Colour profiles are
+ignored.
 
-A JPEG by `draft` at twice the target was measured 2.2 times as fast as in full, with little change of pixels.
+Decoding a JPEG with `draft` at twice the target size was measured 2.2 times as fast as decoding it in full, with little
+change of pixels.
 """
 
 from __future__ import annotations
@@ -61,14 +63,14 @@ _DECODER_ERRORS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """A decoded image and what its file says.
+class DecodedImage:
+    """A decoded image and what its file says about it.
 
     Attributes:
         image: reduced, upright.
-        width: of the file, upright.
-        height: of the file, upright.
-        taken_at: from EXIF.
+        width: of the image in the file, in pixels, upright.
+        height: of the image in the file, in pixels, upright.
+        taken_at: date from EXIF, None without one.
     """
 
     image: Image
@@ -77,16 +79,16 @@ class Picture:
     taken_at: datetime | None
 
 
-def read_picture(path: Path, *, side: int | None, max_pixels: int) -> Picture:
+def read_image(path: Path, *, side: int | None, max_pixels: int) -> DecodedImage:
     """Decode an image file.
 
     Args:
         path: the file.
         side: shorter side to reduce to, see `reduced_size`; None keeps every pixel.
-        max_pixels: larger images are refused before they are decoded, as is what Pillow itself refuses (179 million).
+        max_pixels: larger images are refused before they are decoded, as are those that Pillow refuses (179 million).
 
     Raises:
-        UnreadableFileError: it cannot be decoded.
+        UnreadableFileError: the file cannot be decoded.
     """
     with _opened(path, max_pixels) as source:
         size = source.size
@@ -98,11 +100,11 @@ def read_picture(path: Path, *, side: int | None, max_pixels: int) -> Picture:
         image = _on_white(reduced(_eight_bit(source), target))
         pixels = np.array(image if turn is None else image.transpose(turn))
     width, height = size[::-1] if turn in SIDEWAYS else size
-    return Picture(image=Image(pixels), width=width, height=height, taken_at=_taken_at(exif))
+    return DecodedImage(image=Image(pixels), width=width, height=height, taken_at=_taken_at(exif))
 
 
 def is_animated(path: Path) -> bool:
-    """Whether a gif has more than one frame; False for what cannot be read."""
+    """Return whether a file is a gif of more than one frame; False if it cannot be read."""
     try:
         with _opened(path, max_pixels=1 << 62) as source:
             return source.format == "GIF" and bool(getattr(source, "is_animated", False))
@@ -111,9 +113,10 @@ def is_animated(path: Path) -> bool:
 
 
 def reduced_size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """The size with the shorter side reduced to `side`, never enlarged, the longer at most `MAX_ASPECT` times `side`.
+    """Return (width, height) with the shorter side reduced to `side` and never enlarged.
 
-    A picture longer than that is squeezed: encoders see a square, or nearly, anyway.
+    The longer side is at most `MAX_ASPECT` times `side`: a longer picture is squeezed, for encoders see it as a square,
+    or nearly, anyway.
     """
     scale = min(1.0, side / min(size))
     width, height = (min(max(1, round(length * scale)), MAX_ASPECT * side) for length in size)
@@ -121,7 +124,7 @@ def reduced_size(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 
 def reduced(image: PIL.Image.Image, size: tuple[int, int]) -> PIL.Image.Image:
-    """Resize by a bicubic filter, after a cheap whole-number reduction where that is safe."""
+    """Resize with a bicubic filter, after a cheap reduction by a whole number where that is safe."""
     if image.size == size:
         return image
     return image.resize(size, PIL.Image.Resampling.BICUBIC, reducing_gap=2.0)
@@ -129,7 +132,7 @@ def reduced(image: PIL.Image.Image, size: tuple[int, int]) -> PIL.Image.Image:
 
 @contextmanager
 def _opened(path: Path, max_pixels: int) -> Iterator[PIL.Image.Image]:
-    """Open an image by its header, and turn whatever goes wrong with it into a reason."""
+    """Open an image, and turn every error of Pillow, here or in the block, into an `UnreadableFileError`."""
     try:
         with warnings.catch_warnings(), path.open("rb") as stream:
             warnings.simplefilter("ignore")
@@ -146,7 +149,7 @@ def _opened(path: Path, max_pixels: int) -> Iterator[PIL.Image.Image]:
 
 
 def _formats(head: bytes) -> tuple[str, ...]:
-    """What to try; the HEIF decoder is loaded for files that look like it."""
+    """Return the formats to try; the HEIF decoder is loaded only for files that look like HEIF."""
     if head[4:8] == b"ftyp":
         _register_heif()
         return ("AVIF", "HEIF")
@@ -169,14 +172,14 @@ def _reason(error: Exception) -> str:
 
 
 def _eight_bit(source: PIL.Image.Image) -> PIL.Image.Image:
-    """The image as RGB, or RGBA where anything may be transparent."""
+    """Convert an image to RGB, or to RGBA if it may be transparent."""
     if source.mode.startswith("I") or source.mode == "F":
         source = _eight_bit_grey(source)
     return source.convert("RGBA" if source.has_transparency_data else "RGB")
 
 
 def _eight_bit_grey(source: PIL.Image.Image) -> PIL.Image.Image:
-    """Sixteen bits scaled to eight; integers and floats of unknown range stretched from their least to their most."""
+    """Scale 16 bits to 8; stretch integers and floats of unknown range from their minimum to their maximum."""
     values = np.asarray(source, np.float32)
     if source.mode.startswith("I;16"):
         low, high = 0.0, 65535.0
@@ -193,9 +196,9 @@ def _on_white(image: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def _exif(source: PIL.Image.Image) -> PIL.Image.Exif:
-    """The EXIF block of a loaded image; an empty one where it is damaged, for the pixels may still be good.
+    """Return the EXIF block of a loaded image, or an empty one if it is damaged, for the pixels may still be good.
 
-    Only after loading: a PNG may have it after its pixels, and Pillow turns a TIFF upright while loading it.
+    The image must be loaded: a PNG may have EXIF after its pixels, and Pillow turns a TIFF upright while loading it.
     """
     try:
         exif = source.getexif()

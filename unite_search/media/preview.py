@@ -1,4 +1,4 @@
-"""Small pictures of images and video segments, for tables and galleries."""
+"""Make small pictures of images and video segments, for tables and galleries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import PIL.Image
 
 from unite_search.content import UniformFrames
-from unite_search.media.images import is_animated, read_picture
+from unite_search.media.images import is_animated, read_image
 from unite_search.media.scan import MODALITY_OF
 from unite_search.media.video import Video
 
@@ -17,7 +17,7 @@ MAX_PIXELS = 200_000_000
 def image_thumbnail(
     path: Path, *, side: int, start_s: float | None = None, end_s: float | None = None
 ) -> PIL.Image.Image:
-    """A picture whose longer side is at most `side`: of an image, or of the middle frame of a video segment.
+    """Return a picture of an image, or of the middle frame of a video segment; its longer side is at most `side`.
 
     Raises:
         UnreadableFileError: the file cannot be decoded.
@@ -28,13 +28,13 @@ def image_thumbnail(
 def contact_strip(
     path: Path, *, side: int, frames: int, start_s: float | None = None, end_s: float | None = None
 ) -> list[PIL.Image.Image]:
-    """At most `frames` pictures of a video segment, evenly spread; one of an image.
+    """Return at most `frames` evenly spread pictures of a video segment; one picture of an image.
 
     Raises:
         UnreadableFileError: the file cannot be decoded.
     """
     if MODALITY_OF.get(path.suffix.lower()) != "video" and not is_animated(path):
-        picture = read_picture(path, side=side, max_pixels=MAX_PIXELS)
+        picture = read_image(path, side=side, max_pixels=MAX_PIXELS)
         return [_small(PIL.Image.fromarray(picture.image.pixels), side)]
     video = Video(path, max_pixels=MAX_PIXELS)
     end_s = video.duration_s if end_s is None else end_s

@@ -1,11 +1,11 @@
-"""One media file to facts and drafts of items, decoded lazily, one segment in memory at a time."""
+"""Decode one media file to facts and drafts of items, lazily, with one segment in memory at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from unite_search.content import Clip, Content, Image
-from unite_search.media.images import is_animated, read_picture
+from unite_search.media.images import is_animated, read_image
 from unite_search.media.segments import segment
 from unite_search.media.sidecars import read_sidecars
 from unite_search.media.text import read_passages
@@ -14,10 +14,10 @@ from unite_search.media.video import Video
 
 
 def read_file(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft]:
-    """Decode a file: its facts first, then a draft for each item.
+    """Decode a file: yield its facts first, then a draft for each item.
 
     Raises:
-        UnreadableFileError: it cannot be read; the message is the reason alone.
+        UnreadableFileError: the file cannot be read; the message is the reason alone.
     """
     if file.modality == "text":
         return _read_text(file)
@@ -34,7 +34,7 @@ def _read_text(file: MediaFile) -> Iterator[Facts | Draft]:
 
 
 def _read_image(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft]:
-    picture = read_picture(file.path, side=options.media.image_side, max_pixels=options.max_pixels)
+    picture = read_image(file.path, side=options.media.image_side, max_pixels=options.max_pixels)
     said = read_sidecars(file.sidecars)
     yield Facts(width=picture.width, height=picture.height, taken_at=picture.taken_at, metadata=said.metadata)
     yield Draft(content=_captioned(said.caption, picture.image), text=said.caption)

@@ -1,8 +1,10 @@
-"""Why a file cannot be read, in a few words without its path."""
+"""Reasons why a file cannot be read, in a few words and without its path."""
 
 from __future__ import annotations
 
 import errno
+
+from unite_search.errors import UnreadableFileError
 
 MAX_LENGTH = 100
 
@@ -18,11 +20,22 @@ _WORDS = {
 
 
 def reason_of(error: OSError) -> str:
-    """Put a system error in words."""
+    """Return the reason for a system error."""
     return _WORDS.get(error.errno or 0) or short(error.strerror or str(error))
 
 
+def failure_reason(error: Exception) -> str:
+    """Return the reason for any error that a decoder raised."""
+    if isinstance(error, UnreadableFileError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "needs too much memory"
+    if isinstance(error, OSError):
+        return reason_of(error)
+    return f"{type(error).__name__}: {short(str(error))}"
+
+
 def short(message: str) -> str:
-    """The first line of a library's message, cut to a length that fits a line."""
+    """Return the first line of a library's message, cut to `MAX_LENGTH` characters."""
     line = next(iter(message.strip().splitlines()), "").strip()
     return line if len(line) <= MAX_LENGTH else line[: MAX_LENGTH - 3] + "..."

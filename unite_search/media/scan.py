@@ -1,7 +1,7 @@
-"""Folders to media files, as a lazy stream; what a file holds is not looked at.
+"""Walk folders and yield their media files lazily, without opening any of them.
 
-Left out: hidden names, unknown extensions, folders that are to be excluded. A link to a folder is followed when its
-target lies apart from everything that is walked anyway, which also rules loops out.
+Hidden names, unknown extensions and excluded folders are left out. A link to a folder is followed only if its target
+lies outside everything that is walked anyway, which also rules out loops.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ Found = MediaFile | Skipped
 
 
 def scan(paths: Sequence[Path], *, exclude: Sequence[Path]) -> Iterator[Found]:
-    """Stream the media files at or below some paths, sorted within each folder, its own files first.
+    """Yield the media files at or below some paths; of each folder its files come first, sorted, then its subfolders.
 
     Args:
         paths: folders, or single files.
         exclude: paths not to enter.
 
     Raises:
-        UniteSearchError: one of the paths does not exist; raised before anything is read.
+        UniteSearchError: a path does not exist; raised before anything is read.
     """
     roots = [absolute(path) for path in paths]
     for root in roots:
@@ -49,7 +49,7 @@ def scan(paths: Sequence[Path], *, exclude: Sequence[Path]) -> Iterator[Found]:
 
 
 class _Walk:
-    """One pass over some roots; remembers which real folders it covers."""
+    """One pass over some roots, which remembers the real folders that it covers."""
 
     def __init__(self, roots: Sequence[Path], exclude: Sequence[Path]) -> None:
         self._roots = roots
@@ -87,10 +87,10 @@ class _Walk:
         if not entry.is_symlink():
             return True
         target = Path(entry.path).resolve()
-        is_apart = not any(target.is_relative_to(known) or known.is_relative_to(target) for known in self._covered)
-        if is_apart:
+        is_outside = not any(target.is_relative_to(known) or known.is_relative_to(target) for known in self._covered)
+        if is_outside:
             self._covered.append(target)
-        return is_apart
+        return is_outside
 
 
 def _single(path: Path) -> Found:
@@ -102,7 +102,7 @@ def _single(path: Path) -> Found:
 
 
 def _media_of(files: Mapping[str, Path]) -> Iterator[Found]:
-    """The media files among those of one folder, in the order given, each with its sidecars."""
+    """Yield the media files among the files of one folder, in the order given, each with its sidecars."""
     sidecars: defaultdict[str, list[Path]] = defaultdict(list)
     for path in files.values():
         if path.suffix.lower() in SIDECAR_SUFFIXES:
@@ -135,7 +135,7 @@ def _found(path: Path, modality: ModalityName, sidecars: Sequence[Path]) -> Foun
 
 
 def _state(sidecar: Path) -> str:
-    """What changes when a sidecar does, whatever its name; empty for what cannot be one."""
+    """Return a text that changes when the sidecar does, whatever its name; empty if it is not a readable file."""
     try:
         status = sidecar.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Cutting the time of a video into windows: one, equal ones that overlap, or its shots."""
+"""Cut a video into windows of time: one window, equal windows that overlap, or its shots."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MISSING = 'segments by shot need scenedetect: pip install "unite-search[shots]"'
 
 
 def segment(path: Path, duration_s: float, segments: float | Literal["none", "shots"]) -> Iterator[Window]:
-    """Cut a video, lazily; `check` comes first.
+    """Yield the windows of a video lazily; call `check` before.
 
     Args:
-        path: the file; only `shots` looks into it, and gives each shot as soon as it is found.
-        duration_s: its length.
+        path: the file; only `shots` reads it, and yields each shot as soon as it is found.
+        duration_s: length of the video.
         segments: `none`, `shots`, or the greatest length of a window in seconds.
     """
     if segments == "none":
@@ -34,11 +34,11 @@ def segment(path: Path, duration_s: float, segments: float | Literal["none", "sh
 
 
 def check(segments: float | Literal["none", "shots"]) -> None:
-    """Refuse a way of cutting that cannot work, before any file is read.
+    """Refuse a value of `segments` that cannot work, before any file is read.
 
     Raises:
-        ImportError: `shots` without the packages for it.
-        ValueError: a length that is not positive.
+        ImportError: `shots` needs a package that is not installed.
+        ValueError: the length is not positive.
     """
     if segments == "shots" and not (find_spec("scenedetect") and find_spec("cv2")):
         raise ImportError(MISSING)
@@ -47,9 +47,10 @@ def check(segments: float | Literal["none", "shots"]) -> None:
 
 
 def windows(duration_s: float, length_s: float) -> list[Window]:
-    """Cover a duration with the fewest equal windows of at most `length_s`, each sharing a sixth with the next.
+    """Cover a duration with the fewest equal windows of at most `length_s`, each of which overlaps the next by a sixth.
 
-    A video up to `length_s` is one window. A longer one has no short tail: all its windows are a little shorter.
+    A video of at most `length_s` is one window. A longer video gets no short last window: instead all of its windows
+    are a little shorter.
     """
     count = 1 + max(0, math.ceil((duration_s / length_s - 1) / (1 - OVERLAP)))
     width_s = duration_s / (1 + (count - 1) * (1 - OVERLAP))
@@ -58,7 +59,7 @@ def windows(duration_s: float, length_s: float) -> list[Window]:
 
 
 def shots(cuts: Iterable[float], duration_s: float) -> Iterator[Window]:
-    """What lies between ascending cuts; a shot shorter than `MIN_SHOT_S` joins its neighbour."""
+    """Yield the windows between ascending cuts; a shot shorter than `MIN_SHOT_S` is joined to its neighbour."""
     start_s = 0.0
     for cut_s in cuts:
         if cut_s - start_s >= MIN_SHOT_S and duration_s - cut_s >= MIN_SHOT_S:
@@ -68,7 +69,7 @@ def shots(cuts: Iterable[float], duration_s: float) -> Iterator[Window]:
 
 
 def _cuts(path: Path) -> Iterator[float]:
-    """Seconds at which a new shot begins, or at which a shot has lasted `MAX_SHOT_S`."""
+    """Yield the seconds at which a new shot begins, or at which a shot has lasted `MAX_SHOT_S`."""
     from scenedetect import ContentDetector, SceneManager, open_video
 
     video, manager = open_video(str(path)), SceneManager()

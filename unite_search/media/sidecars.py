@@ -1,6 +1,6 @@
-"""What lies beside an image or video and describes it: caption, metadata, subtitles.
+"""Read sidecars, the files beside an image or video that describe it: caption, metadata, subtitles.
 
-A sidecar that cannot be read never costs its media file; the reason goes into the metadata under `sidecar_problem`.
+A sidecar that cannot be read never costs its media file: the reason goes into the metadata as `sidecar_problem`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Description:
     """What the sidecars of a file say.
 
     Attributes:
-        caption: from the .txt, else from the first caption key of the .json.
-        metadata: the object of the .json.
-        cues: subtitles of the .srt.
+        caption: the text of the .txt file, else the value of the first caption key in the .json file.
+        metadata: the object in the .json file.
+        cues: the subtitles in the .srt file.
     """
 
     caption: str | None = None
@@ -39,7 +39,7 @@ class Description:
     cues: Sequence[Cue] = ()
 
     def text_between(self, start_s: float, end_s: float) -> str | None:
-        """The caption and the subtitles shown in a window of the video, a line each; None without any."""
+        """Return the caption and the subtitles shown in a window of the video, a line each; None without any."""
         shown = [cue.text for cue in self.cues if cue.start_s < end_s and cue.end_s > start_s]
         lines = [self.caption, " ".join(shown)]
         return "\n".join(line for line in lines if line) or None

@@ -1,7 +1,7 @@
-"""Text files to passages, subtitles to timed passages.
+"""Split text files into passages, and subtitles into timed passages.
 
-A passage is about as long as a sentence encoder reads (256 tokens), cut at paragraphs, else at sentences, else at
-words. A Markdown heading stays with what it heads. Markup inside a line is left as it is.
+A passage is about as long as what a sentence encoder reads (256 tokens), cut at paragraphs, else at sentences, else at
+words. A Markdown heading stays with the paragraph below it. Markup inside a line is left as it is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CUE_MARKUP = re.compile(r"<[^>\n]{0,100}>|\{\\[^}\n]{0,100}\}")
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One subtitle: a line or two, and when it is shown."""
+    """One subtitle: its text, and the seconds in which it is shown."""
 
     start_s: float
     end_s: float
@@ -41,7 +41,7 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of text; with times where it comes from subtitles."""
+    """A piece of text; one from subtitles has times."""
 
     text: str
     start_s: float | None = None
@@ -49,10 +49,10 @@ class Passage:
 
 
 def read_passages(path: Path) -> list[Passage]:
-    """Cut a text or subtitle file into passages, in order.
+    """Split a text or subtitle file into passages, in order.
 
     Raises:
-        UnreadableFileError: it cannot be read, is too large or is no text.
+        UnreadableFileError: the file cannot be read, is too large, or is not text.
     """
     content = read_text(path)
     if path.suffix.lower() in (".srt", ".vtt") and (cues := parse_cues(content)):
@@ -61,10 +61,10 @@ def read_passages(path: Path) -> list[Passage]:
 
 
 def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
-    """Read a text file: by its byte order mark, else UTF-8, else Windows-1252.
+    """Read a text file, decoded by its byte order mark, else as UTF-8, else as Windows-1252.
 
     Raises:
-        UnreadableFileError: it cannot be read, is larger than `max_bytes` or is no text.
+        UnreadableFileError: the file cannot be read, is larger than `max_bytes`, or is not text.
     """
     try:
         with path.open("rb") as stream:
@@ -80,7 +80,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
 
 
 def split_passages(content: str, *, max_words: int = MAX_WORDS) -> Iterator[str]:
-    """Cut text into passages of at most `max_words` words, keeping paragraphs together where they fit."""
+    """Split text into passages of at most `max_words` words, keeping paragraphs together where they fit."""
     passage: list[str] = []
     words = 0
     for block in _blocks(content):
@@ -95,7 +95,7 @@ def split_passages(content: str, *, max_words: int = MAX_WORDS) -> Iterator[str]
 
 
 def parse_cues(content: str) -> list[Cue]:
-    """Read SubRip or WebVTT cues, in order of their start; what is malformed is passed over."""
+    """Read SubRip or WebVTT cues, sorted by start; malformed cues are skipped."""
     cues = []
     for block in re.split(r"\n[ \t]*\n", content):
         lines = block.strip("\n").split("\n")
@@ -110,7 +110,7 @@ def parse_cues(content: str) -> list[Cue]:
 
 
 def group_cues(cues: Iterable[Cue]) -> Iterator[Passage]:
-    """Join neighbouring cues into passages of at most a minute and about `SUBTITLE_WORDS` words."""
+    """Join neighbouring cues into passages of at most `SUBTITLE_SPAN_S` seconds and about `SUBTITLE_WORDS` words."""
     group: list[Cue] = []
     words = 0
     for cue in cues:
@@ -133,7 +133,7 @@ def _decode(raw: bytes) -> str:
 
 
 def _blocks(content: str) -> Iterator[str]:
-    """Paragraphs; headings go with the paragraph that follows."""
+    """Yield the paragraphs, each with the headings above it."""
     headings: list[str] = []
     for block in re.split(r"\n[ \t]*\n", content):
         paragraph = "\n".join(line.strip() for line in block.strip().split("\n"))
@@ -148,7 +148,7 @@ def _blocks(content: str) -> Iterator[str]:
 
 
 def _pieces(block: str, max_words: int) -> Iterator[tuple[str, int]]:
-    """The block and its word count; a longer one by sentences, a longer sentence by words."""
+    """Yield a block and its word count; a block that is too long is split at sentences, then at words."""
     length = len(block.split())
     if length <= max_words and len(block) <= max_words * MAX_WORD_CHARACTERS:
         yield block, length

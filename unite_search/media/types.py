@@ -1,4 +1,4 @@
-"""What the media package hands on: a file that was found, what is known of it, and the drafts of its items."""
+"""The types of the media package: a file that was found, the facts in it, and the drafts of its items."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any, Literal
 from unite_search.content import Content, MediaSpec
 from unite_search.modality import ModalityName
 
+SLOWEST_DISK_BYTES_PER_S = 20e6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFile:
@@ -17,9 +19,9 @@ class MediaFile:
 
     Attributes:
         path: absolute path.
-        modality: by extension; an animated gif is found out when it is read.
-        size_bytes: size at the scan.
-        mtime_ns: modification time at the scan.
+        modality: by extension; whether a gif is animated is found out when it is read.
+        size_bytes: size at the time of the scan.
+        mtime_ns: modification time at the time of the scan.
         sidecars: files with the same stem that describe it, sorted by name.
         sidecar_state: changes when a sidecar is added, removed or modified; empty without sidecars.
     """
@@ -33,13 +35,13 @@ class MediaFile:
 
     @property
     def may_move(self) -> bool:
-        """Whether it is, or could turn out to be, a video."""
+        """Whether the file is a video, or may turn out to be one (an animated gif)."""
         return self.modality == "video" or self.path.suffix.lower() == ".gif"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """A path that could not be indexed, and why in a few words."""
+    """A path that could not be indexed, and the reason in a few words."""
 
     path: Path
     reason: str
@@ -50,10 +52,10 @@ class ReadOptions:
     """How files become items; the same options give the same items.
 
     Attributes:
-        media: what the encoder wants.
-        segments: `none` (a video is one item), `shots`, or the window length in seconds.
-        keyframes_only: decode key frames only; faster, coarser.
-        timeout_s: a worker that is silent this long is killed and its file skipped.
+        media: the sizes and frames that the encoder needs.
+        segments: `none` (a video is one item), `shots`, or the longest window in seconds.
+        keyframes_only: whether to decode key frames only; faster, coarser.
+        timeout_s: a worker that is silent for this long is killed and its file skipped; see `time_limit_s`.
         max_pixels: larger images are refused.
     """
 
@@ -63,8 +65,12 @@ class ReadOptions:
     timeout_s: float = 60.0
     max_pixels: int = 200_000_000
 
+    def time_limit_s(self, size_bytes: int) -> float:
+        """Return how long a worker may be silent over a file: a large one takes time to read from a slow disk."""
+        return self.timeout_s + size_bytes / SLOWEST_DISK_BYTES_PER_S
+
     def recipe(self, file: MediaFile) -> str:
-        """What besides its bytes decides which items a file gives; stored with each row."""
+        """Return what besides its bytes decides which items a file yields; stored with each row."""
         parts = [file.sidecar_state] if file.sidecar_state else []
         if file.may_move:
             parts += [f"segments={self.segments}", *(["keyframes"] if self.keyframes_only else [])]
@@ -73,14 +79,14 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What one file says about itself; None where it does not say.
+    """What a file and its sidecars say about it; None for what they do not say.
 
     Attributes:
-        width: pixels, upright.
-        height: pixels, upright.
-        duration_s: whole file.
-        taken_at: EXIF or container date, naive local time.
-        metadata: the JSON sidecar's object, `{}` without one.
+        width: in pixels, upright.
+        height: in pixels, upright.
+        duration_s: of the whole file.
+        taken_at: date from EXIF or the container, naive local time.
+        metadata: the object of the JSON sidecar, `{}` without one.
     """
 
     width: int | None = None
@@ -95,9 +101,9 @@ class Draft:
     """One item of a file, decoded and not yet embedded.
 
     Attributes:
-        content: what to embed (caption first, then the picture or clip).
-        start_s: first second in the file, None where time has no meaning.
-        end_s: end second.
+        content: what to embed: the caption first, then the picture or clip.
+        start_s: where the item starts in the file, None for what has no time.
+        end_s: where it ends.
         text: the passage or caption to show with a hit.
     """
 

@@ -1,6 +1,6 @@
-"""Paths as strings that every store accepts: the plain path, or a file URL where its bytes are not valid UTF-8.
+"""Paths as strings that every store accepts: the plain path, or a file URL if its bytes are not valid UTF-8.
 
-`Path` folds a double slash after a scheme, so no plain path can be mistaken for such a URL.
+`Path` collapses the double slash after a scheme, so no plain path can be mistaken for such a URL.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ URL_PREFIX = "file://"
 
 
 def absolute(path: Path) -> Path:
-    """The path from the root of the file system, without `..`; links are kept."""
+    """Return the path from the root of the file system, without `..`; links are not resolved."""
     return Path(os.path.normpath(path.absolute()))
 
 
 def path_to_uri(path: Path) -> str:
-    """Give the path as valid Unicode: itself, or a percent-encoded file URL for a name that is not UTF-8.
+    """Return the path as valid Unicode: itself, or a percent-encoded file URL for a name that is not UTF-8.
 
-    Example:
+    Examples:
         >>> path_to_uri(Path("/photos/a b.jpg"))
         '/photos/a b.jpg'
     """
@@ -33,14 +33,14 @@ def path_to_uri(path: Path) -> str:
 
 
 def uri_to_path(uri: str) -> Path:
-    """Give the path that `path_to_uri` was given."""
+    """Return the path that `path_to_uri` was called with."""
     if uri.startswith(URL_PREFIX):
         return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(URL_PREFIX))))
     return Path(uri)
 
 
 def prefixes_below(folder: Path) -> tuple[str, ...]:
-    """What the uris of everything below a folder start with: the plain form, and the URL form for odd names."""
+    """Return the prefixes of the URIs of everything below a folder: the plain form, and the file URL form."""
     plain = path_to_uri(folder).rstrip("/" + os.sep)
     if plain.startswith(URL_PREFIX):
         return (plain + "/",)

@@ -1,1 +1,1 @@
-"""The server: a page to look at and an HTTP API over open collections. Needs the extra `serve`."""
+"""The server: a web page and an HTTP API over open collections. Needs the extra `serve`."""

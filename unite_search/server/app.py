@@ -1,4 +1,4 @@
-"""The application: routes, the layers around them, the page, and the OpenAPI document."""
+"""Build the application: routes, the middleware around them, the web page, and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from unite_search import __version__
 from unite_search.server import models
-from unite_search.server.counters import Meter
+from unite_search.server.counters import RequestMeter
 from unite_search.server.envelope import Envelope
 from unite_search.server.guard import Guard
 from unite_search.server.problems import Problem, Refusal, add_handlers, documented
@@ -29,7 +29,7 @@ EVERY_ROUTE = documented(400, 401, 403, 408, 413, 421, 429)
 
 
 def create_app(served: Service) -> FastAPI:
-    """The ASGI application over a service, which it starts and stops."""
+    """Return the ASGI application over a service, which it starts and stops."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -56,16 +56,16 @@ def create_app(served: Service) -> FastAPI:
     _describe_problems(app)
     app.add_middleware(Guard, settings=served.settings)
     app.add_middleware(Envelope, limits=served.settings.limits)
-    app.add_middleware(Meter, metrics=served.metrics)
+    app.add_middleware(RequestMeter, metrics=served.metrics)
     return app
 
 
 def _add_probes(app: FastAPI, served: Service) -> None:
-    """What supervisors ask: does it live, can it answer, how is it doing."""
+    """Add the routes that supervisors ask: liveness, readiness, metrics."""
 
     @app.get("/health", response_model=models.Health, tags=["service"])
     async def health() -> models.Health:
-        """Answer as long as the server lives."""
+        """Answer as long as the server is running."""
         return models.Health(status="ok")
 
     @app.get("/ready", response_model=models.Health, responses=documented(503), tags=["service"])
@@ -78,12 +78,12 @@ def _add_probes(app: FastAPI, served: Service) -> None:
 
     @app.get("/metrics", response_class=Response, tags=["service"], responses={200: {"content": {"text/plain": {}}}})
     def metrics() -> Response:
-        """Counters for Prometheus."""
+        """Return the metrics in the format of Prometheus."""
         return Response(served.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _add_page(app: FastAPI) -> None:
-    """The page and the description of the API: files of the package, and nothing from elsewhere."""
+    """Add the web page and the page about the API; both use only files of this package."""
     folder = Path(str(files("unite_search.server").joinpath("static")))
 
     @app.get("/", include_in_schema=False)
@@ -98,7 +98,7 @@ def _add_page(app: FastAPI) -> None:
 
 
 def _describe_problems(app: FastAPI) -> None:
-    """Put the shape of errors into the OpenAPI document, to which the routes refer."""
+    """Add the schema of errors, to which the routes refer, to the OpenAPI document."""
     generate = app.openapi
 
     def described() -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Concurrent queries encoded together: whatever waits while the encoder is busy becomes the next batch.
+"""Encode concurrent queries together: whatever waits while the encoder is busy becomes the next batch.
 
-A lone query waits for nothing.
+A single query is encoded at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ class _Job:
 
 
 class EncodeQueue:
-    """One thread that runs the encoder for all others; `is_closed` once it takes no more."""
+    """One thread that runs the encoder for all others.
+
+    Attributes:
+        is_closed: whether it takes no more queries.
+    """
 
     def __init__(self, encoder: Encoder, *, max_waiting: int) -> None:
         self._encoder = encoder
@@ -46,10 +50,10 @@ class EncodeQueue:
         return len(self._waiting)
 
     def encode(self, contents: Sequence[Content]) -> NDArray[np.float32]:
-        """Embed the (n,) contents of one query as (n, D) float32 unit rows, with those of others.
+        """Embed the n contents of one query as (n, D) float32 unit rows, in one batch with those of other queries.
 
         Raises:
-            Refusal: too many are waiting already, or the queue was closed.
+            Refusal: too many queries are waiting already, or the queue was closed.
         """
         job = _Job(contents)
         with self._changed:
@@ -62,7 +66,7 @@ class EncodeQueue:
         return job.done.result()
 
     def close(self) -> None:
-        """Answer what waits, then stop; whoever comes later is refused."""
+        """Answer the queries that wait, then stop; later ones are refused."""
         with self._changed:
             self.is_closed = True
             self._changed.notify()
@@ -73,7 +77,7 @@ class EncodeQueue:
             self._answer(jobs)
 
     def _next_batch(self) -> list[_Job]:
-        """Wait for jobs, and take at most a batch of them; none at the end."""
+        """Wait for jobs and take at most a batch of them; return none once the queue is closed and empty."""
         jobs: list[_Job] = []
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self.is_closed)
@@ -82,10 +86,10 @@ class EncodeQueue:
         return jobs
 
     def _answer(self, jobs: Sequence[_Job]) -> None:
-        """Encode jobs together; where that fails, each alone, so that a bad one fails for itself."""
+        """Encode jobs together; if that fails, each alone, so that only the bad ones fail."""
         try:
             rows = self._encoder.encode([content for job in jobs for content in job.contents], role="query")
-        except Exception as error:  # noqa: BLE001 - whatever an encoder raises belongs to the thread that asked
+        except Exception as error:  # noqa: BLE001 - whatever an encoder raises is raised again in the thread that asked
             if len(jobs) == 1:
                 jobs[0].done.set_exception(error)
             else:

@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests, latency by stage, and how full everything is."""
+"""Metrics for Prometheus: requests, latency by stage, sizes of queues and collections."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Gauges = Callable[[], Iterator[tuple[str, str, dict[str, str], float]]]
 
 
 class Metrics:
-    """Counters of one application.
+    """The metrics of one application.
 
     Args:
-        gauges: called at every scrape for (name, help, labels, value) of what is not counted but looked up.
+        gauges: called at every scrape; yields (name, help, labels, value) of values that are read rather than counted.
     """
 
     def __init__(self, gauges: Gauges) -> None:
@@ -44,12 +44,12 @@ class Metrics:
         self.registry.register(_Gauges(gauges))
 
     def text(self) -> bytes:
-        """Everything, as Prometheus reads it."""
+        """Return all metrics in the exposition format of Prometheus."""
         return generate_latest(self.registry)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a part of a query."""
+        """Measure the time of one stage of a query."""
         with self.stage_s.labels(name).time():
             yield
 
@@ -66,15 +66,15 @@ class _Gauges(Collector):
         yield from families.values()
 
 
-class Meter:
-    """ASGI middleware that counts requests by route; what no route answers counts as `other`."""
+class RequestMeter:
+    """ASGI middleware that counts and times requests by route; those that no route answers count as `other`."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and note how it went."""
+        """Pass a request on, then record its status and time."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

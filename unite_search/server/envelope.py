@@ -1,4 +1,4 @@
-"""Around every request: a limit on its body in bytes and time; around every response: headers that keep it harmless."""
+"""Limit the size and duration of every request body, and add security headers to every response."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ HEADERS = {
 
 
 class Envelope:
-    """ASGI middleware for both."""
+    """ASGI middleware that limits request bodies and adds headers to responses."""
 
     def __init__(self, app: ASGIApp, *, limits: Limits) -> None:
         self._app = app
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with a watched body, and its response with more headers."""
+        """Pass a request on with a limited body, and its response with more headers."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        seal = _Seal(scope, send)
+        response = _Response(scope, send)
         max_bytes = self._limits.upload_bytes if scope["path"] in UPLOADS else self._limits.body_bytes
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdigit() and int(declared) > max_bytes:
-            await _too_large(max_bytes)(scope, receive, seal.send)
+            await _too_large(max_bytes)(scope, receive, response.send)
             return
-        await self._app(scope, _Body(receive, self._limits, max_bytes).receive, seal.send)
+        await self._app(scope, _Body(receive, self._limits, max_bytes).receive, response.send)
 
 
 class _Body:
-    """Counts what comes of a body."""
+    """Counts the bytes and the time of a request body."""
 
     def __init__(self, receive: Receive, limits: Limits, max_bytes: int) -> None:
         self._receive = receive
@@ -60,7 +60,11 @@ class _Body:
         self._started = time.monotonic()
 
     async def receive(self) -> Message:
-        """The next part; after the last one, wait for the client to leave as long as it takes."""
+        """Receive the next part of the body within the limits; after the last part there is no limit.
+
+        Raises:
+            Refusal: the body is too large, or too slow.
+        """
         if self._is_complete:
             return await self._receive()
         spent = time.monotonic() - self._started
@@ -68,7 +72,7 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(allowed - spent, 0.0))
         except (TimeoutError, asyncio.TimeoutError):
-            raise Refusal(408, "the request came too slowly", {"Connection": "close"}) from None
+            raise Refusal(408, "the request arrived too slowly", {"Connection": "close"}) from None
         self._received += len(message.get("body", b""))
         self._is_complete = not message.get("more_body", False)
         if self._received > self._max_bytes:
@@ -76,8 +80,8 @@ class _Body:
         return message
 
 
-class _Seal:
-    """Adds headers to the start of a response."""
+class _Response:
+    """Adds security headers to a response."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._is_page = scope["path"] in ("/", "/docs")

@@ -1,7 +1,7 @@
-"""Fetching a picture or clip from a URL, where the server was started with `--allow-url`.
+"""Fetch a picture or clip from a URL, if the server was started with `--allow-url`.
 
-Only public addresses are connected to. The name is looked up once and the connection goes to the address that was
-checked, so that a name cannot change its meaning in between; every redirect is checked like the first URL.
+Only public addresses are connected to. The host name is resolved once and the connection goes to the address that was
+checked, so that the name cannot resolve to another one in between; every redirect is checked like the first URL.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 def fetch(url: str, target: Path, limits: Limits) -> None:
-    """Write what a URL gives to a file.
+    """Download a URL to a file.
 
     Raises:
-        Refusal: the URL may not be fetched, cannot be, or gives too much or too slowly.
+        Refusal: the URL is not allowed, cannot be fetched, is too large, or is too slow.
     """
     until = time.monotonic() + limits.receive_s
     for _ in range(MAX_REDIRECTS + 1):
@@ -40,14 +40,14 @@ def fetch(url: str, target: Path, limits: Limits) -> None:
         if location is None:
             return
         url = urljoin(url, location)
-    raise Refusal(422, f"the URL leads on more than {MAX_REDIRECTS} times")
+    raise Refusal(422, f"the URL redirects more than {MAX_REDIRECTS} times")
 
 
 def public_address(host: str, port: int) -> str:
-    """Look a name up.
+    """Return the first address of a host name.
 
     Raises:
-        Refusal: it has no address, or one that is not public.
+        Refusal: the name has no address, or one that is not public.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -61,7 +61,7 @@ def public_address(host: str, port: int) -> str:
 
 
 def _inner(address: Address) -> Address:
-    """The IPv4 address that stands for an IPv6 one behind a translator or tunnel; else the address itself."""
+    """Return the IPv4 address that is embedded in an IPv6 address (NAT64, mapped, 6to4, Teredo), else the address."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in NAT64:
@@ -71,7 +71,7 @@ def _inner(address: Address) -> Address:
 
 
 def _fetch_once(url: str, target: Path, limits: Limits, until: float) -> str | None:
-    """Fetch, and return None; or return where it leads on to."""
+    """Download a URL and return None, or return the location that it redirects to."""
     parts = urlsplit(url)
     try:
         is_good = parts.scheme in PORTS and parts.hostname and not parts.username
@@ -112,7 +112,7 @@ def _save(response: http.client.HTTPResponse, target: Path, limits: Limits, unti
         while block := response.read1(BLOCK_BYTES):
             size_bytes += len(block)
             if size_bytes > limits.upload_bytes:
-                raise Refusal(413, f"the URL gives more than {limits.upload_bytes:,} bytes")
+                raise Refusal(413, f"the URL returns more than {limits.upload_bytes:,} bytes")
             _left_s(until)
             stream.write(block)
 

@@ -1,9 +1,9 @@
-"""Filters of clients: a small part of SQL, parsed, checked and written anew, so that nothing else reaches the catalog.
+"""Check the filters of clients: a subset of SQL is parsed and written anew, so that nothing else reaches the catalog.
 
     duration_s < 60 AND (name LIKE '%.jpg' OR folder IN ('/a', '/b')) AND taken_at >= '2024-01-01'
 
-Known are the catalog's columns but for the vector, comparisons, AND OR NOT, IN, BETWEEN, LIKE, IS NULL, literals, and
-the functions below.
+The subset has the columns of the catalog except the vector, comparisons, AND, OR, NOT, IN, BETWEEN, LIKE, IS NULL,
+literals, and the functions below.
 """
 
 from __future__ import annotations
@@ -35,8 +35,14 @@ _TOKEN = re.compile(
 )
 
 
-class Token(NamedTuple):
-    """A word of a filter: `kind` is number, text, name or sign; `at` its place."""
+class FilterToken(NamedTuple):
+    """A token of a filter.
+
+    Attributes:
+        kind: number, text, name, sign or end.
+        text: as written.
+        at: index of its first character.
+    """
 
     kind: str
     text: str
@@ -44,24 +50,24 @@ class Token(NamedTuple):
 
 
 def checked_filter(text: str) -> str:
-    """Parse a filter and write it anew.
+    """Parse a filter and return it written anew.
 
     Raises:
-        FilterError: it is not of the part of SQL that is allowed; the message says where.
+        FilterError: the filter is outside the allowed subset of SQL; the message says where.
     """
     if len(text) > MAX_LENGTH:
         raise FilterError(f"the filter has {len(text)} characters; at most {MAX_LENGTH} are read")
     return _Parser(_tokens(text)).parsed()
 
 
-def _tokens(text: str) -> list[Token]:
+def _tokens(text: str) -> list[FilterToken]:
     found, at = [], 0
     text = text.rstrip()
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
             raise FilterError(f"filter: cannot read {text[at : at + 12]!r} at character {at + 1}")
-        found.append(Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
+        found.append(FilterToken(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
         at = match.end()
     if len(found) > MAX_TOKENS:
         raise FilterError(f"the filter has {len(found)} words; at most {MAX_TOKENS} are read")
@@ -69,10 +75,10 @@ def _tokens(text: str) -> list[Token]:
 
 
 class _Parser:
-    """Recursive descent; every method takes tokens off the front and returns SQL."""
+    """A recursive descent parser; every method consumes tokens and returns SQL."""
 
-    def __init__(self, tokens: list[Token]) -> None:
-        self._tokens = [*tokens, Token("end", "", -1)]
+    def __init__(self, tokens: list[FilterToken]) -> None:
+        self._tokens = [*tokens, FilterToken("end", "", -1)]
         self._next = 0
         self._depth = 0
 
@@ -143,7 +149,7 @@ class _Parser:
         return values
 
     def _operand(self, *, as_time: bool = False) -> tuple[str, bool]:
-        """A value, and whether it is a time, beside which a text is one too."""
+        """Return a value, and whether it is a time; a text that is compared with a time becomes a timestamp."""
         if self._took("-"):
             return f"-{self._take('number').text}", False
         token = self._tokens[self._next]
@@ -175,7 +181,7 @@ class _Parser:
         return f"{name}({', '.join(given)})"
 
     def _took(self, text: str) -> bool:
-        """Take the next token if it is this word or sign."""
+        """Consume the next token if it is this word or sign, and return whether it was."""
         token = self._tokens[self._next]
         if token.kind in ("name", "sign") and token.text.lower() == text:
             self._next += 1
@@ -186,7 +192,7 @@ class _Parser:
         if not self._took(text):
             raise self._unexpected(text.upper())
 
-    def _take(self, kind: str | None = None) -> Token:
+    def _take(self, kind: str | None = None) -> FilterToken:
         token = self._tokens[self._next]
         if kind is not None and token.kind != kind:
             raise self._unexpected(f"a {kind}")

@@ -1,9 +1,9 @@
-"""Who may ask, and how often: checked before a request reaches the application.
+"""Check who may send requests, and how many, before they reach the application.
 
-- The Host header must name this server, so that no web page elsewhere can reach it under a name of its own.
-- Browsers say where a request comes from; one that another site caused is refused.
-- With a token, everything but the page's own files wants it: as `Authorization: Bearer`, or as the page's cookie.
-- Each client has so many requests a second.
+- The Host header must name this server, so that no other web site can reach it under a host name of its own.
+- Browsers say which site caused a request; those caused by another site are refused.
+- With a token, everything except the page's own files requires it, as `Authorization: Bearer` or as the page's cookie.
+- The rate of requests of each client is limited.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_CLIENTS = 10_000
 
 
 class RateLimit:
-    """A bucket of requests for each client, filled at a steady rate."""
+    """A token bucket for each client, filled at a steady rate."""
 
     def __init__(self, rate_per_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate_per_s = rate_per_s
@@ -40,7 +40,7 @@ class RateLimit:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait_s(self, client: str) -> float:
-        """Take one request of a client; the seconds to wait where there is none left, else 0."""
+        """Take one request from the bucket of a client; return 0, or the seconds to wait if the bucket is empty."""
         if not self._rate_per_s:
             return 0.0
         now = self._clock()
@@ -55,7 +55,7 @@ class RateLimit:
 
 
 class Guard:
-    """ASGI middleware that refuses what may not pass."""
+    """ASGI middleware that refuses requests that are not allowed."""
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
@@ -64,7 +64,7 @@ class Guard:
         self._rate = RateLimit(settings.rate_per_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with a problem, or pass the request on."""
+        """Pass a request on, or answer it with a problem."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -83,27 +83,27 @@ class Guard:
             raise Refusal(429, "too many requests; slow down", {"Retry-After": str(math.ceil(wait_s))})
         host = headers.get("host", "")
         if self._hosts is not None and urlsplit(f"//{host}").netloc.rpartition("@")[2] != host:
-            raise Refusal(400, "the Host header is not one")
+            raise Refusal(400, "the Host header is malformed")
         if self._hosts is not None and _without_port(host) not in self._hosts:
             raise Refusal(421, f"this server is not {host[:100]!r}; name it with --name, or use its address")
         _refuse_other_sites(scope, headers, host)
         is_public = scope["path"] in PUBLIC or scope["path"].startswith(PUBLIC_FOLDER)
-        if self._settings.token is not None and not is_public and not _is_known(headers, self._settings.token):
+        if self._settings.token is not None and not is_public and not _has_token(headers, self._settings.token):
             raise Refusal(401, "a token is needed: `Authorization: Bearer TOKEN`", {"WWW-Authenticate": "Bearer"})
 
 
 def session_cookie(token: str) -> str:
-    """What a browser keeps instead of the token."""
+    """Return the value of the cookie that a browser keeps instead of the token."""
     return hmac.new(token.encode(), b"unite-search session", hashlib.sha256).hexdigest()
 
 
 def client_of(scope: Scope) -> str:
-    """The client that sent a request, as `client_at` names it."""
+    """Return the client that sent a request, as `client_at` names it."""
     return client_at((scope.get("client") or ("",))[0])
 
 
 def client_at(address: str) -> str:
-    """The client behind an address: the address itself; for IPv6 its network, of which one client has all addresses."""
+    """Return the client at an address: the address, or for IPv6 its /64 network, which one client usually has whole."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:
@@ -115,7 +115,7 @@ def client_at(address: str) -> str:
     return str(ipaddress.ip_network((known, 64), strict=False))
 
 
-def _is_known(headers: Headers, token: str) -> bool:
+def _has_token(headers: Headers, token: str) -> bool:
     kind, _, given = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
         return True
@@ -124,7 +124,7 @@ def _is_known(headers: Headers, token: str) -> bool:
 
 
 def _refuse_other_sites(scope: Scope, headers: Headers, host: str) -> None:
-    """Refuse what a page of another site makes a browser do; a plain link to the page is welcome."""
+    """Refuse a request that a page of another site caused, except for a plain link to the page."""
     is_link = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate" and scope["path"] == "/"
     origin = headers.get("origin")
     is_foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")

@@ -1,4 +1,4 @@
-"""What goes in and out of the API, as pydantic models; the OpenAPI document is made from them."""
+"""The requests and responses of the API as pydantic models, from which the OpenAPI document is made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UtcTime = Annotated[datetime, BeforeValidator(lambda time: time.replace(tzinfo=t
 LocalTime = Annotated[
     str,
     BeforeValidator(lambda time: time.isoformat()),
-    Field(description="As the file has it, without a time zone.", examples=["2024-05-01T12:00:00"]),
+    Field(description="As the file states it, without a time zone.", examples=["2024-05-01T12:00:00"]),
 ]
 PartitionName = Literal["text", "image", "video", "text+image", "text+video", "image+video", "text+image+video"]
 Side = Annotated[Literal[160, 320, 640, 1280], BeforeValidator(int)]
@@ -34,34 +34,36 @@ class Scope(_Model):
     """Where to look, and how much to return."""
 
     modalities: list[PartitionName] = Field(
-        [], max_length=7, description="Only text, image or video, or exactly text+image and the like."
+        [], max_length=7, description="Restrict to text, image or video, or to exactly text+image and the like."
     )
-    where: str | None = Field(None, max_length=2000, description="Filter on columns, as `duration_s < 60`.")
+    where: str | None = Field(None, max_length=2000, description="Filter on columns, such as `duration_s < 60`.")
     top_k: int = Field(10, ge=1, le=MAX_TOP_K, description="Hits to return.")
-    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Hits to pass over, for paging.")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Hits to skip, for paging.")
     group: bool = Field(True, description="One hit for each file, its best segment first.")
     include_self: bool = Field(False, description="Keep hits that are the query's own files.")
 
 
 class SimilarScope(Scope):
-    """The same, in the query of a URL."""
+    """Where to look and how much to return, in the query string of a URL."""
 
-    collection: str | None = Field(None, max_length=200, description="Its name; the first one without.")
+    collection: str | None = Field(None, max_length=200, description="Collection name. Default: the first one served.")
 
 
 class SearchRequest(Scope):
-    """A question: its texts, uploads and items together are one composed query."""
+    """A search: its texts, uploads and items together are one composed query."""
 
-    collection: str | None = Field(None, max_length=200, description="Its name; the first one without.")
-    texts: list[Words] = Field([], max_length=8, description="What to look for, or how the result differs.")
+    collection: str | None = Field(None, max_length=200, description="Collection name. Default: the first one served.")
+    texts: list[Words] = Field([], max_length=8, description="What to look for, or how the result should differ.")
     uploads: list[UploadId] = Field([], max_length=4, description="Pictures and clips that were uploaded.")
     ids: list[ItemId] = Field([], max_length=4, description="Items of the collection, as examples.")
     exclude: list[Words] = Field([], max_length=8, description="Texts to move away from.")
-    instruction: str | None = Field(None, min_length=1, max_length=1000, description="Replaces the task instruction.")
+    instruction: str | None = Field(
+        None, min_length=1, max_length=1000, description="Replaces the encoder's task instruction."
+    )
 
 
 class HitSegment(_Model):
-    """Another part of the same file that was found."""
+    """Another segment of the same file that was found."""
 
     id: ItemId
     score: float
@@ -73,7 +75,7 @@ class HitSegment(_Model):
 
 
 class Hit(HitSegment):
-    """A returned item; `score` can be compared between partitions of one query, `cosine` inside one only."""
+    """An item that was found; `score` is comparable across partitions within one query, `cosine` only within one."""
 
     rank: int
     modality: ModalityName
@@ -98,7 +100,7 @@ class SearchResponse(_Model):
 
 
 class Item(_Model):
-    """What is known of an item."""
+    """One item of a collection."""
 
     id: ItemId
     parent: ItemId
@@ -123,17 +125,17 @@ class Upload(_Model):
 
     id: UploadId
     modality: Literal["image", "video"]
-    frames: int = Field(description="How many stand side by side in the preview.")
+    frames: int = Field(description="Number of frames side by side in the preview.")
 
 
 class UploadUrl(_Model):
-    """Where a picture or clip is to be fetched from."""
+    """The URL of a picture or clip to fetch."""
 
     url: str = Field(min_length=8, max_length=2000)
 
 
 class Progress(_Model):
-    """Where a run of `index` stands."""
+    """The progress of a run of `index`."""
 
     stage: Literal["scan", "index", "compact", "done"]
     files_total: int
@@ -141,12 +143,12 @@ class Progress(_Model):
     items: int
     skipped: int
     scan_finished: bool
-    rate: float = Field(description="Files a second.")
+    rate: float = Field(description="Files per second.")
     remaining_s: float | None
 
 
 class Status(_Model):
-    """What a collection holds."""
+    """The contents and state of a collection."""
 
     name: str
     encoder: str
@@ -157,8 +159,8 @@ class Status(_Model):
     duplicates: int
     version: int
     is_ready: bool = Field(description="Whether queries can be answered.")
-    problem: str | None = Field(description="Why it is not ready, or does not follow its writer.")
-    indexing: Progress | None = Field(description="The run of `index` that is going on.")
+    problem: str | None = Field(description="Why it is not ready, or is not kept up to date.")
+    indexing: Progress | None = Field(description="The run of `index` in progress, if there is one.")
 
 
 class Collections(_Model):
@@ -186,25 +188,25 @@ class Encoders(_Model):
 
 
 class Health(_Model):
-    """Whether the server lives, or is ready."""
+    """The server is running, or is ready."""
 
     status: Literal["ok"]
 
 
 class Token(_Model):
-    """What was given as `--token`."""
+    """The token that the server was started with."""
 
     token: str = Field(min_length=1, max_length=1000)
 
 
 class Removed(_Model):
-    """How many items left the collection."""
+    """The number of items that were removed."""
 
     removed: int
 
 
 class Added(_Model):
-    """How many items a file gave that was added."""
+    """The number of items that an added file yielded."""
 
     items: int
 

@@ -1,4 +1,4 @@
-"""Pictures of items for the page: made by media workers, kept in memory while they are wanted."""
+"""Preview pictures of items for the page, made in decode processes and kept in a cache in memory."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections import OrderedDict
 from threading import Lock
 
 from unite_search.item import Item
+from unite_search.media.call_pool import CallPool
 from unite_search.media.uri import uri_to_path
-from unite_search.server.job_pool import Workers
-from unite_search.server.jobs import PREVIEW_FRAMES, Source, strip, thumbnail
+from unite_search.server.decode_calls import PREVIEW_FRAMES, MediaSource, strip, thumbnail
 
 Key = tuple[str, float | None, float | None, int, int]
 KEPT_BYTES = 128 << 20
 
 
 class Previews:
-    """JPEGs by file content and seconds; those not asked for longest go first."""
+    """A cache of JPEGs by file content and seconds; the least recently used are dropped first."""
 
-    def __init__(self, workers: Workers, *, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, workers: CallPool, *, kept_bytes: int = KEPT_BYTES) -> None:
         self._workers = workers
         self._kept_bytes = kept_bytes
         self._lock = Lock()
@@ -25,10 +25,10 @@ class Previews:
         self._size_bytes = 0
 
     def of(self, item: Item, side: int, *, is_strip: bool) -> bytes:
-        """A thumbnail of an item, or a strip of its frames.
+        """Return a thumbnail of an item, or a strip of its frames, as a JPEG.
 
         Raises:
-            UnreadableFileError: its file cannot be read any more.
+            UnreadableFileError: the file of the item can no longer be read.
         """
         frames = PREVIEW_FRAMES if is_strip else 1
         key = (item.content_hash, item.start_s, item.end_s, side, frames)
@@ -36,7 +36,7 @@ class Previews:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        source = Source(uri_to_path(item.uri), item.start_s, item.end_s)
+        source = MediaSource(uri_to_path(item.uri), item.start_s, item.end_s)
         if is_strip:
             picture = self._workers.call(strip, source, side, frames)
         else:

@@ -1,4 +1,4 @@
-"""The one shape of errors: `application/problem+json`.
+"""Errors of the API, all in one form: `application/problem+json`.
 
 Source: RFC 9457. `type` is always `about:blank`, so `title` is the name of the status; `detail` says what to do.
 """
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from unite_search.errors import (
     CollectionLockedError,
+    DecodeProcessError,
     FilterError,
     UniteSearchError,
     UnknownItemError,
@@ -28,23 +29,29 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (FilterError, 422),
     (UnreadableFileError, 422),
     (CollectionLockedError, 409),
+    (DecodeProcessError, 503),
     (UniteSearchError, 400),
 )
+RETRY_AFTER_S = "5"
 UNEXPECTED = "something went wrong in the server; its log says what"
 
 
 class Problem(BaseModel):
     """An error."""
 
-    type: str = Field(default="about:blank", description="Always about:blank: the status says what kind it is.")
+    type: str = Field(
+        default="about:blank", description="Always about:blank: the status says what kind of error it is."
+    )
     title: str = Field(description="The name of the status.")
     status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What was wrong and what to do.")
-    errors: list[dict[str, Any]] = Field(default=[], description="Where in the request, for each thing that was wrong.")
+    detail: str = Field(description="What was wrong, and what to do.")
+    errors: list[dict[str, Any]] = Field(
+        default=[], description="Each invalid field of the request, and what is wrong with it."
+    )
 
 
 class Refusal(HTTPException):
-    """A request that is not answered, with the status that says why."""
+    """The refusal of a request, with the HTTP status that says why."""
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, detail, headers)
@@ -53,13 +60,13 @@ class Refusal(HTTPException):
 def problem_response(
     status: int, detail: str, *, headers: dict[str, str] | None = None, errors: list[dict[str, Any]] | None = None
 ) -> JSONResponse:
-    """An error as a response."""
+    """Return an error as a response."""
     content = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors or [])
     return JSONResponse(content.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The part of a route's description that says which errors it may give."""
+    """Return the part of a route's description that lists the errors it may answer with."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -81,4 +88,5 @@ async def _on_error(_: Request, error: Exception) -> JSONResponse:
         summary = "; ".join(f"{it['where']}: {it['what']}" for it in found)
         return problem_response(422, summary, errors=found)
     status = next((status for kind, status in STATUS_OF if isinstance(error, kind)), 500)
-    return problem_response(status, str(error) if status < 500 else UNEXPECTED)
+    headers = {"Retry-After": RETRY_AFTER_S} if status == 503 else None
+    return problem_response(status, UNEXPECTED if status == 500 else str(error), headers=headers)

@@ -1,4 +1,4 @@
-"""One collection that is served: its encoder's queue, and a thread that follows what other processes write to it."""
+"""One collection that is served: the queue of its encoder, and a thread that follows what other processes write."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from unite_search.server.problems import Refusal
 FOLLOW_EVERY_S = 1.0
 WARM_UP_SIDE = 64
 STATUS_REST = 20
-"""A status that took t seconds to read is read again after this many t at the earliest."""
+"""A status that took t seconds to read is read again after `STATUS_REST * t` at the earliest."""
 
 log = logging.getLogger(__name__)
 
 
-class Encoders:
-    """Loaded encoders, one for all collections that were made by it."""
+class LoadedEncoders:
+    """The loaded encoders; collections built by the same encoder share it."""
 
     def __init__(self, *, max_waiting: int) -> None:
         self._max_waiting = max_waiting
@@ -40,7 +40,7 @@ class Encoders:
         self.loaded: dict[str, tuple[Encoder, EncodeQueue]] = {}
 
     def of(self, collection: Collection) -> tuple[Encoder, EncodeQueue]:
-        """The encoder of a collection, loaded when it is the first one that needs it."""
+        """Return the encoder of a collection and its queue; load it if this is the first collection to need it."""
         with self._lock:
             name = collection.encoder_name
             if name not in self.loaded:
@@ -50,26 +50,26 @@ class Encoders:
             return self.loaded[name]
 
     def waiting(self) -> int:
-        """Queries in all queues."""
+        """Return the number of queries in all queues."""
         return sum(len(queue) for _, queue in list(self.loaded.values()))
 
     def close(self) -> None:
-        """Answer what waits, then stop."""
+        """Answer the queries that wait, then stop."""
         for _, queue in self.loaded.values():
             queue.close()
 
 
 def _warm_up(encoder: Encoder) -> None:
-    """Let an encoder load what it loads on first use."""
+    """Encode once, so that an encoder loads what it loads on first use."""
     encoder.encode([Content(("words",))], role="query")
     if Modality.IMAGE in encoder.modalities:
         encoder.encode([Content((Image(np.zeros((WARM_UP_SIDE, WARM_UP_SIDE, 3), np.uint8)),))], role="query")
 
 
 class Reader:
-    """Answers queries from any thread."""
+    """A collection that answers queries from any thread."""
 
-    def __init__(self, collection: Collection, encoders: Encoders) -> None:
+    def __init__(self, collection: Collection, encoders: LoadedEncoders) -> None:
         self.collection = collection
         self.name = collection.name
         self.problem: str | None = "the encoder is being loaded"
@@ -81,7 +81,7 @@ class Reader:
         self._status = collection.status()
         self._status_lock = Lock()
         self._status_due = 0.0
-        self._is_status_old = False
+        self._is_status_stale = False
 
     def start(self) -> None:
         """Load the encoder and follow the collection, in the background."""
@@ -100,37 +100,37 @@ class Reader:
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder.
+        """The loaded encoder.
 
         Raises:
-            Refusal: it is not loaded, or cannot be.
+            Refusal: the encoder is not loaded yet, or cannot be loaded.
         """
         return self._ready()[0]
 
     @property
     def queue(self) -> EncodeQueue:
-        """Where queries are encoded.
+        """The queue that encodes queries.
 
         Raises:
-            Refusal: the encoder is not loaded, or cannot be.
+            Refusal: the encoder is not loaded yet, or cannot be loaded.
         """
         return self._ready()[1]
 
     def search(self, vector: QueryVector, options: SearchOptions) -> SearchResult:
-        """Answer an encoded query; no more at a time than there are cores."""
+        """Answer an encoded query; at most as many run at a time as there are cores."""
         with self._slots:
             return self.collection.search_vector(vector, options)
 
-    def activity(self) -> Progress | None:
-        """Where a run of `index` stands, in whatever process."""
+    def progress(self) -> Progress | None:
+        """Return the progress of a run of `index` in any process, or None."""
         return read_progress(self.collection.directory)
 
     def status(self) -> Status:
-        """What the collection holds; while much is written, as of a moment ago."""
+        """Return what the collection holds; while it is being written, this may be a few seconds old."""
         with self._status_lock:
             started = time.monotonic()
-            if self._is_status_old and started >= self._status_due:
-                self._is_status_old = False
+            if self._is_status_stale and started >= self._status_due:
+                self._is_status_stale = False
                 self._status = self.collection.status()
                 self._status_due = started + STATUS_REST * (time.monotonic() - started)
             return replace(self._status)
@@ -151,10 +151,10 @@ class Reader:
             self._follow()
 
     def _follow(self) -> None:
-        """See what was written; a collection that cannot be read just now is tried again, and searched as it was."""
+        """Refresh the collection; if it cannot be read now, keep searching the old version and try again later."""
         try:
             if self.collection.refresh():
-                self._is_status_old = True
+                self._is_status_stale = True
             if self._loaded is not None:
                 self.problem = None
         except (UniteSearchError, IndexerError, OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The body of a request as a file, for as long as it is needed."""
+"""Receive the body of a request into a temporary file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from unite_search.server.problems import Refusal
 
 @asynccontextmanager
 async def received_file(request: Request, folder: Path | None = None) -> AsyncIterator[Path]:
-    """Receive a body; the file goes at the end, unless it was moved away.
+    """Receive a body and yield its file, which is deleted at the end unless it was moved away.
 
     Args:
-        request: whose body has not been read.
-        folder: where to put it; None for the system's folder of temporary files.
+        request: a request whose body has not been read.
+        folder: where to put the file; None for the system's folder of temporary files.
 
     Raises:
-        Refusal: the body is empty, or the client has left.
+        Refusal: the body is empty, or the client disconnected.
     """
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,6 +36,6 @@ async def received_file(request: Request, folder: Path | None = None) -> AsyncIt
                 raise Refusal(422, "the body is empty; it must be a picture or a clip")
             yield path
         except ClientDisconnect:
-            raise Refusal(400, "the body did not come to its end") from None
+            raise Refusal(400, "the body is incomplete") from None
         finally:
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Running the application under uvicorn, until it is told to stop."""
+"""Run the application under uvicorn until a signal stops it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ LARGE_BYTES = 1 << 18
 
 
 def serve(collections: Sequence[Collection], settings: Settings, *, announce: Callable[[str], None]) -> None:
-    """Serve collections; on SIGINT or SIGTERM requests in flight are finished first.
+    """Serve collections; on SIGINT or SIGTERM, requests in flight are finished before it returns.
 
     Args:
-        collections: to serve, the default one first.
-        settings: where port 0 stands for any that is free.
-        announce: told the page's address once it can be connected to.
+        collections: what to serve, the default collection first.
+        settings: how to serve; port 0 means any free port.
+        announce: called with the address of the page once the server listens.
 
     Raises:
-        UniteSearchError: two collections of one name, or the address cannot be listened on.
+        UniteSearchError: two collections have the same name, or the address cannot be listened on.
     """
     return_large_blocks()
     _allow_open_files(settings.limits.connections * FILES_A_CONNECTION)
@@ -47,10 +47,10 @@ def serve(collections: Sequence[Collection], settings: Settings, *, announce: Ca
 
 
 def return_large_blocks() -> None:
-    """From now on, blocks of `LARGE_BYTES` go back to the system once they are freed; does nothing without glibc.
+    """Make malloc return blocks of `LARGE_BYTES` and more to the system once they are freed; a no-op without glibc.
 
-    glibc gives large blocks pages of their own. But whenever one is freed it raises the size from which it does so, up
-    to 32 MiB; from then on large blocks are cut from the heap. Each time a collection is refreshed, its arrays are a
+    glibc gives large blocks pages of their own. But whenever one is freed, it raises the size from which it does so, up
+    to 32 MiB; from then on smaller blocks come from the heap. Each time a collection is refreshed, its arrays are a
     little larger than the holes that the last ones left there, so the heap would grow.
 
     Source: mallopt(3), M_MMAP_THRESHOLD: setting it turns the adjustment off.
@@ -60,7 +60,7 @@ def return_large_blocks() -> None:
 
 
 def server_config(served: Service) -> uvicorn.Config:
-    """How uvicorn is to run: one process, no websockets, no trust in what proxies say, few words."""
+    """Return the configuration of uvicorn: one process, no websockets, no trust in proxy headers, only warnings."""
     settings = served.settings
     return uvicorn.Config(
         create_app(served),
@@ -78,9 +78,9 @@ def server_config(served: Service) -> uvicorn.Config:
 
 
 def listening(settings: Settings) -> socket.socket:
-    """A socket whose connections send at once; a client that keeps one open would wait 40 ms for each response else.
+    """Open a listening socket with TCP_NODELAY: without it, a kept connection waits 40 ms for each response.
 
-    asyncio sees to that (TCP_NODELAY) only where a socket was made with its protocol's number, unlike here.
+    asyncio sets TCP_NODELAY itself only on sockets that were made with a protocol number, which this one is not.
 
     Raises:
         UniteSearchError: the address cannot be listened on.
@@ -96,7 +96,7 @@ def listening(settings: Settings) -> socket.socket:
 
 
 def _allow_open_files(count: int) -> None:
-    """Raise the soft limit of open files, where the system has one and lets us."""
+    """Raise the soft limit of open files, if the system has one and permits it."""
     try:
         import resource
     except ImportError:

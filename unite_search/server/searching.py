@@ -1,4 +1,4 @@
-"""From a request to its hits: load what it names, encode it as one content, search."""
+"""Answer search requests: load the media they name, encode them as one content, search."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from unite_search.item import Item
 from unite_search.media.uri import uri_to_path
 from unite_search.query import SearchOptions, SearchResult
 from unite_search.search import QueryVector, combine
+from unite_search.server.decode_calls import MediaSource, load
 from unite_search.server.filters import checked_filter
-from unite_search.server.jobs import Source, load
 from unite_search.server.models import Scope, SearchRequest
 from unite_search.server.problems import Refusal
 from unite_search.server.reader import Reader
@@ -25,7 +25,7 @@ ENCODED = ("texts", "uploads", "ids", "exclude", "instruction")
 
 
 class Searcher:
-    """Answers requests; remembers the last queries' vectors, so that the next page is not encoded again."""
+    """Answers requests; keeps the vectors of the last queries, so that the next page is not encoded again."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -33,11 +33,11 @@ class Searcher:
         self._vectors: OrderedDict[Hashable, QueryVector] = OrderedDict()
 
     def answer(self, request: SearchRequest) -> SearchResult:
-        """Answer with one hit more than was asked for, where there are more.
+        """Answer with one hit more than was asked for, if there are more.
 
         Raises:
-            Refusal: there is nothing to search with, or something that is not there.
-            UniteSearchError: a filter or a file is bad.
+            Refusal: the request names nothing to search with, or something that does not exist.
+            UniteSearchError: the filter is invalid, or a file cannot be read.
         """
         if not (request.texts or request.uploads or request.ids):
             raise Refusal(422, "give at least one of texts, uploads and ids")
@@ -81,10 +81,10 @@ class Searcher:
         return QueryVector(combine(embeddings), frozenset(hashes))
 
     def _part(self, reader: Reader, item: Item) -> Part:
-        """What an item shows, as a part of a query: its picture, its seconds, or its text."""
+        """Return an item as a part of a query: its picture, its seconds of video, or its text."""
         if item.modality == "text":
             return item.text or ""
-        source = Source(uri_to_path(item.uri), item.start_s, item.end_s)
+        source = MediaSource(uri_to_path(item.uri), item.start_s, item.end_s)
         with self._service.metrics.stage("load"):
             loaded = self._service.workers.call(
                 load, source, reader.encoder.media, self._service.bounds, item.modality == "video"
@@ -93,7 +93,7 @@ class Searcher:
 
 
 def search_options(scope: Scope) -> SearchOptions:
-    """The library's options, with a filter that was checked, and one hit more to see whether there are more."""
+    """Return the library's options with a checked filter, and with one hit more to see whether there are more."""
     return SearchOptions(
         top_k=scope.top_k + 1,
         offset=scope.offset,
@@ -105,5 +105,5 @@ def search_options(scope: Scope) -> SearchOptions:
 
 
 def _order(part: Part) -> int:
-    """Images, clips, texts: the order in which `Query` hands parts to the encoder."""
+    """Return the place of a part in the order in which `Query` gives parts to the encoder: images, clips, texts."""
     return next(number for number, kind in enumerate((Image, Clip, str)) if isinstance(part, kind))

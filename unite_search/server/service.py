@@ -1,4 +1,4 @@
-"""`Service`: everything that lives as long as the server and that its routes share."""
+"""`Service`: the state of the server, which all routes share."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from pathlib import Path
 
 from unite_search.collection import Collection
 from unite_search.errors import UniteSearchError
+from unite_search.media.call_pool import CallPool
 from unite_search.server.counters import Metrics
-from unite_search.server.job_pool import Workers
-from unite_search.server.jobs import Bounds
+from unite_search.server.decode_calls import Bounds
 from unite_search.server.previews import Previews
 from unite_search.server.problems import Refusal
-from unite_search.server.reader import Encoders, Reader
+from unite_search.server.reader import LoadedEncoders, Reader
 from unite_search.server.settings import Settings
 from unite_search.server.uploads import Uploads
 from unite_search.server.writer import Writer
 
 
 class Service:
-    """Open collections and what serves them; `start` before use, `stop` at the end."""
+    """Open collections and everything that serves them; call `start` before use and `stop` at the end."""
 
     def __init__(self, collections: Sequence[Collection], settings: Settings) -> None:
-        """Take collections over.
+        """Take ownership of open collections.
 
         Raises:
-            UniteSearchError: none, or two of one name.
+            UniteSearchError: there is no collection, or two have the same name.
         """
         limits = settings.limits
         self.settings = settings
-        self.encoders = Encoders(max_waiting=limits.waiting_queries)
+        self.encoders = LoadedEncoders(max_waiting=limits.waiting_queries)
         self.readers = {collection.name: Reader(collection, self.encoders) for collection in collections}
         if not collections or len(self.readers) != len(collections):
-            raise UniteSearchError("give at least one collection, each of another name")
-        self.workers = Workers(max(2, os.cpu_count() or 1), timeout_s=limits.decode_s)
+            raise UniteSearchError("give at least one collection, and no two of the same name")
+        self.workers = CallPool(max(2, os.cpu_count() or 1), timeout_s=limits.decode_s)
         self.previews = Previews(self.workers)
         self.uploads = Uploads(kept_bytes=limits.kept_bytes, kept_s=limits.kept_s)
         self.bounds = Bounds(limits.image_pixels, limits.video_pixels, limits.video_s)
@@ -42,12 +42,12 @@ class Service:
         self.writer = Writer()
 
     def start(self) -> None:
-        """Load encoders and follow collections, in the background."""
+        """Load the encoders and follow the collections, in the background."""
         for reader in self.readers.values():
             reader.start()
 
     def stop(self) -> None:
-        """Finish what was begun, and end everything."""
+        """Finish requests and changes that have begun, then stop everything."""
         self.writer.stop()
         for reader in self.readers.values():
             reader.stop()
@@ -55,10 +55,10 @@ class Service:
         self.workers.close()
 
     def reader(self, name: str | None) -> Reader:
-        """A collection by name; the first one without.
+        """Return the collection of a name; the first collection for None.
 
         Raises:
-            Refusal: there is none of that name.
+            Refusal: no collection has that name.
         """
         if name is None:
             return next(iter(self.readers.values()))
@@ -67,13 +67,13 @@ class Service:
         return self.readers[name]
 
     def added_folder(self, reader: Reader) -> Path:
-        """Where files that clients add to a collection are kept: beside its own folder."""
+        """Return the folder for files that clients add to a collection; it is beside that of the collection."""
         directory = reader.collection.directory
         return directory.with_name(f"{directory.name}-added")
 
     def _gauges(self) -> Iterator[tuple[str, str, dict[str, str], float]]:
-        yield "unite_search_waiting_queries", "Queries that wait for an encoder.", {}, self.encoders.waiting()
-        yield "unite_search_uploads_bytes", "Memory that uploads take.", {}, self.uploads.size_bytes
+        yield "unite_search_waiting_queries", "Queries waiting for an encoder.", {}, self.encoders.waiting()
+        yield "unite_search_uploads_bytes", "Memory used by uploads.", {}, self.uploads.size_bytes
         for name, reader in self.readers.items():
             labels = {"collection": name}
             yield "unite_search_ready", "Whether a collection can be searched.", labels, reader.is_ready

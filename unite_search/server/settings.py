@@ -1,4 +1,4 @@
-"""What a person may choose about the server, and the limits that protect it."""
+"""The settings of the server, and the limits that protect it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much one client may ask for.
+    """The largest requests and loads that the server accepts.
 
     Attributes:
-        body_bytes: of a JSON request.
-        upload_bytes: of an uploaded file.
-        receive_s: until a request has come whole; large uploads get more, see `slowest_bytes_per_s`.
-        slowest_bytes_per_s: an upload that is slower than this is cut off.
-        image_pixels: of an uploaded picture.
-        video_pixels: of a frame of an uploaded clip.
+        body_bytes: size of a JSON request.
+        upload_bytes: size of an uploaded file.
+        receive_s: time to receive a whole request; large uploads get more, see `slowest_bytes_per_s`.
+        slowest_bytes_per_s: an upload that is slower than this is refused.
+        image_pixels: pixels of an uploaded picture.
+        video_pixels: pixels of a frame of an uploaded clip.
         video_s: length of an uploaded clip.
-        decode_s: to read one file.
-        kept_bytes: of decoded uploads, all clients together; the oldest go first.
-        kept_s: how long an upload can be searched with.
+        decode_s: time to read one file.
+        kept_bytes: memory for decoded uploads of all clients together; the oldest are dropped first.
+        kept_s: time for which an upload can be searched with.
         waiting_queries: queries that may wait for the encoder before new ones are refused.
-        connections: open ones in all.
-        connections_per_client: open ones of one client; see `guard.client_at`.
-        head_s: until the head of a request has come whole.
+        connections: open connections in all.
+        connections_per_client: open connections of one client; see `guard.client_at`.
+        head_s: time to receive the whole head of a request.
     """
 
     body_bytes: int = 64 << 10
@@ -56,11 +56,11 @@ class Settings:
     Attributes:
         host: address to listen on.
         port: TCP port.
-        token: what clients must show; None only where nobody else can connect.
+        token: secret that clients must send; None is allowed only if no other machine can connect.
         names: further host names under which the server is reached, such as `photos.example.org`.
-        allow_write: whether items may be added and removed.
+        allow_write: whether clients may add and remove items.
         allow_url: whether a query may name a picture or clip by its URL.
-        rate_per_s: requests a second of one client, ten times as many in a burst; 0 for no limit.
+        rate_per_s: requests per second of one client, ten times as many in a burst; 0 for no limit.
         limits: see `Limits`.
     """
 
@@ -83,15 +83,15 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """Where the page is; with the token behind the #, which browsers keep to themselves."""
+        """The address of the page, with the token after the #, which browsers do not send to servers."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/" + (f"#token={quote(self.token, safe='')}" if self.token else "")
 
     @property
     def allowed_hosts(self) -> frozenset[str] | None:
-        """What the Host header may name, without port; None for anything, where a token is asked for anyway.
+        """The hosts that a Host header may name, without port; None allows any host, because a token is required.
 
-        Without a token this is what keeps a web page elsewhere from reaching the server under a name of its own.
+        Without a token, this keeps another web site from reaching the server under a host name of its own.
         """
         if self.token is not None and not self.names:
             return None
@@ -99,7 +99,7 @@ class Settings:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to an address."""
+    """Return whether only this machine can connect to an address."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -1,6 +1,6 @@
-"""Changes that clients make to a collection, where the server was started with `--allow-write`.
+"""Change collections for clients, if the server was started with `--allow-write`.
 
-Each goes through a collection opened for it, as the command line would; readers follow it like any other writer.
+Each change opens the collection for itself, as the command line does; readers follow it like any other writer.
 """
 
 from __future__ import annotations
@@ -19,40 +19,44 @@ from unite_search.server.problems import Refusal
 from unite_search.server.reader import Reader
 
 NOTICE_S = 0.5
-"""A run that cannot start, because another process writes, has said so by then."""
+"""A run that cannot start because another process is writing fails within this time."""
 _NAME = re.compile(r"\w[\w .()+-]{0,120}", re.ASCII)
 
 log = logging.getLogger(__name__)
 
 
 class Writer:
-    """One change at a time."""
+    """Makes one change at a time."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="unite-search write")
         self._run: Future[IndexReport] | None = None
 
     def start_index(self, reader: Reader) -> None:
-        """Go over the folders that were indexed before, in the background.
+        """Index the folders that were indexed before again, in the background.
 
         Raises:
-            Refusal: a run is going on already.
-            CollectionLockedError: in another process.
+            Refusal: a run is in progress already.
+            CollectionLockedError: another process is writing.
         """
         if self._run is not None and not self._run.done():
-            raise Refusal(409, "a run is going on already; its progress is in the status")
+            raise Refusal(409, "a run is in progress already; its progress is in the status")
         self._run = self._pool.submit(_indexed, reader, [])
-        self._run.add_done_callback(_tell_failure)
+        self._run.add_done_callback(_log_failure)
         try:
             self._run.result(NOTICE_S)
         except StillRunning:
             return
 
     def add(self, reader: Reader, received: Path, name: str, folder: Path) -> int:
-        """Move a received file into a folder under a name that is free there, and index it; returns its items.
+        """Move a received file into a folder, under a name that is free there, and index it.
+
+        Returns:
+            The number of its items.
 
         Raises:
-            UniteSearchError: it cannot be indexed.
+            Refusal: the file cannot be read, or no name is free.
+            UniteSearchError: the file cannot be indexed.
         """
         folder.mkdir(parents=True, exist_ok=True)
         target = _free_path(folder, name)
@@ -65,7 +69,7 @@ class Writer:
         return report.items
 
     def remove(self, reader: Reader, item_id: int) -> int:
-        """Take an item out of the collection; its file stays."""
+        """Remove an item from the collection, but not its file; return the number of items removed."""
 
         def remove() -> int:
             with Collection.open(reader.collection.directory) as collection:
@@ -74,12 +78,12 @@ class Writer:
         return self._pool.submit(remove).result()
 
     def stop(self) -> None:
-        """Wait for what is going on."""
+        """Wait for the change in progress; drop those that wait."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def checked_name(name: str) -> str:
-    """A file name that can be nothing but one, of a type that can be indexed.
+    """Return a name if it is a plain file name, without a folder, of a type that can be indexed.
 
     Raises:
         Refusal: it is not.
@@ -95,13 +99,13 @@ def _indexed(reader: Reader, paths: list[Path]) -> IndexReport:
         return collection.index(paths)
 
 
-def _tell_failure(run: Future[IndexReport]) -> None:
+def _log_failure(run: Future[IndexReport]) -> None:
     if not run.cancelled() and (error := run.exception()) is not None:
         log.error("indexing failed: %s", error)
 
 
 def _free_path(folder: Path, name: str) -> Path:
-    """A path that was free, and is now taken by an empty file."""
+    """Return a path that was free, and reserve it with an empty file."""
     stem, suffix = Path(name).stem, Path(name).suffix
     for number in range(1, 10_000):
         path = folder / (name if number == 1 else f"{stem}-{number}{suffix}")

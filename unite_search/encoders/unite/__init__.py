@@ -1,1 +1,1 @@
-"""The UNITE models: `encoder` is the way in; needs the extra `unite` (torch, transformers)."""
+"""The UNITE models; the entry point is `UniteEncoder`. Needs the extra `unite` (torch, transformers)."""

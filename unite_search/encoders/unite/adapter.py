@@ -1,7 +1,7 @@
-"""LoRA adapters, merged into the weights they adapt: W + scale * B A, in float32, rounded once to the model's type.
+"""Merge LoRA adapters into the weights they adapt: W + scale * B A, in float32, rounded once to the model's type.
 
-Not by PEFT: its loader skips, with a warning, every key whose name it does not expect, and the keys of the official
-adapters are of that kind. Here each pair must meet its weight, under old names and new, or loading fails.
+PEFT is not used for this: its loader skips every key with an unexpected name, with only a warning, and the keys of the
+official adapters have such names. Here each pair must match a weight, under old names or new, or loading fails.
 
 Source: Hu et al. 2021, arXiv 2106.09685, section 4.1; file format of huggingface/peft.
 """
@@ -27,7 +27,7 @@ def merge_adapter(backbone: Any, folder: Path) -> None:
     """Add an adapter to the weights of a Qwen2-VL backbone, in place.
 
     Raises:
-        EncoderUnavailableError: it uses something else than plain LoRA, or a weight has no counterpart; names it.
+        EncoderUnavailableError: it uses more than plain LoRA, or a weight has no counterpart; the message names it.
     """
     config = read_json(folder / ADAPTER_CONFIG)
     _refuse_unsupported(config, folder)
@@ -53,7 +53,7 @@ def _read_pairs(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
 
 
 def _current_name(name: str) -> str:
-    """The module's name in transformers' `Qwen2VLModel`; older names lack `language_model`."""
+    """Return the module's name in transformers' `Qwen2VLModel`; older names lack `language_model`."""
     bare = PREFIXES.sub("", name)
     return bare if bare.startswith(("language_model.", "visual.")) else f"language_model.{bare}"
 

@@ -1,8 +1,8 @@
-"""Which items go through the model together: neighbours in length, as many as a number of tokens allows.
+"""Group items of similar length into batches, up to a number of tokens.
 
-Padding to the longest item of a batch is computed like everything else. So items are ordered by length, and a batch
-ends where an item would be padded noticeably, unless the batch is so small that another forward pass costs more than
-the padding.
+The padding to the longest item of a batch costs as much to compute as other tokens. So items are ordered by length,
+and a batch ends where an item would need much padding, unless the batch is so small that another forward pass costs
+more than the padding.
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 FILL = 0.9
+"""An item shorter than this share of the longest one starts a new batch ..."""
 SMALL_TOKENS = 512
+"""... unless the batch has fewer tokens than this."""
 
 
 def plan_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Group items by length.
 
     Args:
-        lengths: tokens of each item.
-        budget: most tokens of a batch, padding included; a longer item is a batch of its own.
+        lengths: number of tokens of each item.
+        budget: largest number of tokens in a batch, padding included; a longer item forms a batch of its own.
 
     Returns:
-        Indices of the items, batch by batch, the longest first: what does not fit into memory fails at once.
+        Indices of the items of each batch, longest items first, so that a lack of memory shows at once.
     """
     batches: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda at: -lengths[at]):
@@ -32,7 +34,7 @@ def plan_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
 
 
 def padded_tokens(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> int:
-    """Tokens that are computed, padding included."""
+    """Return the number of tokens that are computed, padding included."""
     return sum(len(batch) * max(lengths[index] for index in batch) for batch in batches)
 
 

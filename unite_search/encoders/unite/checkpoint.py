@@ -1,7 +1,7 @@
-"""A UNITE checkpoint on disk: which files it is made of, what its config says, and a fingerprint of its weights.
+"""A UNITE checkpoint on disk: its files, its config and a fingerprint of its weights.
 
-A folder with an `adapter_config.json` is a LoRA adapter; its base is looked for beside it, then as a model name. No
-torch here. Only safetensors are read.
+A folder with an `adapter_config.json` is a LoRA adapter; its base is looked for at the path relative to that folder,
+then as a model name. This module does not import torch, and reads safetensors only.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ LENGTH_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The folder of a model and, where there is one, of the adapter on top of it."""
+    """The folder of a model and, if there is one, of the adapter on top of it."""
 
     folder: Path
     adapter: Path | None = None
 
     def config(self) -> dict[str, Any]:
-        """The content of `config.json`, with the model type that transformers knows.
+        """Read `config.json`, with the model type replaced by the one that transformers knows.
 
         Raises:
-            EncoderUnavailableError: it is not a Qwen2-VL model.
+            EncoderUnavailableError: it is not the config of a Qwen2-VL model.
         """
         config = read_json(self.folder / CONFIG)
         if config.get("model_type") not in MODEL_TYPES:
@@ -43,12 +43,12 @@ class Checkpoint:
         return {**config, "model_type": MODEL_TYPES[0]}
 
     def dim(self) -> int:
-        """Vector length; newer transformers write it one level down."""
+        """Return the length of an embedding; newer versions of transformers write it into `text_config`."""
         config = self.config()
         return int(config.get("text_config", config)["hidden_size"])
 
     def fingerprint(self) -> str:
-        """A hash of names, shapes and a sample of every weight, adapter included; the folder's name does not count."""
+        """Return a hash of name, shape and a sample of every weight, adapter included; folder names do not matter."""
         digest = hashlib.blake2b(digest_size=8)
         for folder in filter(None, (self.folder, self.adapter)):
             for path in weight_files(folder):
@@ -60,7 +60,7 @@ def find_checkpoint(name: str) -> Checkpoint:
     """Find a model or adapter by folder, hub id or alias, on this disk only.
 
     Raises:
-        EncoderUnavailableError: it is not here, or lacks a part; the message says how to get it.
+        EncoderUnavailableError: it is not on this disk, or a part is missing; the message says how to get it.
     """
     folder = local_folder(name)
     if (folder / ADAPTER_CONFIG).is_file():
@@ -74,10 +74,10 @@ def find_checkpoint(name: str) -> Checkpoint:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model or adapter, sorted.
+    """Return the safetensors files of a model or adapter, sorted.
 
     Raises:
-        EncoderUnavailableError: there are none, the index names one that is not there, or one is damaged.
+        EncoderUnavailableError: there are none, the index names one that does not exist, or one is damaged.
     """
     found = sorted(folder.glob("*.safetensors"))
     index = folder / "model.safetensors.index.json"
@@ -91,10 +91,10 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file of a checkpoint.
+    """Read the JSON object in a file of a checkpoint.
 
     Raises:
-        EncoderUnavailableError: there is none in it.
+        EncoderUnavailableError: the file does not hold one.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -106,7 +106,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _base_of(adapter: Path) -> Path:
-    """The folder of the model under an adapter."""
+    """Find the folder of the model that an adapter adapts."""
     base = read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path")
     if not base:
         raise EncoderUnavailableError(f"{adapter / ADAPTER_CONFIG} does not name the model that it adapts")
@@ -118,7 +118,7 @@ def _base_of(adapter: Path) -> Path:
 
 
 def _hash_weights(path: Path, digest: hashlib.blake2b) -> None:
-    """Header and the middle of each tensor: a file is not read whole, and training changes every tensor throughout."""
+    """Hash the header and the middle of each tensor; that is enough, since training changes all parts of a tensor."""
     tensors, begin = _read_header(path)
     with path.open("rb") as stream:
         for name, tensor in sorted(tensors.items()):
@@ -129,10 +129,10 @@ def _hash_weights(path: Path, digest: hashlib.blake2b) -> None:
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """What a safetensors file says of its tensors, and where their bytes begin.
+    """Read the header of a safetensors file: the description of each tensor, and the offset of the first one.
 
     Raises:
-        EncoderUnavailableError: it is cut short, or something else.
+        EncoderUnavailableError: the file is truncated, or not a safetensors file.
     """
     size = path.stat().st_size
     with path.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""The UNITE encoder: contents are ordered by length, prepared in threads, and embedded batch after batch."""
+"""The UNITE encoder: orders contents by length, prepares their pixels in threads, and embeds them in batches."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from unite_search.encoders.base import EncoderOptions, Role, Workload
 from unite_search.encoders.unite.batches import padded_tokens, plan_batches
 from unite_search.encoders.unite.checkpoint import Checkpoint, find_checkpoint
 from unite_search.encoders.unite.collate import Prepared, collate
-from unite_search.encoders.unite.execution import prepared_ahead, run_within_memory
+from unite_search.encoders.unite.execution import prefetch_prepared, run_within_memory
 from unite_search.encoders.unite.frames import UniteFrames
-from unite_search.encoders.unite.inputs import Draft, InputBuilder
+from unite_search.encoders.unite.inputs import InputBuilder, TokenizedItem
 from unite_search.encoders.unite.model import UniteModel
 from unite_search.encoders.unite.placement import Placement
 from unite_search.encoders.unite.sizes import PixelLimits
@@ -28,13 +28,14 @@ TOKENS_PER_BATCH = {"cpu": 4096, "cuda": 16384}
 
 
 class UniteEncoder:
-    """A UNITE model, or an adapter on one. Weights are loaded when something is embedded first.
+    """A UNITE model, or an adapter on one. The weights are loaded at the first call that embeds something.
 
     Attributes:
-        name: as given; for a folder its absolute path.
-        options: all choices, the encoder's own included.
-        workload: tokens computed so far.
-        tokens_per_batch: padding included; a batch that does not fit into memory is halved.
+        name: the name given; the absolute path of a folder.
+        options: all options, with the encoder's own values where none were given.
+        workload: items and tokens embedded so far.
+        tokens_per_batch: largest number of tokens in a batch, padding included; a batch that does not fit into memory
+            is halved.
     """
 
     modalities = Modality.TEXT | Modality.IMAGE | Modality.VIDEO
@@ -44,7 +45,7 @@ class UniteEncoder:
         """Find the model on this disk.
 
         Raises:
-            EncoderUnavailableError: it is not here, or the device cannot be used.
+            EncoderUnavailableError: the model is not on this disk, or the device cannot be used.
             ValueError: an option is out of range.
         """
         self._checkpoint = find_checkpoint(name)
@@ -57,39 +58,39 @@ class UniteEncoder:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The files behind it."""
+        """The files of the model and of its adapter."""
         return self._checkpoint
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of weights, precision, pixels and frames; where the files are and which device computes does not matter."""
+        """A hash of weights, precision, pixel limits and frame sampling; independent of file locations and device."""
         chosen = sorted(self.options.stored().items())
         text = f"{RECIPE} {self._checkpoint.fingerprint()} {chosen}"
         return f"unite-{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
     @cached_property
     def inputs(self) -> InputBuilder:
-        """The tokenizer and the preparation of pixels."""
+        """The builder of model inputs: the tokenizer and the preparation of pixels."""
         return InputBuilder.load(self._checkpoint.folder, self._limits)
 
     @cached_property
     def model(self) -> UniteModel:
-        """The loaded model."""
+        """The model; loads its weights at the first access."""
         return UniteModel.load(self._checkpoint, self._placement)
 
     def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
         """See `Encoder`."""
-        return self.embed([self.inputs.draft(content, role) for content in contents])
+        return self.embed([self.inputs.tokenize(content, role) for content in contents])
 
-    def embed(self, drafts: Sequence[Draft]) -> NDArray[np.float32]:
-        """Embed tokenized items, (N, D), in the order given."""
-        embeddings = np.empty((len(drafts), self.dim), np.float32)
-        lengths = [len(draft) for draft in drafts]
+    def embed(self, items: Sequence[TokenizedItem]) -> NDArray[np.float32]:
+        """Embed tokenized items; returns (N, D) unit rows in the order given."""
+        embeddings = np.empty((len(items), self.dim), np.float32)
+        lengths = [len(item) for item in items]
         plan = plan_batches(lengths, self.tokens_per_batch)
-        batches = prepared_ahead(self.inputs.prepare, [[drafts[at] for at in batch] for batch in plan])
-        for batch, items in zip(plan, batches, strict=True):
-            embeddings[batch] = run_within_memory(self._forward, items)
-        self.workload.items += len(drafts)
+        batches = prefetch_prepared(self.inputs.prepare, [[items[at] for at in batch] for batch in plan])
+        for batch, prepared in zip(plan, batches, strict=True):
+            embeddings[batch] = run_within_memory(self._forward, prepared)
+        self.workload.items += len(items)
         self.workload.tokens += sum(lengths)
         self.workload.padded_tokens += padded_tokens(plan, lengths)
         return embeddings
@@ -99,7 +100,7 @@ class UniteEncoder:
 
 
 def _settle(options: EncoderOptions) -> tuple[Placement, PixelLimits, UniteFrames, EncoderOptions]:
-    """What the options mean, and the options with every choice filled in."""
+    """Resolve options into placement, pixel limits, frame sampler, and the options with every value filled in."""
     placement = Placement.choose(options.device, options.dtype, options.attention)
     limits, frames = PixelLimits(), UniteFrames()
     if options.max_pixels is not None:

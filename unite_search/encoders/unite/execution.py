@@ -1,4 +1,4 @@
-"""Running batches: pixels are prepared ahead of the model, and a batch that does not fit in memory is halved."""
+"""Run batches: prefetch their pixels in threads, and halve a batch that does not fit into memory."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 THREADS = min(8, os.cpu_count() or 1)
-BATCHES_AHEAD = 2
+PREFETCHED_BATCHES = 2
 CPU_ALLOCATOR = "DefaultCPUAllocator"
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
-def prepared_ahead(prepare: Callable[[Given], Made], batches: Sequence[Sequence[Given]]) -> Iterator[list[Made]]:
-    """Prepare the pixels of the next batches in threads while the model runs; batches come in order.
+def prefetch_prepared(prepare: Callable[[Given], Made], batches: Sequence[Sequence[Given]]) -> Iterator[list[Made]]:
+    """Prepare the pixels of the next batches in threads while the model runs; yields batches in order.
 
-    At most `BATCHES_AHEAD` prepared batches wait. Each thread keeps to one core: by default every thread that calls
-    torch starts as many helpers as there are cores, which takes the cores from the model (17 % slower on 2 cores).
+    At most `PREFETCHED_BATCHES` prepared batches wait. Each thread is limited to one core: by default every thread that
+    calls torch starts as many threads as there are cores, which slows the model down (by 17 % on 2 cores).
     """
     with ThreadPoolExecutor(THREADS, "prepare", initializer=_keep_to_one_core) as executor:
         pending: deque[list[Future[Made]]] = deque()
         for batch in batches:
             pending.append([executor.submit(prepare, item) for item in batch])
-            if len(pending) > BATCHES_AHEAD:
+            if len(pending) > PREFETCHED_BATCHES:
                 yield [future.result() for future in pending.popleft()]
         for futures in pending:
             yield [future.result() for future in futures]
@@ -40,10 +40,10 @@ def prepared_ahead(prepare: Callable[[Given], Made], batches: Sequence[Sequence[
 def run_within_memory(
     forward: Callable[[Sequence[Made]], NDArray[np.float32]], items: Sequence[Made]
 ) -> NDArray[np.float32]:
-    """Run a batch, or its halves one after the other where the whole is too large; rows in order.
+    """Run a batch, or its halves one after the other if it does not fit into memory; returns rows in order.
 
     Raises:
-        MemoryError: a single item is too large.
+        MemoryError: a single item does not fit.
     """
     try:
         return forward(items)
@@ -60,11 +60,11 @@ def run_within_memory(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a GPU or the CPU had no room; torch says the latter with a plain `RuntimeError`."""
+    """Return whether the GPU or the CPU ran out of memory; for the CPU, torch raises a plain `RuntimeError`."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or CPU_ALLOCATOR in str(error)
 
 
 def _keep_to_one_core() -> None:
-    """Limit the calling thread; torch would lift the limit at its first call in a thread, so it is called before."""
+    """Limit the calling thread to one core, after a call of torch: its first call in a thread would lift the limit."""
     torch.get_num_threads()
     threadpool_limits(1, user_api="openmp")

@@ -1,7 +1,7 @@
-"""Which frames of a clip UNITE looks at. Runs in decode workers, so no torch here.
+"""The frame sampler of UNITE. It runs in decode workers, so this module does not import torch.
 
 Source: friedrichor/UNITE unite/model/qwen_vl_utils/vision_process.py `smart_nframes`, `_read_video_decord`. We differ
-for clips that it rejects: a count rounded up beyond the frames there are is reduced to the last even one.
+for clips that it rejects: a count that exceeds the number of frames is reduced to the largest even number of frames.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ TIME_DIGITS = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UniteFrames:
-    """A number of frames that grows with the length of the clip, evenly spread, the first and the last among them.
+    """Samples evenly spaced frames, first and last included, in a number that grows with the length of the clip.
 
     Attributes:
-        fps: frames a second.
-        min_frames: rounded up to an even number.
-        max_frames: rounded down to an even number.
+        fps: frames per second.
+        min_frames: fewest frames, rounded up to an even number.
+        max_frames: most frames, rounded down to an even number.
     """
 
     fps: float = 1.0
@@ -48,7 +48,7 @@ class UniteFrames:
         return indices
 
     def count(self, times_s: NDArray[np.float64]) -> int:
-        """How many frames to take of these, at most all."""
+        """Return how many of the frames at these times to take."""
         total = len(times_s)
         if total < FRAMES_PER_PATCH:
             return total
@@ -61,7 +61,7 @@ class UniteFrames:
 
 
 def spread(total: int, count: int) -> NDArray[np.int64]:
-    """`count` of the indices below `total`, evenly, both ends included.
+    """Return `count` evenly spaced indices below `total`, both ends included.
 
     Rounds as `torch.linspace(0, total - 1, count).round()` does: single precision, counted from the nearer end.
     """

@@ -1,4 +1,4 @@
-"""Where models come from: a folder as it is, a hub name through the local cache. Only `pull` uses the network."""
+"""Find models on this disk, in a folder or in the cache of the Hugging Face hub. Only `pull` uses the network."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ INSTALL = 'pip install "unite-search[unite]"'
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """A model on the hub, and how much it takes on disk."""
+class PublishedModel:
+    """A model on the hub, and its size on disk."""
 
     repository: str
     size_gb: float
 
 
 ALIASES = {
-    "unite-2b": Published("friedrichor/Unite-Instruct-Qwen2-VL-2B", 4.4),
-    "unite-7b": Published("friedrichor/Unite-Instruct-Qwen2-VL-7B", 16.6),
-    "unite-base-2b": Published("friedrichor/Unite-Base-Qwen2-VL-2B", 4.4),
-    "unite-base-7b": Published("friedrichor/Unite-Base-Qwen2-VL-7B", 16.6),
+    "unite-2b": PublishedModel("friedrichor/Unite-Instruct-Qwen2-VL-2B", 4.4),
+    "unite-7b": PublishedModel("friedrichor/Unite-Instruct-Qwen2-VL-7B", 16.6),
+    "unite-base-2b": PublishedModel("friedrichor/Unite-Base-Qwen2-VL-2B", 4.4),
+    "unite-base-7b": PublishedModel("friedrichor/Unite-Base-Qwen2-VL-7B", 16.6),
 }
 
 
 def repository_of(name: str) -> str:
-    """The hub id behind a name.
+    """Return the hub id of an alias, or of a name that is one.
 
     Raises:
-        EncoderUnavailableError: it is none.
+        EncoderUnavailableError: the name is neither an alias nor a hub id.
     """
     if not is_hub_name(name):
         raise EncoderUnavailableError(f"{name!r} is no model name; known are {', '.join(ALIASES)}, or OWNER/MODEL")
@@ -40,10 +40,10 @@ def repository_of(name: str) -> str:
 
 
 def local_folder(name: str) -> Path:
-    """The folder of a model: the name itself, or its place in the hub's cache. Never goes to the network.
+    """Return the folder of a model: the name itself, or its place in the hub's cache. Never uses the network.
 
     Raises:
-        EncoderUnavailableError: it is not on this disk.
+        EncoderUnavailableError: the model is not on this disk.
     """
     given = Path(name).expanduser()
     if given.is_dir():
@@ -60,16 +60,16 @@ def local_folder(name: str) -> Path:
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a name is an alias or reads like a hub id, `owner/model`."""
+    """Return whether a name is an alias or has the form of a hub id, `owner/model`."""
     parts = name.split("/")
     return name in ALIASES or (len(parts) == 2 and all(part.strip(".~") for part in parts) and " " not in name)
 
 
 def pull(name: str) -> Path:
-    """Fetch a model from the hub into its cache, or complete what is there; returns the folder.
+    """Download a model from the hub into its cache, or the missing files of it; returns the folder.
 
     Raises:
-        EncoderUnavailableError: it is no model name, there is no network, or no such model.
+        EncoderUnavailableError: the name is not a model name, there is no network, or no such model.
     """
     repository, hub = repository_of(name), _import_hub()
     try:

@@ -1,11 +1,11 @@
-"""The backbone: transformers' Qwen2-VL, loaded strictly, run with the positions and the pooling of the official code.
+"""The backbone: transformers' Qwen2-VL, loaded strictly and run with the positions and pooling of the official code.
 
-Positions are plain 0..T-1 on all three axes, padding included: the official code never uses M-RoPE. The model is
-wrapped, never subclassed: a subclass of another name silently loads random weights.
+Positions are 0..T-1 on all three axes, padding included: the official code never uses M-RoPE. The model is wrapped and
+not subclassed, because a subclass with another name silently loads random weights.
 
 Letters: B items, T tokens, P patches, V vision tokens, D embedding.
 
-Source: friedrichor/UNITE unite/model/modeling_unite.py; what was checked stands in docs/unite.md.
+Source: friedrichor/UNITE unite/model/modeling_unite.py; docs/guides/gpu-model.md lists what was checked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from transformers import Qwen2VLConfig, Qwen2VLModel
 
 from unite_search.encoders.unite.adapter import merge_adapter
 from unite_search.encoders.unite.checkpoint import Checkpoint
-from unite_search.encoders.unite.collate import Batch, Vision
+from unite_search.encoders.unite.collate import Batch, VisionBatch
 from unite_search.encoders.unite.placement import Placement
 from unite_search.errors import EncoderUnavailableError
 
@@ -29,14 +29,14 @@ UNUSED_WEIGHTS = {"lm_head.weight"}
 
 
 class UniteModel:
-    """Batches in, unit vectors out."""
+    """Embeds batches with a loaded backbone."""
 
     def __init__(self, backbone: Any) -> None:
         self.backbone = backbone
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, placement: Placement) -> UniteModel:
-        """Load weights, adapter included, and put them where they shall run.
+        """Load the weights, merge the adapter if there is one, and move the model to its device.
 
         Raises:
             EncoderUnavailableError: a weight is missing, unexpected, or of another shape; the message names it.
@@ -62,19 +62,19 @@ class UniteModel:
 
     @property
     def input_device(self) -> torch.device:
-        """Where token ids are looked up."""
+        """The device of the token embeddings, to which token ids are sent."""
         device: torch.device = self.backbone.get_input_embeddings().weight.device
         return device
 
     def embed(self, batch: Batch) -> torch.Tensor:
-        """(B, D) float32 unit rows on the CPU."""
+        """Embed a batch: (B, D) float32 unit rows on the CPU."""
         hidden = self.hidden_states(batch)
         last = batch.attention_mask.shape[1] - 1 - batch.attention_mask.flip(1).argmax(1)  # (B,)
         pooled = hidden[torch.arange(len(last)), last.to(hidden.device)]  # (B, D)
         return functional.normalize(pooled.float(), dim=-1).cpu()
 
     def hidden_states(self, batch: Batch) -> torch.Tensor:
-        """(B, T, D) of the last layer, after its norm."""
+        """Compute the hidden states of the last layer, after its norm: (B, T, D)."""
         token_ids = batch.token_ids.to(self.input_device)
         positions = torch.arange(token_ids.shape[1], device=token_ids.device).expand(3, *token_ids.shape)
         with torch.inference_mode():
@@ -87,16 +87,16 @@ class UniteModel:
         hidden: torch.Tensor = output.last_hidden_state
         return hidden
 
-    def _embeddings(self, token_ids: torch.Tensor, visions: Sequence[Vision]) -> torch.Tensor:
-        """(B, T, D) of the tokens, placeholders replaced by what they show."""
+    def _embeddings(self, token_ids: torch.Tensor, visions: Sequence[VisionBatch]) -> torch.Tensor:
+        """Embed the tokens, (B, T, D), with placeholders replaced by features of their pictures and clips."""
         embeddings: torch.Tensor = self.backbone.get_input_embeddings()(token_ids)
         for vision in visions:
             features = self._vision_features(vision)[vision.kept.to(embeddings.device)]
             embeddings = embeddings.masked_scatter((token_ids == vision.pad_id)[..., None], features.to(embeddings))
         return embeddings
 
-    def _vision_features(self, vision: Vision) -> torch.Tensor:
-        """(V, D) of all pictures or all clips of a batch, where token ids are looked up."""
+    def _vision_features(self, vision: VisionBatch) -> torch.Tensor:
+        """Run the vision tower on all pictures, or all clips, of a batch: (V, D) on the input device."""
         tower = self.backbone.visual
         weight = next(tower.parameters())
         output = tower(vision.patches.to(weight.device, weight.dtype), grid_thw=vision.grids.to(weight.device))
@@ -118,7 +118,7 @@ def _refuse_incomplete(checkpoint: Checkpoint, info: dict[str, Any]) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers' loading bar and report off the terminal; what they say is checked by us."""
+    """Hide transformers' progress bar and loading report; `_refuse_incomplete` checks what they would report."""
     logging = transformers.utils.logging
     verbosity, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

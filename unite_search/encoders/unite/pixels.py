@@ -1,10 +1,10 @@
-"""Pictures and frames to the patches that the vision tower takes: two resizes, normalisation, regrouping.
+"""Convert pictures and frames to the patches that the vision tower takes: two resizes, normalisation, regrouping.
 
-P counts patches; a patch is 1176 numbers: 3 colours of 2 frames of 14 x 14 pixels. Bytes are regrouped before they
-become floats, which are four times as large.
+P counts patches; a patch is 1176 numbers: 3 colours of 2 frames of 14 x 14 pixels. Pixels are regrouped as bytes and
+then converted to floats, which take four times the memory.
 
 Source: friedrichor/UNITE unite/model/qwen_vl_utils/vision_process.py `fetch_image`, `fetch_video`; transformers 4.47.1
-models/qwen2_vl/image_processing_qwen2_vl.py. Alpha and EXIF orientation are settled where files are read.
+models/qwen2_vl/image_processing_qwen2_vl.py. Alpha and EXIF orientation are handled where files are read.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ MERGE = 2
 
 
 def grid_of_part(part: Image | Clip, limits: PixelLimits) -> Grid:
-    """How many patches a part will have in time, height and width; no pixel is touched."""
+    """Return how many patches a part will have in time, height and width, without processing pixels."""
     if isinstance(part, Image):
         return grid_of(1, limits.image_steps(_size(part.pixels))[1])
     return grid_of(len(part.frames), limits.frame_steps(_size(part.frames[0]))[1])
 
 
 def patches_of_part(part: Image | Clip, limits: PixelLimits) -> NDArray[np.float32]:
-    """The (P, 1176) patches of a picture or clip."""
+    """Compute the (P, 1176) patches of a picture or clip."""
     if isinstance(part, Image):
         first, second = limits.image_steps(_size(part.pixels))
         return processed(resize_image(part.pixels, first)[None], second)
@@ -41,7 +41,7 @@ def patches_of_part(part: Image | Clip, limits: PixelLimits) -> NDArray[np.float
 
 
 def processed(frames: NDArray[np.uint8], size: Size) -> NDArray[np.float32]:
-    """The second resize, and all that follows: (F, H, W, 3) to (P, 1176)."""
+    """Apply the second resize and all following steps: (F, H, W, 3) to (P, 1176)."""
     return _patches(np.stack([resize_image(frame, size) for frame in frames]))
 
 
@@ -51,7 +51,7 @@ def resize_image(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
 
 
 def resize_frames(frames: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """The first resize of frames, (F, H, W, 3): bicubic with antialiasing, rounded, as torchvision does it."""
+    """Apply the first resize to frames, (F, H, W, 3): bicubic with antialiasing, rounded, as in torchvision."""
     resized = [
         functional.interpolate(_channels_first(frame), size, mode="bicubic", antialias=True, align_corners=False)
         for frame in frames
@@ -69,7 +69,7 @@ def _size(pixels: NDArray[np.uint8]) -> Size:
 
 
 def _patches(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Regroup (F, H, W, 3) and normalise: patches of one token stand together, an odd last frame is repeated."""
+    """Regroup (F, H, W, 3) and normalise: the patches of one token are adjacent; an odd last frame is repeated."""
     if len(frames) % FRAMES_PER_PATCH:
         frames = np.concatenate([frames, frames[-1:]])
     times, height, width, _ = frames.shape

@@ -1,9 +1,9 @@
-"""The text around a content: chat frame, placeholders for pictures and clips, and the question that is pooled.
+"""The prompt of a content: the chat template, a placeholder for each picture and clip, and the final question.
 
 Source: friedrichor/UNITE unite/prompt_template.py ("UNITE") and unite/dataset/ret_dataset.py
-`prepare_inputs_for_fusedmodal`. Parts stand on lines of their own, in the order given, as in the published data. We
-differ in two things: several pictures without text get a placeholder each (the official code gives them one), and
-words in a user's text that look like special tokens are broken up.
+`prepare_inputs_for_fusedmodal`. Each part has a line of its own, in the order given, as in the published data. We
+differ in two ways: each of several pictures without text gets a placeholder (the official code gives them one), and
+special tokens in a user's text are escaped.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ DEFAULT_INSTRUCTIONS = {
     Modality.IMAGE | Modality.VIDEO: "Find a video that is similar to the given image and video.",
     Modality.TEXT | Modality.IMAGE | Modality.VIDEO: "Find a video that follows the given ones after this change.",
 }
-"""The task of a query whose owner names none.
+"""The instruction of a query that has none of its own.
 
-UNITE-Instruct models were trained on queries that begin with a task in plain words, and on candidates without one. The
-sentences follow the wording of that training data (MMEB, WebVid-CoVR).
+UNITE-Instruct models were trained on queries that begin with an instruction in plain words, and on candidates without
+one. The sentences follow the wording of that training data (MMEB, WebVid-CoVR).
 """
 _SPECIAL = re.compile(r"<\|(?=\w+\|>)")
 
 
 def prompt_of(content: Content, role: Role) -> str:
-    """The prompt of a content, with one placeholder for each picture and clip.
+    """Return the prompt of a content, with one placeholder for each picture and clip.
 
-    A query begins with its instruction; with the default one of its kind where it carries none. An empty instruction
-    means none at all.
+    A query begins with its instruction, or with the default one of its modalities if it has none. An empty instruction
+    is left out.
     """
     lines = [_line(part) for part in content.parts]
     modalities = content.modalities
@@ -59,7 +59,7 @@ def prompt_of(content: Content, role: Role) -> str:
 
 
 def framed(text: str, words: Sequence[str]) -> str:
-    """Put a text, placeholders included, into the chat frame; `words` name what it is made of."""
+    """Put a text, with its placeholders, into the chat template; `words` name its modalities."""
     return FRAME.format(text=text.strip(), modalities=" and ".join(words))
 
 

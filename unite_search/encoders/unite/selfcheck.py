@@ -1,4 +1,4 @@
-"""Checks that any UNITE model must pass, whatever its weights, and `Finding`, the outcome of one check."""
+"""Checks that any UNITE model must pass whatever its weights are, and `Finding`, the outcome of one check."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Finding:
 
     Attributes:
         check: what was compared.
-        model: the checkpoint.
-        cases: how many.
-        worst: the case with the largest difference.
-        difference: largest absolute difference; for `is_minimum` the smallest.
-        limit: what it may be at most; at least, for `is_minimum`.
-        is_minimum: whether vectors must be far apart.
+        model: name of the checkpoint.
+        cases: number of cases.
+        worst: the case with the largest difference, or with the smallest if `is_minimum`.
+        difference: absolute difference of the worst case.
+        limit: largest allowed difference, or the smallest if `is_minimum`.
+        is_minimum: whether the vectors must differ by at least `limit`.
     """
 
     check: str
@@ -43,16 +43,16 @@ class Finding:
 
     @property
     def is_ok(self) -> bool:
-        """Whether it is within the limit."""
+        """Whether the difference is within the limit."""
         return self.difference >= self.limit if self.is_minimum else self.difference <= self.limit
 
     def record(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the finding as a JSON object."""
         return {**asdict(self), "is_ok": self.is_ok}
 
 
 def worst_of(check: str, model: str, differences: Mapping[str, float], limit: float) -> Finding:
-    """The finding of several cases, each with its difference."""
+    """Return the finding over several cases, given the difference of each."""
     worst = max(differences, key=lambda name: differences[name])
     return Finding(
         check=check, model=model, cases=len(differences), worst=worst, difference=differences[worst], limit=limit
@@ -60,12 +60,12 @@ def worst_of(check: str, model: str, differences: Mapping[str, float], limit: fl
 
 
 def distance(ours: Vectors, expected: Vectors) -> float:
-    """Largest absolute difference of two arrays of one shape."""
+    """Return the largest absolute difference of two arrays of the same shape."""
     return float(np.abs(ours.astype(np.float64) - expected).max())
 
 
 def check_model(encoder: UniteEncoder) -> Iterator[Finding]:
-    """Embed a few contents in several ways and compare."""
+    """Embed a few contents alone, in one batch and with padding, and compare the vectors."""
     contents = _contents()
     tolerance = TOLERANCES[encoder.options.dtype or "float32"]
     name = encoder.name
@@ -87,10 +87,10 @@ def _compared(
 
 
 def _left_padded(encoder: UniteEncoder, content: Content) -> Vectors:
-    """Embed a content beside a longer one."""
+    """Embed a content in a batch with a longer one."""
     inputs = encoder.inputs
-    item = inputs.prepare(inputs.draft(content, "candidate"))
-    longer = inputs.draft(Content(("word " * (len(item.token_ids) + EXTRA_PADDING),)), "candidate")
+    item = inputs.prepare(inputs.tokenize(content, "candidate"))
+    longer = inputs.tokenize(Content(("word " * (len(item.token_ids) + EXTRA_PADDING),)), "candidate")
     batch = collate([item, inputs.prepare(longer)], pad_id=inputs.pad_id)
     row: Vectors = encoder.model.embed(batch).numpy()[0]
     return row

@@ -1,4 +1,4 @@
-"""Items by their ids: what is known of them, what they look like, their files; adding and removing them.
+"""Items by id: their data, previews and files; adding and removing them.
 
 A file is reached through the id of an item and never by a path, so nothing outside the collection can be read.
 """
@@ -13,17 +13,17 @@ from fastapi.responses import StreamingResponse
 
 from unite_search.media.uri import uri_to_path
 from unite_search.server import models
-from unite_search.server.media import FOR_A_DAY, PLAIN_TEXT, TYPES, file_response
+from unite_search.server.file_response import FOR_A_DAY, PLAIN_TEXT, TYPES, file_response
 from unite_search.server.problems import documented
 from unite_search.server.receiving import received_file
-from unite_search.server.routes.shared import Chosen, Found, MayWrite, Services
+from unite_search.server.routes.shared import MayWrite, RequestedItem, RequestedReader, RunningService
 from unite_search.server.writer import checked_name
 
 JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
 MEDIA: dict[str, dict[str, Any]] = {kind: {} for kind in sorted({*TYPES.values(), PLAIN_TEXT})}
 FILE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The whole file.", "content": MEDIA},
-    206: {"description": "The wanted range of bytes.", "content": MEDIA},
+    206: {"description": "The requested range of bytes.", "content": MEDIA},
 }
 BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string"}}}}}
 
@@ -31,26 +31,26 @@ router = APIRouter(prefix="/items", tags=["items"])
 
 
 @router.get("/{item_id}", response_model=models.Item, responses=documented(404, 422))
-def item(found: Found) -> models.Item:
-    """What is known of an item."""
+def item(found: RequestedItem) -> models.Item:
+    """Return what the collection knows about an item."""
     return models.Item.model_validate(found)
 
 
 @router.get("/{item_id}/thumbnail", response_class=Response, responses={**JPEG, **documented(404, 422, 503)})
-def thumbnail(found: Found, service: Services, side: models.Side = 320) -> Response:
-    """A JPEG of a picture, or of the middle of a clip, at most `side` pixels long."""
+def thumbnail(found: RequestedItem, service: RunningService, side: models.Side = 320) -> Response:
+    """Return a JPEG of a picture, or of the middle frame of a clip; its longer side is at most `side` pixels."""
     return _jpeg(service.previews.of(found, side, is_strip=False))
 
 
 @router.get("/{item_id}/strip", response_class=Response, responses={**JPEG, **documented(404, 422, 503)})
-def strip(found: Found, service: Services, side: models.Side = 320) -> Response:
-    """A JPEG with frames of an item's seconds side by side, each at most `side` pixels long."""
+def strip(found: RequestedItem, service: RunningService, side: models.Side = 320) -> Response:
+    """Return a JPEG with frames of the item side by side; the longer side of each is at most `side` pixels."""
     return _jpeg(service.previews.of(found, side, is_strip=True))
 
 
 @router.get("/{item_id}/media", response_class=StreamingResponse, responses={**FILE, **documented(404, 416, 422)})
-def media(found: Found, range_: Annotated[str | None, Header(alias="Range")] = None) -> StreamingResponse:
-    """The item's file, or a range of its bytes."""
+def media(found: RequestedItem, range_: Annotated[str | None, Header(alias="Range")] = None) -> StreamingResponse:
+    """Return the file of an item, or a range of its bytes."""
     return file_response(uri_to_path(found.uri), range_)
 
 
@@ -64,11 +64,11 @@ def media(found: Found, range_: Annotated[str | None, Header(alias="Range")] = N
 )
 async def add(
     request: Request,
-    reader: Chosen,
-    service: Services,
-    name: Annotated[str, Query(max_length=200, description="The file's name; its ending says what it is.")],
+    reader: RequestedReader,
+    service: RunningService,
+    name: Annotated[str, Query(max_length=200, description="Name of the file; its extension says what it is.")],
 ) -> models.Added:
-    """Keep a file beside the collection, and index it."""
+    """Store a file beside the collection, and index it."""
     checked_name(name)
     folder = service.added_folder(reader)
     async with received_file(request, folder) as path:
@@ -79,8 +79,8 @@ async def add(
 @router.delete(
     "/{item_id}", response_model=models.Removed, dependencies=[MayWrite], responses=documented(403, 404, 409, 422)
 )
-def remove(found: Found, reader: Chosen, service: Services) -> models.Removed:
-    """Take an item out of the collection; its file stays, and comes back with the next run of `index`."""
+def remove(found: RequestedItem, reader: RequestedReader, service: RunningService) -> models.Removed:
+    """Remove an item from the collection; its file stays, and the next run of `index` adds it again."""
     return models.Removed(removed=service.writer.remove(reader, found.id))
 
 

@@ -1,4 +1,4 @@
-"""Searching: by anything, and by an item alone."""
+"""Search by a composed query, or for the neighbours of one item."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from unite_search.query import Hit, SearchResult
 from unite_search.server import models
 from unite_search.server.problems import documented
-from unite_search.server.routes.shared import Chosen
+from unite_search.server.routes.shared import RequestedReader
 from unite_search.server.searching import Searcher, search_options
 
 router = APIRouter(tags=["search"])
@@ -24,14 +24,14 @@ def search(asked: models.SearchRequest, request: Request) -> models.SearchRespon
 
 @router.get("/items/{item_id}/similar", response_model=models.SearchResponse, responses=documented(404, 422))
 def similar(
-    item_id: models.ItemId, reader: Chosen, scope: Annotated[models.SimilarScope, Query()]
+    item_id: models.ItemId, reader: RequestedReader, scope: Annotated[models.SimilarScope, Query()]
 ) -> models.SearchResponse:
-    """Find the neighbours of an item."""
+    """Find the items that are most similar to an item."""
     return _page(reader.collection.similar(item_id, search_options(scope)), scope)
 
 
 def _page(result: SearchResult, scope: models.Scope) -> models.SearchResponse:
-    """A result that holds one hit more than a page has, where there are more."""
+    """Return a page of a result, which holds one hit more than the page if there are more."""
     has_more = len(result.hits) > scope.top_k and scope.offset + scope.top_k <= models.MAX_OFFSET
     return models.SearchResponse(
         hits=[_hit(hit) for hit in result.hits[: scope.top_k]],

@@ -1,4 +1,4 @@
-"""The server itself: collections and their state, encoders, runs of `index`, the page's session."""
+"""The server itself: collections and their state, encoders, runs of `index`, the session of the page."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from unite_search.server import models
 from unite_search.server.guard import COOKIE, session_cookie
 from unite_search.server.problems import Refusal, documented
 from unite_search.server.reader import Reader
-from unite_search.server.routes.shared import Chosen, MayWrite, Services
+from unite_search.server.routes.shared import MayWrite, RequestedReader, RunningService
 from unite_search.server.service import Service
 
 router = APIRouter(tags=["service"])
 
 
 @router.get("/collections", response_model=models.Collections)
-def collections(service: Services) -> models.Collections:
-    """The collections that are served, and what clients may do."""
+def collections(service: RunningService) -> models.Collections:
+    """Return the collections that are served, and what clients may do."""
     settings = service.settings
     served = [_status(reader) for reader in service.readers.values()]
     return models.Collections(collections=served, allow_write=settings.allow_write, allow_url=settings.allow_url)
 
 
 @router.get("/status", response_model=models.Status, responses=documented(404, 422))
-def status(reader: Chosen) -> models.Status:
-    """What a collection holds, and whether it is being indexed."""
+def status(reader: RequestedReader) -> models.Status:
+    """Return what a collection holds, and whether it is being indexed."""
     return _status(reader)
 
 
 @router.get("/encoders", response_model=models.Encoders)
-def encoders(service: Services) -> models.Encoders:
-    """The encoders by name, with what is known of those that are loaded."""
+def encoders(service: RunningService) -> models.Encoders:
+    """Return the encoders by name, with details of those that are loaded."""
     names = sorted({*encoder_names(), *service.encoders.loaded})
     return models.Encoders(encoders=[_encoder(service, name) for name in names])
 
@@ -45,15 +45,15 @@ def encoders(service: Services) -> models.Encoders:
     dependencies=[MayWrite],
     responses=documented(400, 403, 404, 409, 422, 503),
 )
-def index(reader: Chosen, service: Services) -> models.Started:
-    """Bring a collection in step with the folders that were indexed before, in the background."""
+def index(reader: RequestedReader, service: RunningService) -> models.Started:
+    """Index the folders that were indexed before again, in the background."""
     service.writer.start_index(reader)
     return models.Started(status="started")
 
 
 @router.post("/session", status_code=204, response_class=Response, responses=documented(401, 422))
-def session(given: models.Token, request: Request, service: Services) -> Response:
-    """Exchange the token for the page's cookie."""
+def session(given: models.Token, request: Request, service: RunningService) -> Response:
+    """Exchange the token for the session cookie of the page."""
     token = service.settings.token
     if token is None:
         return Response(status_code=204)
@@ -66,7 +66,7 @@ def session(given: models.Token, request: Request, service: Services) -> Respons
 
 
 def _status(reader: Reader) -> models.Status:
-    found, activity = reader.status(), reader.activity()
+    found, progress = reader.status(), reader.progress()
     return models.Status(
         name=found.name,
         encoder=found.encoder,
@@ -78,7 +78,7 @@ def _status(reader: Reader) -> models.Status:
         version=found.version,
         is_ready=reader.is_ready,
         problem=reader.problem,
-        indexing=None if activity is None else models.Progress.model_validate(activity),
+        indexing=None if progress is None else models.Progress.model_validate(progress),
     )
 
 

@@ -1,4 +1,4 @@
-"""What routes ask for: the service, the collection that a request names, and permission to write."""
+"""Dependencies of the routes: the service, the collection that a request names, permission to write."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ def _service(request: Request) -> Service:
     return service
 
 
-Services = Annotated[Service, Depends(_service)]
+RunningService = Annotated[Service, Depends(_service)]
 
 
 def _reader(
-    service: Services,
-    collection: Annotated[str | None, Query(max_length=200, description="Its name; the first one without.")] = None,
+    service: RunningService,
+    collection: Annotated[
+        str | None, Query(max_length=200, description="Collection name. Default: the first one served.")
+    ] = None,
 ) -> Reader:
     return service.reader(collection)
 
 
-Chosen = Annotated[Reader, Depends(_reader)]
+RequestedReader = Annotated[Reader, Depends(_reader)]
 
 
-def _item(reader: Chosen, item_id: ItemId) -> Item:
+def _item(reader: RequestedReader, item_id: ItemId) -> Item:
     return reader.collection.item(item_id)
 
 
-Found = Annotated[Item, Depends(_item)]
+RequestedItem = Annotated[Item, Depends(_item)]
 
 
-def _may_write(service: Services) -> None:
+def _may_write(service: RunningService) -> None:
     if not service.settings.allow_write:
         raise Refusal(403, "the server was started without --allow-write")
 

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from unite_search.server import models
+from unite_search.server.decode_calls import MediaSource, load
 from unite_search.server.fetch import fetch
-from unite_search.server.jobs import Source, load
 from unite_search.server.problems import Refusal, documented
 from unite_search.server.reader import Reader
 from unite_search.server.receiving import received_file
 from unite_search.server.routes.items import BODY, JPEG
-from unite_search.server.routes.shared import Chosen, Services
+from unite_search.server.routes.shared import RequestedReader, RunningService
 from unite_search.server.service import Service
 from unite_search.server.uploads import is_image
 
@@ -31,8 +31,8 @@ router = APIRouter(tags=["search"])
     responses=documented(400, 404, 408, 413, 422, 503),
     openapi_extra=BODY,
 )
-async def upload(request: Request, reader: Chosen, service: Services) -> models.Upload:
-    """Send a picture or clip as the body; the id that comes back can be searched with."""
+async def upload(request: Request, reader: RequestedReader, service: RunningService) -> models.Upload:
+    """Upload a picture or clip as the body; search with the id in the response."""
     async with received_file(request) as path:
         return await run_in_threadpool(_keep, service, reader, path)
 
@@ -43,8 +43,8 @@ async def upload(request: Request, reader: Chosen, service: Services) -> models.
     response_model=models.Upload,
     responses=documented(403, 404, 413, 422, 503),
 )
-def upload_url(given: models.UploadUrl, reader: Chosen, service: Services) -> models.Upload:
-    """Have a picture or clip fetched from a public address, where the server was started with `--allow-url`."""
+def upload_url(given: models.UploadUrl, reader: RequestedReader, service: RunningService) -> models.Upload:
+    """Fetch a picture or clip from a public address, if the server was started with `--allow-url`."""
     if not service.settings.allow_url:
         raise Refusal(403, "the server was started without --allow-url")
     with tempfile.TemporaryDirectory() as folder:
@@ -54,13 +54,13 @@ def upload_url(given: models.UploadUrl, reader: Chosen, service: Services) -> mo
 
 
 @router.get("/uploads/{upload_id}/preview", response_class=Response, responses={**JPEG, **documented(404, 422)})
-def preview(upload_id: models.UploadId, service: Services) -> Response:
-    """A JPEG of what the encoder sees of an upload; the frames of a clip stand side by side."""
+def preview(upload_id: models.UploadId, service: RunningService) -> Response:
+    """Return a JPEG of what the encoder sees of an upload; the frames of a clip are side by side."""
     return Response(service.uploads.get(upload_id).loaded.preview, media_type="image/jpeg")
 
 
 def _keep(service: Service, reader: Reader, path: Path) -> models.Upload:
     with path.open("rb") as stream:
         is_video = not is_image(stream.read(HEAD_BYTES))
-    loaded = service.workers.call(load, Source(path), reader.encoder.media, service.bounds, is_video)
+    loaded = service.workers.call(load, MediaSource(path), reader.encoder.media, service.bounds, is_video)
     return models.Upload.model_validate(service.uploads.add(loaded))

@@ -1,4 +1,4 @@
-// The HTTP API. Errors are `Problem`s: the server's RFC 9457 objects, or one of our own when it cannot be reached.
+// Calls of the HTTP API. Errors are `Problem`s: the server's RFC 9457 objects, or our own if it cannot be reached.
 
 const BASE = "/api/v1";
 

@@ -1,16 +1,16 @@
-// The page: what people do, brought to the modules that do it.
+// The page: connects user input to the modules that handle it.
 
 import * as api from "./api.js";
 import { closeDetail, current, openDetail, turn } from "./detail.js";
 import { byId, make, number } from "./dom.js";
-import { moveFocus, say, sayNothing, showHits, shown } from "./hits.js";
+import { moveFocus, say, hideMessage, showHits, shown } from "./hits.js";
 import { addPart, asked, fromAddress, hasPicture, isEmpty, query, removePart, showFilters, showParts, takeWords, toAddress, whenChanged, words } from "./query.js";
 import { follow, known, readCollections } from "./status.js";
 
 const PAGE = 24;
 const SLOW_MS = 300;
-const TITLES = { 404: "It is not there any more", 413: "That is too large", 422: "That cannot be searched", 429: "Too many questions at once", 503: "Not ready yet" };
-const TRIES = ["a red car", "people outdoors", "the sea at sunset", "food on a table"];
+const TITLES = { 404: "It no longer exists", 413: "That is too large", 422: "That cannot be searched", 429: "Too many requests at once", 503: "Not ready yet" };
+const EXAMPLES = ["a red car", "people outdoors", "the sea at sunset", "food on a table"];
 
 let pending = null;
 let nextOffset = null;
@@ -20,41 +20,41 @@ async function search({ offset = 0, remember = true } = {}) {
   if (remember && offset === 0) rememberAddress();
   showFilters();
   if (isEmpty()) return welcome();
-  const mine = (pending = new AbortController());
+  const own = (pending = new AbortController());
   if (offset === 0) byId("hits").classList.add("old");
-  if (!shown.length) sayNothing();
+  if (!shown.length) hideMessage();
   byId("next").disabled = true;
-  const patience = setTimeout(() => { byId("facts").textContent = "Searching …"; }, SLOW_MS);
+  const slowTimer = setTimeout(() => { byId("facts").textContent = "Searching …"; }, SLOW_MS);
   try {
-    show(await api.search({ ...asked(), top_k: PAGE, offset }, mine.signal), offset);
+    show(await api.search({ ...asked(), top_k: PAGE, offset }, own.signal), offset);
   } catch (problem) {
     if (problem.name !== "AbortError") fail(problem, () => search({ offset, remember }));
   } finally {
-    clearTimeout(patience);
+    clearTimeout(slowTimer);
   }
 }
 
 function show(found, offset) {
-  sayNothing();
+  hideMessage();
   nextOffset = found.next_offset;
   showHits(found.hits, { append: offset > 0, collection: query.collection, open: (index) => openDetail(shown, index, actions) });
   byId("next").hidden = nextOffset === null;
   byId("next").disabled = false;
   byId("facts").textContent = shown.length ? facts(found) : "";
-  if (!shown.length) sayNothingFound();
+  if (!shown.length) showNothingFound();
 }
 
 function facts({ searched, encode_ms, search_ms }) {
   const among = Object.values(searched).reduce((sum, count) => sum + count, 0);
-  const understood = encode_ms >= 1 ? `${time(encode_ms)} to understand, ` : "";
-  return `${number(shown.length)} of ${number(among)} items · ${understood}${time(search_ms)} to search`;
+  const encoded = encode_ms >= 1 ? `${time(encode_ms)} to encode, ` : "";
+  return `${number(shown.length)} of ${number(among)} items · ${encoded}${time(search_ms)} to search`;
 }
 
-function sayNothingFound() {
+function showNothingFound() {
   if (asked().where || query.kind) {
     say("Nothing was found", ["No item passes the filter."], { buttons: [button("Search without filter", clearFilters)] });
   } else {
-    say("Nothing was found", ["The collection has no items yet; unite-search index FOLDER adds some."]);
+    say("Nothing was found", ["The collection has no items yet. Add some with: unite-search index FOLDER"]);
   }
 }
 
@@ -74,10 +74,10 @@ function welcome() {
   showHits([], { append: false });
   byId("next").hidden = true;
   byId("facts").textContent = "";
-  const tries = TRIES.map((text) => button(text, () => { byId("words").value = text; search(); }));
-  const keys = make("p", { class: "keys" }, make("kbd", { text: "/" }), " to type, arrows to move, ", make("kbd", { text: "Enter" }), " to look closer");
-  const how = "Drop or paste a picture, then say how the result should differ: “at night”, “make it red”.";
-  say("Search with words, a picture, a clip, or several together", [how, keys, make("div", { class: "tries" }, ...tries)]);
+  const examples = EXAMPLES.map((text) => button(text, () => { byId("words").value = text; search(); }));
+  const keys = make("p", { class: "keys" }, make("kbd", { text: "/" }), " to type, arrow keys to move, ", make("kbd", { text: "Enter" }), " to open");
+  const how = "Drop or paste a picture, then type how the result should differ: “at night”, “make it red”.";
+  say("Search with words, a picture, a clip, or several together", [how, keys, make("div", { class: "tries" }, ...examples)]);
 }
 
 function clearFilters() {
@@ -110,7 +110,7 @@ async function addFiles(files) {
   if (kept.some(Boolean)) search();
 }
 
-// Returns whether the upload was kept; where it was not, the page says why.
+// Returns whether the upload succeeded; if it did not, the page shows why.
 async function addUpload(name, send) {
   const waiting = { kind: "upload", busy: true, name, id: `${name}-${performance.now()}` };
   addPart(waiting);
@@ -213,7 +213,7 @@ function askForToken() {
   };
 }
 
-// The address that the server prints carries the token behind the #, which no server and no log ever sees.
+// The address that the server prints has the token after the #, which browsers never send to a server.
 async function takeTokenFromAddress() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!token) return;

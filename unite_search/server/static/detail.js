@@ -1,4 +1,4 @@
-// One item from near: its picture, clip or text, what is known of it, and its neighbours.
+// The details of one item: its picture, clip or text, its data, and similar items.
 
 import * as api from "./api.js";
 import { byId, bytes, counted, decodeIfUrl, fileName, make, number, span } from "./dom.js";
@@ -13,7 +13,7 @@ let hits = [];
 let place = 0;
 let act = {};
 
-// `actions` are { more(hit), with(hit) }: search for more like it, or with it as a part.
+// `actions` is { more(hit), with(hit) }: search for similar items, or use the item as a part of the query.
 export function openDetail(list, index, actions) {
   [hits, place, act] = [list, index, actions];
   show(hits[place]);
@@ -66,7 +66,7 @@ function shown(hit) {
   return picture;
 }
 
-// The matched seconds over and over, until the person moves elsewhere; frames where the browser cannot play the file.
+// Plays the matched seconds in a loop until the user seeks elsewhere; shows frames if the browser cannot play the file.
 function video(hit, file) {
   const player = make("video", { controls: true, muted: true, playsinline: true, loop: hit.start_s === null, preload: "metadata" });
   player.muted = true;
@@ -98,11 +98,11 @@ function filmStrip(hit) {
 function facts(hit, item) {
   const rows = [
     ["Score", hit.score === undefined ? null : `${hit.score.toFixed(2)} (cosine ${hit.cosine.toFixed(3)})`],
-    ["Part", span(item)],
+    ["Segment", span(item)],
     ["Length", item.duration_s === null ? null : `${number(Math.round(item.duration_s * 10) / 10)} s`],
     ["Size", [item.width ? `${item.width} × ${item.height}` : null, bytes(item.size_bytes)].filter(Boolean).join(", ")],
     ["Taken", time(item.taken_at)],
-    ["Changed", time(item.modified_at)],
+    ["Modified", time(item.modified_at)],
     ...Object.entries(item.metadata).slice(0, 12).map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : String(value)]),
   ];
   const list = make("dl", {}, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
@@ -117,7 +117,7 @@ function actions(hit) {
     "div",
     { class: "actions" },
     make("button", { class: "go", text: "More like this", onclick: () => act.more(hit) }),
-    make("button", { text: "Like this, but …", title: "Add it to the query and say how the result should differ", onclick: () => act.with(hit) }),
+    make("button", { text: "Like this, but …", title: "Add this item to the query and type how the result should differ", onclick: () => act.with(hit) }),
   );
 }
 
@@ -131,7 +131,7 @@ function path(item) {
   const copy = make("button", { text: "Copy", "aria-label": "Copy the path" });
   copy.addEventListener("click", async () => {
     const isDone = await navigator.clipboard.writeText(plain).then(() => true, () => false);
-    copy.textContent = isDone ? "Copied" : "Select it and copy";
+    copy.textContent = isDone ? "Copied" : "Select the path and copy it";
   });
   return make("p", { class: "path" }, make("code", { text: plain }), copy);
 }
@@ -147,7 +147,7 @@ function segments(hit) {
     const text = span(segment) || (segment.text ?? "").slice(0, 40);
     return make("button", { class: index === 0 ? "current" : "", text, onclick: (event) => turnTo(segment, event.target) });
   });
-  return make("div", {}, make("p", { class: "soft", text: `${counted(parts.length, "part")} of it were found` }), make("div", { class: "segments" }, ...buttons));
+  return make("div", {}, make("p", { class: "soft", text: `${counted(parts.length, "segment")} of this file were found` }), make("div", { class: "segments" }, ...buttons));
 }
 
 async function showNeighbours(hit, row) {

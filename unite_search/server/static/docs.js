@@ -1,4 +1,4 @@
-// The API's description, drawn from its OpenAPI document.
+// The documentation of the API, made from its OpenAPI document.
 
 import { byId, make } from "./dom.js";
 
@@ -44,10 +44,10 @@ function route(method, path, described) {
   for (const [status, response] of Object.entries(described.responses)) {
     const good = Number(status) < 300;
     const schema = response.content?.["application/json"]?.schema;
-    if (good) parts.push(part(`Answer ${status}`, schema ? fields(schema) : make("p", { text: Object.keys(response.content ?? {}).join(", ") || "nothing" })));
+    if (good) parts.push(part(`Response ${status}`, schema ? fields(schema) : make("p", { text: Object.keys(response.content ?? {}).join(", ") || "nothing" })));
   }
   const errors = Object.entries(described.responses).filter(([status]) => Number(status) >= 400).map(([status, { description }]) => `${status} ${description}`);
-  parts.push(part("Errors, as application/problem+json", make("p", { text: errors.join(", ") || "none of its own" })));
+  parts.push(part("Errors, as application/problem+json", make("p", { text: errors.join(", ") || "no specific ones" })));
   const name = make("span", { class: "method", text: method.toUpperCase() });
   const summary = make("summary", {}, name, make("code", { text: path }), make("span", { class: "soft", text: described.summary ?? "" }));
   return make("details", { class: "route" }, summary, make("div", { class: "inside" }, ...parts));

@@ -1,4 +1,4 @@
-// Making elements, and the few ways in which this page writes values for people.
+// Create elements, and format values for display.
 
 export const byId = (id) => document.getElementById(id);
 

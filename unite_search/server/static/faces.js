@@ -1,4 +1,4 @@
-// What an item looks like: its picture, its passage, or its frames, which play while they are pointed at.
+// The card face of an item: its picture, its passage, or its frames, which play while the pointer is over them.
 
 import { itemUrl } from "./api.js";
 import { make, span } from "./dom.js";
@@ -15,12 +15,12 @@ export function face(hit, collection, side = 320) {
   box.append(picture);
   if (hit.modality === "video") {
     box.append(make("span", { class: "badge", text: span(hit) }));
-    playWhilePointedAt(box, itemUrl(hit.id, "strip", collection, side));
+    playOnHover(box, itemUrl(hit.id, "strip", collection, side));
   }
   return box;
 }
 
-// Frames side by side in one picture; the style sheet shows one of them, or all in turn.
+// Frames side by side in one picture; the style sheet shows one of them, or each in turn.
 export function frames(url, count, ratio) {
   const picture = make("img", { alt: "" });
   const box = make("div", { class: "frames" }, picture);
@@ -35,7 +35,7 @@ export function frames(url, count, ratio) {
   return box;
 }
 
-function playWhilePointedAt(box, url) {
+function playOnHover(box, url) {
   let strip = null;
   let timer = 0;
   const start = () => {
@@ -60,7 +60,7 @@ function playWhilePointedAt(box, url) {
   });
 }
 
-// Cut like the still picture below it, which covers a face of 4:3.
+// Crops the strip like the still picture below it, which covers a face of 4:3.
 function covering(strip, ratio) {
   const wide = ratio / (4 / 3);
   strip.style.width = `${Math.max(wide, 1) * 100}%`;

@@ -1,4 +1,4 @@
-// The grid of hits: cards, moving between them with the arrow keys, and what is said where there are none.
+// The grid of hits: cards, moving between them with the arrow keys, and the message shown if there are none.
 
 import { byId, fileName, make } from "./dom.js";
 import { face } from "./faces.js";
@@ -26,12 +26,12 @@ function card(hit, collection, open) {
     { class: "card", type: "button", title: name, "aria-label": `${hit.rank}. ${name}`, onclick: open },
     face(hit, collection),
     make("span", { class: "name", text: name }),
-    make("span", { class: "below" }, make("span", { text: hit.score.toFixed(2), title: "How many times likelier than a random item, as a logarithm" }), more ? make("span", { text: more }) : null),
+    make("span", { class: "below" }, make("span", { text: hit.score.toFixed(2), title: "Score: the logarithm of how many times likelier than a random item" }), more ? make("span", { text: more }) : null),
     hit.text && hit.modality !== "text" ? make("span", { class: "caption", text: hit.text }) : null,
   );
 }
 
-// Arrow keys move between cards as they stand on the screen.
+// Arrow keys move between cards by their position on the screen.
 export function moveFocus(key) {
   const cards = [...byId("hits").children];
   const at = cards.indexOf(document.activeElement);
@@ -51,6 +51,6 @@ export function say(title, lines = [], { isError = false, buttons = [] } = {}) {
   box.hidden = false;
 }
 
-export function sayNothing() {
+export function hideMessage() {
   byId("message").hidden = true;
 }

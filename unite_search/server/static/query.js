@@ -1,11 +1,11 @@
-// The query: its parts as chips, its filters, and both as the part of the address behind the #, so that Back works.
+// The query: its parts as chips, its filters, and both in the address after the #, so that the Back button works.
 
 import { itemUrl, previewUrl } from "./api.js";
 import { byId, fileName, make } from "./dom.js";
 import { frames } from "./faces.js";
 
-const WHAT_TO_FIND = matchMedia("(hover: none)").matches ? "Describe what you look for" : "Describe what you look for, or drop a picture or clip";
-const HOW_TO_DIFFER = "How should it differ? As “at night”";
+const WHAT_TO_FIND = matchMedia("(hover: none)").matches ? "Describe what you are looking for" : "Describe what you are looking for, or drop a picture or clip";
+const HOW_TO_DIFFER = "How should the result differ? For example “at night”";
 const MAX_PARTS = 4;
 
 export const query = { parts: [], kind: "", collection: null };
@@ -34,7 +34,7 @@ export const isEmpty = () => !query.parts.some((part) => part.kind !== "not") &&
 
 export const hasPicture = () => query.parts.some((part) => part.kind === "upload" || part.kind === "item");
 
-// What is typed becomes a part of its own: words to look for, or after a minus words to move away from.
+// Turns the typed words into a part of their own: words to look for, or after a minus sign words to avoid.
 export function takeWords(kind = "text") {
   const typed = words();
   if (!typed) return false;

@@ -1,12 +1,12 @@
-// What the collections hold and whether one is being indexed, asked again and again while the page is looked at.
+// What the collections hold and whether one is being indexed, polled while the page is visible.
 
 import * as api from "./api.js";
 import { byId, clock, counted, make, number } from "./dom.js";
 import { query } from "./query.js";
 
 const BUSY_MS = 1500;
-const CALM_MS = 5000;
-const NAMES = { scan: "Looking for files", index: "Indexing", compact: "Tidying up", done: "Done" };
+const IDLE_MS = 5000;
+const NAMES = { scan: "Scanning for files", index: "Indexing", compact: "Compacting", done: "Done" };
 
 export const known = { collections: [], allowUrl: false };
 
@@ -22,14 +22,14 @@ export async function readCollections() {
 }
 
 export async function follow() {
-  let wait = CALM_MS;
+  let wait = IDLE_MS;
   if (!document.hidden) {
     try {
       const status = await api.status(query.collection);
       show(status);
       if (status.indexing || !status.is_ready) wait = BUSY_MS;
     } catch (problem) {
-      byId("holds").textContent = problem.title;
+      byId("contents").textContent = problem.title;
     }
   }
   setTimeout(follow, wait);
@@ -38,7 +38,7 @@ export async function follow() {
 function show(status) {
   if (!status) return;
   const total = Object.values(status.items).reduce((sum, count) => sum + count, 0);
-  byId("holds").textContent = status.is_ready ? `${counted(total, "item")} in ${counted(status.files, "file")}` : `Not ready: ${status.problem}`;
+  byId("contents").textContent = status.is_ready ? `${counted(total, "item")} in ${counted(status.files, "file")}` : `Not ready: ${status.problem}`;
   showProgress(status.indexing);
 }
 
