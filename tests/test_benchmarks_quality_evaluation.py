@@ -18,7 +18,7 @@ from toy import ToyEncoder
 
 from benchmarks.datasets.base import Dataset, Entry, Question
 from benchmarks.datasets.registry import load_dataset
-from benchmarks.quality import compare, covr_miniature
+from benchmarks.quality import compare, covr_miniature, pages
 from benchmarks.quality.captions import AGAIN, rescore
 from benchmarks.quality.embedding import Embedder
 from benchmarks.quality.embedding_cache import EmbeddingCache
@@ -273,8 +273,11 @@ def clips_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["covr", "unite"])
 def test_miniature_covr_equals_a_straight_line_computation(
-    shared_data: Path, tmp_path: Path, clips_cache: Path, preset: str
+    shared_data: Path, tmp_path: Path, clips_cache: Path, monkeypatch: pytest.MonkeyPatch, preset: str
 ) -> None:
+    monkeypatch.setattr(
+        pages, "SHOWN", 1
+    )  # drawing strips of clips is most of the time, and is not what is tested here
     covr_miniature.lay_out(shared_data / "videos", tmp_path / "set")
     protocol = presets("webvid-covr")[preset]
     given = EvaluationRun(
