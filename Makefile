@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 LOCK ?=
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check $(if $(LOCK),--constraint $(LOCK))
 PYTEST := -m pytest -n 2 --dist worksteal
+# Two workers with one thread each: with more, torch and Faiss wait for each other's threads most of the time.
+THREADS := OMP_NUM_THREADS=1
 
 .PHONY: help demo test test-unite test-unpinned test-explore ci lock check docs site benchmark starter gpu-check clean
 
@@ -41,14 +43,14 @@ demo: $(DEMO_VENV)/installed
 	$(DEMO_VENV)/bin/unite-search demo $(if $(MEDIA),"$(MEDIA)") --out demo
 
 test: check
-	$(BIN)/python $(PYTEST)
+	$(THREADS) $(BIN)/python $(PYTEST)
 
 test-unpinned:
 	rm -rf .venv-unpinned
 	$(MAKE) test VENV=.venv-unpinned LOCK=
 
 test-explore: $(VENV)/installed
-	HYPOTHESIS_PROFILE=explore $(BIN)/python $(PYTEST) -m "not slow"
+	$(THREADS) HYPOTHESIS_PROFILE=explore $(BIN)/python $(PYTEST) -m "not slow"
 
 ci:
 	.ci/run
@@ -63,7 +65,7 @@ lock:
 	touch $@
 
 test-unite: .venv-unite/installed
-	.venv-unite/bin/python $(PYTEST)
+	$(THREADS) .venv-unite/bin/python $(PYTEST)
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .

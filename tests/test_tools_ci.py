@@ -16,7 +16,7 @@ import pytest
 
 from tools.ci import __main__ as driver
 from tools.ci import interpreters as finder
-from tools.ci.outcome import CANNOT_RUN, Counts, Outcome, line_coverage, read_report, summary
+from tools.ci.outcome import CANNOT_RUN, Outcome, Tests, line_coverage, read_report, summary
 from tools.ci.stages import ROOT, Stage, stages
 
 SUITE = """
@@ -26,6 +26,13 @@ def test_passes(): pass
 def test_fails(): assert 1 == 2
 def test_skips(): pytest.skip("needs a moon")
 """
+NEEDS_A_MODULE = """
+import pytest
+pytest.importorskip("no_such_module")
+
+def test_never_runs(): assert False
+"""
+WHY = "could not import 'no_such_module': No module named 'no_such_module'"
 
 
 def stage(name: str, code: str, **settings: object) -> Stage:
@@ -85,12 +92,14 @@ def test_a_stage_gets_its_environment_and_that_of_ci(monkeypatch: pytest.MonkeyP
 
 def test_a_report_of_pytest_is_read(tmp_path: Path) -> None:
     (tmp_path / "test_some.py").write_text(SUITE)
-    command = [sys.executable, "-m", "pytest", "-q", "--junitxml=report.xml", "test_some.py"]
+    (tmp_path / "test_other.py").write_text(NEEDS_A_MODULE)
+    command = [sys.executable, "-m", "pytest", "-q", "--junitxml=report.xml", "."]
     subprocess.run(command, cwd=tmp_path, env=_outside_ci(), check=False, capture_output=True)
     tests = read_report(tmp_path / "report.xml")
-    assert (tests.passed, tests.failed) == (1, ("test_some::test_fails",))
-    assert tests.skipped == {"needs a moon": 1}
-    assert read_report(tmp_path / "none.xml") == Counts()
+    assert tests.passed == {"test_some::test_passes"}
+    assert tests.failed == ("test_some::test_fails",)
+    assert tests.skipped == {"test_some::test_skips": "needs a moon", "test_other": WHY}
+    assert read_report(tmp_path / "none.xml") == Tests()
 
 
 def _outside_ci() -> dict[str, str]:
@@ -113,25 +122,29 @@ def test_coverage_is_that_of_each_package(tmp_path: Path) -> None:
 
 
 def test_the_summary_says_what_was_not_tested_and_ends_with_the_counts() -> None:
-    whole = Counts(passed=7, failed=("test_a::test_b",))
-    whole.skipped["needs a CUDA device"] = 2
+    skips = {"test_a::test_gpu": "needs a CUDA device", "test_a::test_two_gpus": "needs a CUDA device"}
+    whole = Tests(passed=frozenset({"test_a::test_c", "test_torch::test_d"}), failed=("test_a::test_b",), skipped=skips)
+    base = Tests(passed=frozenset({"test_a::test_c"}), skipped={"test_torch": "no torch", "test_onnx": "no onnx"})
     outcomes = [
         Outcome(stage=stage("all", ""), status=1, seconds=61.0, tests=whole),
         Outcome(stage=stage("late", ""), status=None),
         Outcome(stage=stage("user", ""), status=CANNOT_RUN),
-        Outcome(stage=stage("base", ""), status=0, seconds=9.0, tests=Counts(passed=3)),
+        Outcome(stage=stage("base", ""), status=0, seconds=9.0, tests=base),
     ]
-    lines = summary(outcomes, {"indexers": 91.25}, ["other Pythons: none"]).splitlines()
-    assert lines[-1] == "10 passed, 1 failed, 2 skipped"
-    assert "line coverage of indexers: 91.2 %" in lines
-    assert "failed in all: test_a::test_b" in lines
-    assert [line for line in lines if line.startswith("NOT TESTED")] == [
-        "NOT TESTED: all: 2 tests: needs a CUDA device",
+    lines = summary(outcomes, {"indexers": 91.26}, ["other Pythons: none"]).splitlines()
+    assert re.fullmatch(r"all +FAILED \(1\) +61 s  2 passed, 1 failed, 2 skipped", lines[2])
+    assert lines[6:] == [
+        "together                              70 s",
+        "line coverage of indexers: 91.3 %",
+        "failed in all: test_a::test_b",
+        "NOT TESTED: all: 2: needs a CUDA device",
         "NOT TESTED: late: a stage that it needs did not pass",
         "NOT TESTED: user: this machine cannot run it; its messages are above",
+        "NOT TESTED: base: 1: no onnx",
+        "skipped in base but run in another stage: 1: no torch",
         "NOT TESTED: other Pythons: none",
+        "3 passed, 1 failed, 4 skipped",
     ]
-    assert re.fullmatch(r"all +FAILED \(1\) +61 s  7 passed, 1 failed, 2 skipped", lines[2])
 
 
 def test_the_ends_of_the_found_pythons_are_taken() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,28 +15,34 @@ from tools.ci.stages import Stage
 CANNOT_RUN = 77
 """The exit status of a stage that this machine cannot run, as automake has it."""
 PACKAGES = ("unite_search", "indexers")
+KINDS = ("passed", "failed", "skipped")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counts:
-    """What became of the tests of one stage or of several.
+class Tests:
+    """What became of the tests of a stage.
 
     Attributes:
-        passed: how many passed.
+        passed: the names of those that passed.
         failed: the names of those that failed.
-        skipped: how many were skipped, by the reason given.
+        skipped: the reason for each that was skipped; a module that could not be imported is named as a whole.
     """
 
-    passed: int = 0
-    failed: tuple[str, ...] = ()
-    skipped: Counter[str] = field(default_factory=Counter)
+    __test__ = False
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            passed=self.passed + other.passed,
-            failed=self.failed + other.failed,
-            skipped=self.skipped + other.skipped,
-        )
+    passed: frozenset[str] = frozenset()
+    failed: tuple[str, ...] = ()
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{len(self.passed)} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
+
+    def __bool__(self) -> bool:
+        return bool(self.passed or self.failed or self.skipped)
+
+    def has_run(self, name: str) -> bool:
+        """Whether a test, or any test of a module, passed or failed."""
+        return any(one == name or one.startswith(f"{name}::") for one in (*self.passed, *self.failed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +52,7 @@ class Outcome:
     stage: Stage
     status: int | None
     seconds: float = 0.0
-    tests: Counts = field(default_factory=Counts)
+    tests: Tests = field(default_factory=Tests)
 
     @property
     def is_bad(self) -> bool:
@@ -59,20 +66,29 @@ class Outcome:
         return words.get(self.status, f"FAILED ({self.status})")
 
 
-def read_report(path: Path | None) -> Counts:
+def read_report(path: Path | None) -> Tests:
     """The tests of a JUnit file; none where it was not written."""
     if path is None or not path.is_file():
-        return Counts()
-    passed, failed, skipped = 0, [], Counter[str]()
+        return Tests()
+    passed, failed, skipped = set[str](), list[str](), dict[str, str]()
     for case in ElementTree.parse(path).iter("testcase"):
+        name = "::".join(filter(None, (case.get("classname"), case.get("name"))))
         skip = case.find("skipped")
         if case.find("failure") is not None or case.find("error") is not None:
-            failed.append("::".join(filter(None, (case.get("classname"), case.get("name")))))
+            failed.append(name)
         elif skip is not None:
-            skipped[skip.get("message") or "no reason given"] += 1
+            skipped[name] = _reason(skip)
         else:
-            passed += 1
-    return Counts(passed=passed, failed=tuple(failed), skipped=skipped)
+            passed.add(name)
+    return Tests(passed=frozenset(passed), failed=tuple(failed), skipped=skipped)
+
+
+def _reason(skip: ElementTree.Element) -> str:
+    """Why a test was skipped; pytest gives it for a whole module only within a printed tuple."""
+    whole_module = re.search(r"Skipped: (.*?)[\"']\)", skip.text or "")
+    if skip.get("message") == "collection skipped" and whole_module:
+        return whole_module[1]
+    return skip.get("message") or "no reason given"
 
 
 def line_coverage(path: Path) -> dict[str, float]:
@@ -92,29 +108,28 @@ def summary(outcomes: Sequence[Outcome], coverage: dict[str, float], remarks: It
     """All of it as text; the last line counts the tests of all stages."""
     lines = ["", "=" * 30 + " summary of CI " + "=" * 30]
     for outcome in outcomes:
-        lines.append(f"{outcome.stage.name:16} {outcome.word:16} {outcome.seconds:6.0f} s  {_counts(outcome.tests)}")
+        counts = str(outcome.tests or "")
+        lines.append(f"{outcome.stage.name:16} {outcome.word:16} {outcome.seconds:6.0f} s  {counts}".rstrip())
     lines.append(f"{'together':34}{sum(outcome.seconds for outcome in outcomes):6.0f} s")
     lines += [f"line coverage of {package}: {percent:.1f} %" for package, percent in coverage.items()]
     for outcome in outcomes:
         lines += [f"failed in {outcome.stage.name}: {name}" for name in outcome.tests.failed]
-    lines += [f"NOT TESTED: {line}" for line in (*_not_tested(outcomes), *remarks)]
-    total = sum((outcome.tests for outcome in outcomes), Counts())
-    counts = f"{total.passed} passed, {len(total.failed)} failed, {total.skipped.total()} skipped"
-    return "\n".join([*lines, counts, ""])
+    lines += [*_skips(outcomes), *(f"NOT TESTED: {remark}" for remark in remarks)]
+    passed, failed, skipped = (sum(len(getattr(one.tests, kind)) for one in outcomes) for kind in KINDS)
+    return "\n".join([*lines, f"{passed} passed, {failed} failed, {skipped} skipped", ""])
 
 
-def _counts(tests: Counts) -> str:
-    if not (tests.passed or tests.failed or tests.skipped):
-        return ""
-    return f"{tests.passed} passed, {len(tests.failed)} failed, {tests.skipped.total()} skipped"
-
-
-def _not_tested(outcomes: Sequence[Outcome]) -> Iterable[str]:
+def _skips(outcomes: Sequence[Outcome]) -> Iterable[str]:
+    """What no stage ran, and what one stage skipped and another ran; with the reasons."""
     for outcome in outcomes:
         name = outcome.stage.name
         if outcome.status is None:
-            yield f"{name}: a stage that it needs did not pass"
+            yield f"NOT TESTED: {name}: a stage that it needs did not pass"
         if outcome.status == CANNOT_RUN:
-            yield f"{name}: this machine cannot run it; its messages are above"
-        for reason, count in outcome.tests.skipped.items():
-            yield f"{name}: {count} tests: {reason}"
+            yield f"NOT TESTED: {name}: this machine cannot run it; its messages are above"
+        counts: Counter[tuple[bool, str]] = Counter()
+        for test, reason in outcome.tests.skipped.items():
+            counts[any(other.tests.has_run(test) for other in outcomes), reason] += 1
+        for (is_run_elsewhere, reason), count in sorted(counts.items()):
+            head = f"skipped in {name} but run in another stage" if is_run_elsewhere else f"NOT TESTED: {name}"
+            yield f"{head}: {count}: {reason}"

@@ -46,6 +46,7 @@ def stages() -> Iterator[Stage]:
     yield Stage(name="browser", command=("sh", "tools/ci/install_chromium.sh"), timeout_s=600)
     yield _make("install", ".venv/installed")
     yield _make("checks", "check", needs=("install",))
+    yield _make("site", "site", needs=("install",))
     yield Stage(name="no torch", command=(".venv/bin/python", "-c", NO_TORCH), needs=("install",))
     yield _tests("base", (".venv/bin/python",), "-m", "base", job="base", needs=("no torch",))
     yield _unprivileged()
