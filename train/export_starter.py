@@ -32,6 +32,7 @@ from torchvision.models._meta import _IMAGENET_CATEGORIES
 
 from train.class_names import described
 from train.config import SourceConfig
+from train.export_edits import export_edits
 from train.sources import captioned
 from train.starter_graphs import Vision, export_text, export_tokenizer, export_vision
 from train.starter_int8 import quantise_vision
@@ -61,7 +62,7 @@ CALIBRATION = "train[:128]"
 COMPARED = "dev[:128]"
 LEAST_COSINE = 0.97
 """Of features in integers and in float32, the median over photos."""
-FILES = ("appearance.npy", "classes.npy", "edits.npy", "golden.json", "text.onnx", "tokenizer.json", "vision.onnx")
+FILES = ("appearance.npy", "classes.npy", "golden.json", "text.onnx", "tokenizer.json", "vision.onnx")
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +189,6 @@ def export(wheels: Path, manifest: Path, out: Path) -> None:
     export_tokenizer(member(wheels / TOKENIZER, "tokenizer.json"), out / "tokenizer.json")
     text = TextTower(out / "text.onnx", out / "tokenizer.json")
     np.save(out / "classes.npy", class_embeddings(text))
-    np.save(out / "edits.npy", text([phrase for phrase, _ in all_phrases()]))
     np.save(out / "appearance.npy", appearance_projection(vision))
     (out / "golden.json").write_text(json.dumps(golden_logits(vision, VisionTower(out / "vision.onnx"))) + "\n")
     error = text_error(minilm, text, out / "tokenizer.json")
@@ -197,6 +197,7 @@ def export(wheels: Path, manifest: Path, out: Path) -> None:
         raise ValueError(f"the text graph differs from its source by {error}, allowed is {TOLERANCE}")
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (out / name for name in FILES)}
     (out / "weights.json").write_text(json.dumps(hashes, indent=1) + "\n")
+    export_edits(manifest, out)
 
 
 def main() -> None:
