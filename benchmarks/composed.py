@@ -106,7 +106,7 @@ def measure(photos: Sequence[Pixels], parts: Parts, encoder: Encoder) -> dict[st
         "gallery": len(gallery),
         "queries": len(queries.wording),
         "late_fusion_scores": best[0],
-        "late_fusion_text_weight": best[1],
+        "late_fusion_text_weight": round(best[1], 2),
         "recall_at_1": {name: _recalls(hits, queries, parts) for name, hits in first.items()},
     }
 
