@@ -48,3 +48,9 @@ def test_a_query_that_is_not_understood_is_no_worse_than_late_fusion(results: di
     assert recalls["composed"]["unruled"] >= recalls["late_fusion"]["unruled"] - 0.7
     for part in ("all", "formulas", "kinds"):
         assert recalls["composed"][part] > recalls["late_fusion"][part]
+
+
+def test_the_card_says_what_edits_of_clips_find() -> None:
+    path = ROOT / "docs" / "results" / "covr-miniature.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))["results"]["covr"]["metrics"]["available"]
+    assert f"{metrics['R@1']['value']:.1f} % find their clip at once" in CARD
