@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from unite_search.content import Clip, Content, Image
 from unite_search.encoders.base import Role
+from unite_search.encoders.starter.edits import EDITS
 from unite_search.encoders.starter.encoder import WEIGHTS, StarterEncoder
+from unite_search.encoders.starter.fusion import LATE_TEXT_WEIGHT
 from unite_search.encoders.starter.towers import VISION_SIDE, VisionTower
 from unite_search.errors import EncoderUnavailableError
 
@@ -226,3 +229,48 @@ def test_real_photos_are_found_by_their_captions(encoder: StarterEncoder, shared
     images = embed(encoder, [load_image(photo.path, encoder.media)[0] for photo in photos])
     scores = embed(encoder, [photo.captions[0] for photo in photos], "query") @ images.T
     assert ((scores > np.diag(scores)[:, None]).sum(axis=1) < 10).mean() > 0.5
+
+
+def test_words_that_are_no_edit_and_no_swap_are_late_fusion(encoder: StarterEncoder) -> None:
+    """Scores are the weighted sum of the scores of the picture alone and of the words alone, but for one factor."""
+    gallery = encoder.encode([Content((drawn(seed),)) for seed in range(8)] + [Content(("a dog",))], role="candidate")
+    for wish in ("with a dog", "posterised like a screen print"):
+        asked = [Content((drawn(3), wish)), Content((drawn(3),)), Content((wish,))]
+        both, image, text = encoder.encode(asked, role="query") @ gallery.T
+        expected = (1 - LATE_TEXT_WEIGHT) * image + LATE_TEXT_WEIGHT * text
+        np.testing.assert_allclose(both / np.linalg.norm(both), expected / np.linalg.norm(expected), atol=1e-4)
+
+
+def test_an_edit_that_may_be_meant_lies_between_the_edit_and_late_fusion(
+    encoder: StarterEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = [Content((drawn(3), "make it sepia"))]
+    rows = {}
+    for certainty in (1.0, 0.4, 0.0):
+        found = (EDITS["sepia"], certainty)
+        monkeypatch.setattr(StarterEncoder, "_edit_of", lambda *_, found=found: found)
+        rows[certainty] = encoder.encode(content, role="query")[0]
+    assert rows[1.0] @ rows[0.0] < 0.95
+    expected = 0.4 * rows[1.0] + 0.6 * rows[0.0]
+    np.testing.assert_allclose(rows[0.4], expected / np.linalg.norm(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("wish", "after"),
+    [
+        ("turn it upside down", lambda pixels: pixels[::-1, ::-1]),
+        ("mirror it", lambda pixels: pixels[:, ::-1]),
+        ("zoom in", lambda pixels: np.kron(pixels[63:189, 63:189], np.ones((2, 2, 1), np.uint8))),
+        ("in sepia", lambda pixels: (pixels.mean(axis=2, keepdims=True) * (1, 0.8, 0.55)).astype(np.uint8)),
+        ("invert the colours", lambda pixels: 255 - pixels),
+        ("at night", lambda pixels: (pixels * (0.25, 0.25, 0.35)).astype(np.uint8)),
+    ],
+)
+def test_an_edit_finds_the_same_picture_after_that_edit_and_no_other(
+    encoder: StarterEncoder, wish: str, after: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> None:
+    pixels = drawn(5).pixels
+    others = [pixels[::-1], pixels // 2 + 128, np.roll(pixels, 1, axis=2), drawn(6).pixels, after(drawn(6).pixels)]
+    gallery = [Content((Image(np.ascontiguousarray(one)),)) for one in (after(pixels), *others)]
+    (query,) = encoder.encode([Content((drawn(5), wish))], role="query")
+    assert int((encoder.encode(gallery, role="candidate") @ query).argmax()) == 0

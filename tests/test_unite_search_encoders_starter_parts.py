@@ -42,7 +42,7 @@ def colour_distance(one: Floats, other: Floats) -> float:
 def test_thumbnail_and_layout_of_the_mirror_image_are_mirrored(seed: int) -> None:
     pixels = picture(seed)
     seen, mirrored = descriptor.thumbnails(pixels), descriptor.thumbnails(pixels[:, :, ::-1])
-    np.testing.assert_allclose(mirrored, edits.flip(seen), atol=1e-6)
+    np.testing.assert_allclose(mirrored, edits.EDITS["flip"].formulas[0](seen), atol=1e-6)
     side = descriptor.GRID_SIDE
     layout = descriptor.layout_block(seen).reshape(side, side, 3)
     np.testing.assert_allclose(descriptor.layout_block(mirrored).reshape(side, side, 3), layout[:, ::-1], atol=1e-5)
@@ -81,15 +81,16 @@ def test_edits_of_thumbnails_go_where_edits_of_pixels_go(pixel_edit: PixelEdit, 
     before = picture(seed)
     after = descriptor.thumbnails(pixel_edit.apply(before[0])[None])
     seen = descriptor.thumbnails(before)
-    guess = edits.EDITS[pixel_edit.name](seen)
+    guess = edits.EDITS[pixel_edit.name].formulas[0](seen)
     assert colour_distance(guess, after) < 0.8 * colour_distance(seen, after)
 
 
 @given(seeds, st.sampled_from(sorted(edits.EDITS)))
 def test_edits_stay_colours(seed: int, name: str) -> None:
-    edited = edits.EDITS[name](descriptor.thumbnails(picture(seed)))
-    assert edited.shape == (1, 28, 28, 3)
-    assert 0 <= edited.min() <= edited.max() <= 1.0001
+    for formula in edits.EDITS[name].formulas:
+        edited = formula(descriptor.thumbnails(picture(seed)))
+        assert edited.shape == (1, 28, 28, 3)
+        assert 0 <= edited.min() <= edited.max() <= 1.0001
 
 
 def test_every_edit_has_phrases_and_a_stored_embedding(text_tower: TextTower) -> None:
@@ -116,7 +117,47 @@ def test_every_edit_has_phrases_and_a_stored_embedding(text_tower: TextTower) ->
 )
 def test_edits_are_recognised_in_other_words(text_tower: TextTower, text: str, name: str | None) -> None:
     book = edits.EditBook(np.load(WEIGHTS / "edits.npy"))
-    assert book.find(text_tower([text])[0]) is (edits.EDITS[name] if name else None)
+    found, certainty = book.find(text_tower([text])[0])
+    assert found is (edits.EDITS[name] if name else None)
+    assert certainty >= 0.5 if name else certainty == 0
+
+
+@pytest.mark.parametrize(("similarity", "certainty"), [(0.44, 0), (0.5, 0.25), (0.6, 0.75), (0.65, 1), (0.9, 1)])
+def test_an_edit_is_as_certain_as_its_phrase_is_near(similarity: float, certainty: float) -> None:
+    """With two phrases only, of which one is an edit and the other has nothing in common with the text."""
+    book = edits.EditBook(np.eye(3, dtype=np.float32)[:2], ("sepia", None))
+    text = np.array([similarity, 0, np.sqrt(1 - similarity**2)], np.float32)
+    found, said = book.find(text)
+    assert found is (edits.EDITS["sepia"] if certainty else None)
+    assert said == pytest.approx(certainty, abs=1e-5)
+
+
+def test_shifts_are_stored_for_every_edit_and_a_mirrored_photo_shifts_least() -> None:
+    """Photos are as often of one side as of the other, so mirroring hardly moves their mean; blur takes much away."""
+    shifts = dict(zip(edits.EDITS, np.load(WEIGHTS / "shifts.npy").astype(np.float32), strict=True))
+    lengths = {name: float(np.linalg.norm(shift)) for name, shift in shifts.items()}
+    assert {row.shape for row in shifts.values()} == {(1280 + 384,)}
+    assert min(lengths, key=lambda name: lengths[name]) == "flip"
+    assert min(lengths[name] for name in ("grey", "sepia", "blur", "upside down")) > 4 * lengths["flip"]
+
+
+@given(seeds)
+def test_turning_twice_and_mirroring_twice_give_the_picture_back(seed: int) -> None:
+    seen = descriptor.thumbnails(picture(seed))
+    for name in ("flip", "upside down", "negative"):
+        (formula,) = edits.EDITS[name].formulas
+        np.testing.assert_allclose(formula(formula(seen)), seen, atol=1e-6)
+
+
+def test_a_crop_shows_what_pillow_shows_of_the_middle() -> None:
+    pixels = picture(3)
+    kept = PillowImage.fromarray(pixels[0]).crop((45, 45, 207, 207)).resize((VISION_SIDE, VISION_SIDE))
+    expected = descriptor.layout_block(descriptor.thumbnails(np.asarray(kept)[None]))
+    found = [
+        descriptor.layout_block(formula(descriptor.thumbnails(pixels))) for formula in edits.EDITS["crop"].formulas
+    ]
+    assert (found[1] * expected).sum() > 0.95
+    assert (found[1] * expected).sum() > (descriptor.layout_block(descriptor.thumbnails(pixels)) * expected).sum()
 
 
 def test_class_probabilities_are_a_cut_softmax() -> None:

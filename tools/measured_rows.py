@@ -26,6 +26,7 @@ class Row(NamedTuple):
 _CLIPS, _TO_IMAGE, _TO_TEXT = "clips / text_to_clip", "photos / text_to_image", "photos / image_to_text"
 _FIVE_TO_IMAGE = "text_to_image, five captions recall_at_1"
 _FIVE_TO_TEXT = "image_to_text, five captions recall_at_10"
+_UNSEEN = "unseen / recall_at_1"
 _EQUAL = "caption_asks / as many photos as captions"
 _MILLION = "1000000x384 / checks"
 _RESIDENT = f"{_MILLION} / default: resident memory by that of float32 rows / reached"
@@ -83,15 +84,37 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     ),
     "Composed queries": (
         Row(
-            "A photo and one of seven edits in words find the edited photo among 800, R@1",
-            "≥ 85 %",
+            "A photo and an edit in words find the edited photo; formulas and wordings that training never sees, R@1",
+            "above the next",
             "composed",
-            "recall_at_1 / composed / all",
+            f"{_UNSEEN} / composed / all",
             "{:.1f} %",
         ),
-        Row("The same by the best late fusion", "", "composed", "recall_at_1 / late_fusion / all", "{:.1f} %"),
-        Row("The same with the photo alone", "", "composed", "recall_at_1 / image_only / all", "{:.1f} %"),
-        Row("The same with the words alone", "", "composed", "recall_at_1 / text_only / all", "{:.1f} %"),
+        Row("The same by the best late fusion", "", "composed", f"{_UNSEEN} / late_fusion / all", "{:.1f} %"),
+        Row("The same with the photo alone", "", "composed", f"{_UNSEEN} / image_only / all", "{:.1f} %"),
+        Row("The same with the words alone", "", "composed", f"{_UNSEEN} / text_only / all", "{:.1f} %"),
+        Row(
+            "Unseen edits that the encoder has no rule for",
+            "not below the next",
+            "composed",
+            f"{_UNSEEN} / composed / unruled",
+            "{:.1f} %",
+        ),
+        Row("The same by the best late fusion", "", "composed", f"{_UNSEEN} / late_fusion / unruled", "{:.1f} %"),
+        Row(
+            "The seven edits of training in other words",
+            "≥ 85 %",
+            "composed",
+            "seen / recall_at_1 / composed / all",
+            "{:.1f} %",
+        ),
+        Row(
+            "The same by the best late fusion",
+            "",
+            "composed",
+            "seen / recall_at_1 / late_fusion / all",
+            "{:.1f} %",
+        ),
         Row(
             "A photo and a sentence that changes one word of its caption find a photo of it among 1000, R@10",
             "≥ 39 %, 1.5 times the next",

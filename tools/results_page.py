@@ -24,6 +24,13 @@ REMARKS = {
     "covr-miniature-tiny-unite": "The weights of this checkpoint are random. It shows that both protocols run with a "
     "UNITE model; its numbers say nothing about quality."
 }
+COMPOSED = {
+    "composed": "photo + words",
+    "late_fusion": "best late fusion",
+    "late_fusion_per_edit": "late fusion, best weight for each edit",
+    "image_only": "photo only",
+    "text_only": "words only",
+}
 COSTS = {
     "import_s": "import vectors, s",
     "index_s": "index as many text files, s",
@@ -60,7 +67,8 @@ def page() -> str:
         if path.is_file():
             parts.append(_section(title, REMARKS.get(name), json.loads(path.read_text(encoding="utf-8"))))
     parts.append(PUBLISHED)
-    for name, section in {"stages": _stages, "scaling": _scaling, "gpu": _gpu, "peers": _peers}.items():
+    more = {"composed": _composed, "stages": _stages, "scaling": _scaling, "gpu": _gpu, "peers": _peers}
+    for name, section in more.items():
         path = RESULTS / f"{name}.json"
         if path.is_file():
             parts.append(section(json.loads(path.read_text(encoding="utf-8"))))
@@ -93,6 +101,29 @@ def _cell(number: dict[str, float]) -> str:
 
 def _origin(content: dict[str, Any]) -> str:
     return f"commit {content['commit']}, {content['date']}."
+
+
+def _composed(content: dict[str, Any]) -> str:
+    """The unseen edits first, for they are what the encoder should be judged by."""
+    results = content["results"]
+    intro = (
+        f"R@1 in percent on {results['photos']} dev photos, `python -m benchmarks composed`; {_origin(content)} Unseen "
+        "edits have formulas, kinds and wordings that nothing was trained or tuned on "
+        "(`benchmarks/quality/unseen_edits.py`): `formulas` are the trained edits in other formulas, `kinds` are other "
+        "kinds that the encoder has a rule for, "
+        "`unruled` are kinds that it has none for. Seen edits are pixel for pixel those of training, in other words. "
+        "Late fusion has the weight that is best on these queries."
+    )
+    parts = ["## A photo and an edit in words", "", intro, ""]
+    for group in ("unseen", "seen"):
+        one = results[group]
+        first = f"{group}: {one['queries']:,} queries, {one['gallery']:,} photos"
+        parts += [f"| {first} | {' | '.join(COMPOSED.values())} |", "|---|" + "---|" * len(COMPOSED)]
+        recalls = one["recall_at_1"]
+        for edit in recalls["composed"]:
+            parts.append(f"| {edit} | {' | '.join(str(recalls[method][edit]) for method in COMPOSED)} |")
+        parts.append("")
+    return "\n".join(parts)
 
 
 def _stages(content: dict[str, Any]) -> str:

@@ -49,7 +49,7 @@ def run(data: Path) -> dict[str, Any]:
 def measure(data: Path, encoder: StarterEncoder) -> dict[str, float]:
     """Measure one encoder; returns all numbers in percent, by name."""
     found = retrieval.run(data, encoder)
-    edits = composed.run(data, encoder)["recall_at_1"]["composed"]
+    edits = composed.run(data, encoder)["seen"]["recall_at_1"]["composed"]
     one = {
         "text_to_image": found["photos"]["text_to_image"],
         "image_to_text": found["photos"]["image_to_text"],

@@ -1,19 +1,36 @@
-"""Seven edits of pictures, done to the pixels by Pillow, and how people ask for them.
+"""Seven edits of pictures, done to the pixels by Pillow, and how people ask for them: the seen edits.
 
-The encoder under test never sees this code: it must guess from the words what the pixels will look like. Wordings to
-tune on and wordings to report on are apart.
+The starter's head was trained on photos after these edits, pixel for pixel (`train/data/photo_edits.py`), with the
+wordings to tune on; the wordings to report on are others. `unseen_edits.py` has edits that it was not trained on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
 Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedEdit:
+    """One edit with the wordings of one split, as the composed benchmark asks for it.
+
+    Attributes:
+        name: short name, a row of the report.
+        apply: (H, W, 3) uint8 RGB to the same shape.
+        wordings: ways to ask for it; `words` fills in what stands in braces.
+        words: what the edit does to one photo, where that depends on the photo.
+    """
+
+    name: str
+    apply: Callable[[Pixels], Pixels]
+    wordings: tuple[str, ...]
+    words: Callable[[Pixels], Mapping[str, str]] = field(default=lambda _: {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +48,11 @@ class Edit:
     apply: Callable[[Pixels], Pixels]
     train_wordings: tuple[str, ...]
     dev_wordings: tuple[str, ...]
+
+    def asked(self, split: str) -> AskedEdit:
+        """Take the wordings to report on for `dev`, those to tune on for `train`."""
+        wordings = self.dev_wordings if split == "dev" else self.train_wordings
+        return AskedEdit(name=self.name, apply=self.apply, wordings=wordings)
 
 
 def _tint(colour: tuple[int, int, int], strength: float) -> Callable[[Pixels], Pixels]:

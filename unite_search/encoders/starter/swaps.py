@@ -30,7 +30,23 @@ OPENING = re.compile(
 CLOSING = re.compile(r"(?:,?\s+(?:here|there|this time|now|please))+$")
 LONGEST = 200
 """Characters of a wish that is read; longer texts describe, and patterns would take long."""
-REFERRING = frozenset({"it", "this", "that", "them", "everything", "all"})
+REFERRING = frozenset(
+    {
+        "it",
+        "this",
+        "that",
+        "them",
+        "everything",
+        "all",
+        "photo",
+        "picture",
+        "image",
+        "clip",
+        "video",
+        "colours",
+        "colors",
+    }
+)
 """Words for the picture as a whole: "turn it into a painting" swaps nothing."""
 
 

@@ -1,0 +1,121 @@
+"""Composed search on edited train photos: what the weights of the starter's queries are chosen with.
+
+    python -m train.starter.composed_recall --manifest ../shared/data/captioned/manifest.jsonl --out build/recall.json
+
+The gallery holds each photo as it is and after each edit of `composed_edits.py`, by one of its formulas. A photo
+with a wording looks for the edited photo; its own photo, unedited, is taken out. The benchmark does the same with other
+photos, formulas and wordings, none of which may be used here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from train.config import SourceConfig
+from train.data.sources import captioned
+from train.record import commit
+from train.starter.composed_edits import KNOWN, UNKNOWN
+from unite_search.content import Content, Image
+from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, load_encoder
+from unite_search.media.load import load_image
+
+EDITS = KNOWN | UNKNOWN
+TEXT_WEIGHTS = np.linspace(0, 1, 21)
+LEAST_CHANGE = 2.0
+"""Of 255, the mean over pixels; an edit that changes a photo by less is not asked for."""
+BATCH = 64
+
+Floats = NDArray[np.float32]
+Photo = PillowImage.Image
+
+
+class Query(NamedTuple):
+    """A photo by its number, the number of an edit of `EDITS`, and how it is asked for."""
+
+    photo: int
+    edit: int
+    wording: str
+
+
+def measure(photos: Sequence[Photo], encoder: Encoder) -> dict[str, Any]:
+    """R@1 in percent of the composed query, and of late fusion with each text weight: in all and by edit."""
+    variants = [[photo, *(_edited(photo, number, name) for name in EDITS)] for number, photo in enumerate(photos)]
+    queries = [query for number, group in enumerate(variants) for query in _queries(number, group)]
+    gallery = _embed(encoder, [Content((_image(photo),)) for group in variants for photo in group], "candidate")
+    pictures = [_image(photos[query.photo]) for query in queries]
+    asked = {
+        "composed": [Content((picture, query.wording)) for picture, query in zip(pictures, queries, strict=True)],
+        "image": [Content((picture,)) for picture in pictures],
+        "text": [Content((query.wording,)) for query in queries],
+    }
+    scores = {name: _embed(encoder, contents, "query") @ gallery.T for name, contents in asked.items()}
+    late = {
+        f"late_fusion {weight:.2f}": _recalls((1 - weight) * scores["image"] + weight * scores["text"], queries)
+        for weight in TEXT_WEIGHTS
+    }
+    return {"queries": len(queries), "recall_at_1": {"composed": _recalls(scores["composed"], queries), **late}}
+
+
+def _edited(photo: Photo, number: int, name: str) -> Photo:
+    formulas = EDITS[name].formulas
+    return formulas[number % len(formulas)](photo)
+
+
+def _queries(number: int, variants: Sequence[Photo]) -> list[Query]:
+    """Two wordings for each edit that changes the photo."""
+    photo, *edited = variants
+    found = []
+    for edit, (kind, after) in enumerate(zip(EDITS.values(), edited, strict=True)):
+        if np.abs(np.asarray(after, np.int16) - np.asarray(photo)).mean() >= LEAST_CHANGE:
+            chosen = {kind.wordings[(number // len(kind.formulas) + step) % len(kind.wordings)] for step in (0, 2)}
+            found += [Query(number, edit, wording.format(**kind.words(photo))) for wording in sorted(chosen)]
+    return found
+
+
+def _recalls(scores: Floats, queries: Sequence[Query]) -> dict[str, float]:
+    rows, photo, edit = np.arange(len(queries)), *(np.array([query[part] for query in queries]) for part in (0, 1))
+    ranked = scores.copy()
+    ranked[rows, photo * (len(EDITS) + 1)] = -np.inf
+    hits = ranked.argmax(axis=1) == photo * (len(EDITS) + 1) + 1 + edit
+    groups = {"known": list(KNOWN), "unknown": list(UNKNOWN), **{name: [name] for name in EDITS}}
+    asked = np.array(list(EDITS))[edit]
+    return {name: round(100 * float(hits[np.isin(asked, edits)].mean()), 1) for name, edits in groups.items()}
+
+
+def _image(photo: Photo) -> Image:
+    return Image(np.asarray(photo))
+
+
+def _embed(encoder: Encoder, contents: Sequence[Content], role: Any) -> Floats:
+    starts = range(0, len(contents), BATCH)
+    return np.concatenate([encoder.encode(contents[start : start + BATCH], role=role) for start in starts])
+
+
+def main() -> None:
+    """Run as a command."""
+    parser = argparse.ArgumentParser(description="Recall on edited train photos.")
+    parser.add_argument("--manifest", required=True, help="manifest.jsonl of captioned photos")
+    parser.add_argument("--split", default="train[:150]", help="which of them; never those of the benchmark")
+    parser.add_argument("--encoder", default=DEFAULT_ENCODER)
+    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
+    given = parser.parse_args()
+    encoder = load_encoder(given.encoder)
+    paths = [path for path, _ in captioned(SourceConfig(kind="captions", path=given.manifest, split=given.split))]
+    photos = [PillowImage.fromarray(load_image(Path(path), encoder.media)[0].pixels) for path in paths]
+    command = " ".join(["python -m train.starter.composed_recall", *sys.argv[1:]])
+    record = {"command": command, "commit": commit(), "results": measure(photos, encoder)}
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
