@@ -31,9 +31,8 @@ from drawn_media import (
 from unite_search.content import Clip, FrameSampler, Image, MediaSpec, Part, UniformFrames
 from unite_search.errors import UniteSearchError
 from unite_search.media.decode_pool import FILES_AHEAD, DecodePool, Event, Finished, Unwanted
-from unite_search.media.digest import content_hash
 from unite_search.media.read import read_file
-from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped
+from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped, content_hash
 
 BAD_FRAMES, GOOD_FRAMES = 7, 5
 TIMEOUT_S = 8.0

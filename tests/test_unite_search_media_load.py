@@ -25,9 +25,9 @@ from drawn_media import (
 
 from unite_search.content import MediaSpec, UniformFrames
 from unite_search.errors import UnreadableFileError
-from unite_search.media.digest import content_hash
 from unite_search.media.load import load_clip, load_image
 from unite_search.media.preview import contact_strip, image_thumbnail
+from unite_search.media.types import content_hash
 
 SPEC = MediaSpec(image_side=24, frame_side=24, sampler=UniformFrames(4))
 

@@ -17,7 +17,7 @@ from benchmarks.quality.evaluation import EvaluationRun, measure
 from benchmarks.quality.protocol import presets
 from unite_search.encoders.base import Encoder
 
-TABLE = Path(__file__).resolve().parents[1] / "data" / "webvid-covr-miniature.csv"
+TABLE = Path(__file__).with_name("data") / "webvid-covr-miniature.csv"
 SET = "webvid-covr"
 
 

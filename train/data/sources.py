@@ -90,7 +90,7 @@ def _paraphrases(source: SourceConfig) -> Iterator[Pair]:
 
 def _classes(source: SourceConfig) -> Iterator[Pair]:
     """Yield the name of an ImageNet class to its synthetic picture, see `train.starter.classes`; `path` is not read."""
-    from train.starter.classes import class_texts
+    from train.data.class_names import class_texts
 
     for picture, text in class_texts():
         yield Pair(query=Side(text=text), candidate=Side(images=(picture,)), group=picture.rpartition(":")[0])

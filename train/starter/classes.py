@@ -10,7 +10,6 @@ Source: Hastie et al. 2009, The Elements of Statistical Learning, eq. 4.10, for 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,26 +17,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
-from torchvision.models._meta import _IMAGENET_CATEGORIES
 
-from train.starter.class_names import described
+from train.data.class_names import CLASS_NAME, PROMPTS
 
 Floats = NDArray[np.float32]
 
-CLASS_NAME = re.compile(r"class:(?P<number>\d+):(?P<variant>\d+)")
-PROMPTS = ("a {}", "a photo of a {}", "{}", "there is a {} here")
 CLASS_SHARE = 0.46
 """Cosine of S w and the features, measured on the 1726 train photos whose class the classifier gives above 0.7."""
-
-
-def class_texts() -> list[tuple[str, str]]:
-    """Return the name of each synthetic picture and a text that describes it."""
-    names = list(_IMAGENET_CATEGORIES), described(_IMAGENET_CATEGORIES)
-    return [
-        (f"class:{number}:{variant}", prompt.format(names[variant % 2][number]))
-        for number in range(len(names[0]))
-        for variant, prompt in enumerate(PROMPTS)
-    ]
 
 
 class ClassPictures:

@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from torchvision.models._meta import _IMAGENET_CATEGORIES
 
 from train.config import SourceConfig
+from train.data.class_names import described
 from train.data.sources import captioned
-from train.starter.class_names import described
 from train.starter.graphs import VisionNetwork, export_text, export_tokenizer, export_vision, quantise_vision
 from unite_search.encoders.starter.conse import unit
 from unite_search.encoders.starter.encoder import StarterEncoder, squashed

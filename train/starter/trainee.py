@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from train.config import ModelConfig
+from train.data.class_names import CLASS_NAME
 from train.data.pairs import Pair, Side
-from train.starter.classes import CLASS_NAME
 from train.starter.features import StarterFeatures
 from train.starter.torch_head import StarterHead
 from unite_search.encoders.base import Role

@@ -17,7 +17,7 @@ from types import TracebackType
 from unite_search.errors import UniteSearchError
 from unite_search.media.decode_process import NOT_LOADED, DecodeProcess
 from unite_search.media.decode_worker import Finished, Hashed, serve
-from unite_search.media.segments import check
+from unite_search.media.read import check
 from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped
 
 __all__ = ["DecodePool", "Event", "Finished", "Unwanted"]

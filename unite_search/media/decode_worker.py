@@ -13,10 +13,9 @@ from multiprocessing.connection import Connection
 
 from unite_search.errors import UnreadableFileError
 from unite_search.media.decode_process import reply
-from unite_search.media.digest import content_hash
 from unite_search.media.read import read_file
 from unite_search.media.reasons import failure_reason
-from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped
+from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped, content_hash
 
 
 @dataclass(frozen=True, slots=True)

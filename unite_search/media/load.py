@@ -7,10 +7,9 @@ from pathlib import Path
 from unite_search.content import Clip, Image, MediaSpec
 from unite_search.errors import UnreadableFileError
 from unite_search.media.call_pool import CallPool
-from unite_search.media.digest import content_hash
 from unite_search.media.images import is_animated, read_image
 from unite_search.media.scan import MODALITY_OF
-from unite_search.media.types import ReadOptions
+from unite_search.media.types import ReadOptions, content_hash
 from unite_search.media.uri import absolute
 from unite_search.media.video import ClipLimits, read_clip
 

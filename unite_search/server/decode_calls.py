@@ -10,9 +10,9 @@ import numpy as np
 import PIL.Image
 
 from unite_search.content import Clip, Image, MediaSpec
-from unite_search.media.digest import content_hash
 from unite_search.media.images import is_animated, read_image
 from unite_search.media.preview import contact_strip
+from unite_search.media.types import content_hash
 from unite_search.media.video import ClipLimits, read_clip
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Measure composed search on mined triplets of held-out photos: a photo and a sentence must find another photo.
 
-    python -m train.data.mined_recall --manifest ../shared/data/captioned/manifest.jsonl --out docs/results/mined.json
+    python -m train.starter.mined_recall --manifest ../shared/data/captioned/manifest.jsonl --out FILE.json
 
 The gallery is all photos of the split; a query's own photo is left out. Baselines use the same encoder on the photo
 alone, on the sentence alone, and on both with their scores summed, with the weight that is best on these queries.
@@ -85,7 +85,7 @@ def _embed(encoder: Encoder, contents: Sequence[Content], role: Any) -> Floats:
 def main() -> None:
     """Measure and write a JSON file, from the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m train.data.mined_recall",
+        prog="python -m train.starter.mined_recall",
         description="Measure composed search on triplets that are mined from captions.",
     )
     parser.add_argument("--manifest", required=True, help="manifest.jsonl of captioned photos")
@@ -98,7 +98,7 @@ def main() -> None:
     given = parser.parse_args()
     photos = captioned(SourceConfig(kind="mined", path=given.manifest, split=given.split))
     record = {
-        "command": " ".join(["python -m train.data.mined_recall", *sys.argv[1:]]),
+        "command": " ".join(["python -m train.starter.mined_recall", *sys.argv[1:]]),
         "commit": commit(),
         "results": measure(photos, load_encoder(given.encoder)),
         "seeds": {folder.name: measure(photos, StarterEncoder(folder))["recall"] for folder in given.seeds},

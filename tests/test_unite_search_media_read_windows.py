@@ -11,7 +11,7 @@ from drawn_media import BLUE, GREEN, RED, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unite_search.media.segments import MIN_SHOT_S, OVERLAP, check, segment, shots, windows
+from unite_search.media.read import MIN_SHOT_S, OVERLAP, check, segment, shots, windows
 
 
 @given(st.floats(0, 5000), st.floats(5, 600))
@@ -57,7 +57,7 @@ def test_cuts_far_apart_are_all_kept() -> None:
 
 
 def test_shots_without_the_packages_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unite_search.media.segments.find_spec", lambda name: None)
+    monkeypatch.setattr("unite_search.media.read.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r'pip install "unite-search\[shots\]"'):
         check("shots")
 
@@ -72,7 +72,7 @@ def test_a_length_must_be_positive(length_s: float) -> None:
 
 def test_shots_are_found_and_long_ones_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("scenedetect")
-    monkeypatch.setattr("unite_search.media.segments.MAX_SHOT_S", 4.0)
+    monkeypatch.setattr("unite_search.media.read.MAX_SHOT_S", 4.0)
     colours = (RED, GREEN, BLUE, BLUE, BLUE)
     frames = [np.full((48, 64, 3), colour, np.uint8) for colour in colours for _ in range(30)]
     path = write_clip(tmp_path / "a.mp4", frames)

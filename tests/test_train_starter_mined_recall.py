@@ -10,7 +10,7 @@ from toy import COLOURS, ToyEncoder
 
 pytest.importorskip("torch")
 
-from train.data.mined_recall import measure
+from train.starter.mined_recall import measure
 
 CAPTION = "a {} wall stands behind the old wooden house"
 

@@ -8,7 +8,12 @@ queries found nothing on dev photos ("a horse": ImageNet calls it sorrel).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+CLASS_NAME = re.compile(r"class:(?P<number>\d+):(?P<variant>\d+)")
+"""The name of a synthetic picture of a class, see `train.starter.classes`."""
+PROMPTS = ("a {}", "a photo of a {}", "{}", "there is a {} here")
 
 KINDS: tuple[tuple[range, str], ...] = (
     (range(0, 7), "fish"),
@@ -157,6 +162,18 @@ MEANINGS: dict[str, str] = {
     "ear": "ear of corn",
     "plate": "plate of food",
 }
+
+
+def class_texts() -> list[tuple[str, str]]:
+    """Return the name of each synthetic picture and a text that describes it."""
+    from torchvision.models._meta import _IMAGENET_CATEGORIES
+
+    names = list(_IMAGENET_CATEGORIES), described(_IMAGENET_CATEGORIES)
+    return [
+        (f"class:{number}:{variant}", prompt.format(names[variant % 2][number]))
+        for number in range(len(names[0]))
+        for variant, prompt in enumerate(PROMPTS)
+    ]
 
 
 def described(names: Sequence[str]) -> list[str]:
