@@ -555,7 +555,12 @@ def test_open_hands_the_first_hit_or_the_page_to_the_platform(
     cli: Cli, indexed: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], opened: str
 ) -> None:
     launched: list[str] = []
-    monkeypatch.setattr("typer.launch", launched.append)
+
+    def launch(target: str) -> int:
+        launched.append(target)
+        return 0
+
+    monkeypatch.setattr("typer.launch", launch)
     assert cli("query", "blue", "--open", *options)[0] == 0
     assert [Path(target).absolute() for target in launched] == [Path(opened).absolute()]
 
