@@ -12,8 +12,8 @@ The head learned from photos and captions of everyday scenes; the class mix know
 and layout follow from an edit by arithmetic: neither has to be learned, and neither can be forgotten.
 
 Candidates always weigh alike. Queries weigh by what they ask for: a picture alone asks for its subject, a picture with
-an edit for the same picture in other colours or another way up, a picture with a swap for a mix of both subjects. A
-text alone that names colours as an edit does ("at night", "in black and white") asks for them too: for what the edit
+an edit for the same picture in other colours or another way up (at night also in another light, for then the sky is no
+longer its bright part), a picture with a swap for a mix of both subjects. A text alone that names colours as an edit does ("at night", "in black and white") asks for them too: for what the edit
 makes of greys. A text that is nearly the name of an ImageNet class trusts the class mix more than the head.
 
 The wanted picture competes with the same picture after other edits, so a query exaggerates what its edit does. A
@@ -58,6 +58,7 @@ NAME_QUERY = Weights(1.0, 2.0, 0.0, 0.0, 0.0)
 CANDIDATE = Weights(1.0, 0.6, 0.4, 0.5, 0.5)
 PICTURE_QUERY = Weights(1.0, 0.1, 0.4, 0.1, 0.1)
 EDIT_QUERY = Weights(0.3, 0.1, 0.4, 1.0, 1.0)
+NIGHT_QUERY = EDIT_QUERY._replace(layout=0.2)
 MIXED_QUERY = Weights(1.0, 0.2, 0.2, 0.05, 0.05)
 COLOUR_WORDS_QUERY = Weights(1.0, 0.35, 0.0, 0.7, 0.0)
 LEAST_NAMENESS, FULL_NAMENESS = 0.65, 0.85
@@ -144,7 +145,7 @@ def _weights(role: Role, edits: Sequence[Edit], *, has_words: bool) -> Weights:
     if role == "candidate":
         return CANDIDATE
     if edits:
-        return EDIT_QUERY
+        return NIGHT_QUERY if any(edit.name == "night" for edit in edits) else EDIT_QUERY
     return MIXED_QUERY if has_words else PICTURE_QUERY
 
 
