@@ -1,6 +1,6 @@
 """Edits of photos that nothing was trained or tuned on: other formulas, other kinds, other wordings.
 
-The starter's head learned from the formulas and wordings of `train/data/photo_edits.py`, which are pixel for pixel those
+The starter's head learned from the formulas and wordings of `train/data/photo_edits.py`, which are exactly those
 of `edit_set.py`; the composed benchmark calls them seen. Nothing in this file was used to train the head, to choose a
 weight or a threshold, or to write an example phrase of the encoder, and nothing in it may be. Development has kinds,
 formulas and wordings of its own in `train/starter/composed_edits.py`, on train photos.
