@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unite_search.encoders.starter.conse import unit
+from indexers.unit import unit_rows
 
 Floats = NDArray[np.float32]
 
@@ -45,7 +45,7 @@ class Ensemble:
 
     def __call__(self, pictures: Floats, texts: Floats) -> Floats:
         """Embed contents, see `Head.__call__`."""
-        return unit(np.concatenate([head(pictures, texts) for head in self._heads], axis=1) @ self._projection)
+        return unit_rows(np.concatenate([head(pictures, texts) for head in self._heads], axis=1) @ self._projection)
 
 
 class Head:
@@ -76,7 +76,7 @@ class Head:
         final = final + self._attention(np.concatenate([parts, final[:, None]], axis=1), present)
         hidden = np.maximum(self._linear("hidden", self._norm("hidden_norm", final)), 0)
         final = final + self._linear("returned", hidden)
-        return unit(final @ self._weights["out.weight"].T)
+        return unit_rows(final @ self._weights["out.weight"].T)
 
     def _seen(self, pictures: Floats) -> Floats:
         features = (pictures[:, :FEATURE_DIM] - self._weights["feature_mean"]) / self._weights["feature_spread"]
