@@ -13,8 +13,9 @@ and layout follow from an edit by arithmetic: neither has to be learned, and nei
 
 Candidates always weigh alike. Queries weigh by what they ask for: a picture alone asks for its subject, a picture with
 an edit for the same picture in other colours or another way up (at night also in another light, for then the sky is no
-longer its bright part), a picture with a swap for a mix of both subjects. A text alone that names colours as an edit does ("at night", "in black and white") asks for them too: for what the edit
-makes of greys. A text that is nearly the name of an ImageNet class trusts the class mix more than the head.
+longer its bright part), a picture with a swap for a mix of both subjects. A text alone that names colours as an edit
+does ("at night", "in black and white") asks for them too: for what the edit makes of greys. A text that is nearly the
+name of an ImageNet class trusts the class mix more than the head.
 
 The wanted picture competes with the same picture after other edits, so a query exaggerates what its edit does. A
 picture with words that are neither an edit nor a swap is late fusion, `fused_late`: a head that has not learned what
