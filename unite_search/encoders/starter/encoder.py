@@ -21,8 +21,7 @@ from unite_search.encoders.starter.descriptor import thumbnails
 from unite_search.encoders.starter.edits import EDITS, EditBook, KnownEdit
 from unite_search.encoders.starter.fusion import DIM, Parts, Picture, Words, fuse, fused_late
 from unite_search.encoders.starter.head import DIM as LEARNED_DIM
-from unite_search.encoders.starter.head import FEATURE_DIM, TEXT_DIM, Ensemble
-from unite_search.encoders.starter.one_thread import one_thread
+from unite_search.encoders.starter.head import FEATURE_DIM, TEXT_DIM, Ensemble, one_thread
 from unite_search.encoders.starter.replaced import find_replacement
 from unite_search.encoders.starter.swaps import Swap, find_swap
 from unite_search.encoders.starter.towers import IMAGES_A_BATCH, VISION_SIDE, TextTower, VisionTower, side_by_side
