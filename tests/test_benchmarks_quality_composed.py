@@ -8,7 +8,7 @@ from PIL import Image as PillowImage
 from toy import ToyEncoder
 
 from benchmarks.quality import composed
-from benchmarks.quality.edit_set import EDITS, AskedEdit, Edit
+from benchmarks.quality.edit_set import EDITS, AskedEdit, SeenEdit
 from benchmarks.quality.unseen_edits import UNSEEN_EDITS
 from train.data.photo_edits import EDIT_WORDINGS, apply_edit
 from train.data.photo_edits import EDITS as TRAINED
@@ -110,7 +110,7 @@ def test_one_colour_is_replaced_by_hue_and_the_wording_says_which() -> None:
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
-def test_pixel_edits_change_pixels_and_keep_the_shape(edit: Edit) -> None:
+def test_pixel_edits_change_pixels_and_keep_the_shape(edit: SeenEdit) -> None:
     pixels = np.random.default_rng(1).integers(40, 200, (16, 24, 3), dtype=np.uint8)
     edited = edit.apply(pixels)
     assert (edited.shape, edited.dtype) == (pixels.shape, pixels.dtype)

@@ -286,3 +286,18 @@ def test_a_folder_of_the_old_format_is_opened_without_building_it_again(
     assert {path.name for path in tmp_path.iterdir()} == names
     assert json.loads((tmp_path / "manifest.json").read_text())["format_version"] == 3
     assert PartitionedIndex.open(tmp_path, dim=DIM, fingerprint="toy-1", config=config).problems == []
+
+
+def test_two_handles_never_write_one_name_twice(saved: Path) -> None:
+    """What a reader has mapped of the first writer's files must not change below it."""
+    first, second = opened(saved), opened(saved)
+    first.add("image", np.arange(20, 25), unit(5, seed=2))
+    first.save(version=4)
+    inodes = {path.name: path.stat().st_ino for path in saved.iterdir() if path.name != "manifest.json"}
+    kept = opened(saved)
+    second.add("image", np.arange(30, 35), unit(5, seed=3))
+    second.save(version=5)
+    now = {path.name: path.stat().st_ino for path in saved.iterdir() if path.name != "manifest.json"}
+    assert not [name for name, inode in now.items() if inodes.get(name, inode) != inode]
+    assert set(now) - set(inodes), "the second writer wrote files of its own"
+    assert np.array_equal(kept.reconstruct("image", np.arange(20, 25)), unit(5, seed=2))

@@ -17,7 +17,7 @@ from served import until
 
 from tools.ci import __main__ as driver
 from tools.ci import interpreters as finder
-from tools.ci.outcome import CANNOT_RUN, Outcome, Tests, line_coverage, read_report, summary
+from tools.ci.outcome import CANNOT_RUN, StageOutcome, Tests, line_coverage, read_report, summary
 from tools.ci.stages import ROOT, Stage, stages
 
 SUITE = """
@@ -127,10 +127,10 @@ def test_the_summary_says_what_was_not_tested_and_ends_with_the_counts() -> None
     whole = Tests(passed=frozenset({"test_a::test_c", "test_torch::test_d"}), failed=("test_a::test_b",), skipped=skips)
     base = Tests(passed=frozenset({"test_a::test_c"}), skipped={"test_torch": "no torch", "test_onnx": "no onnx"})
     outcomes = [
-        Outcome(stage=stage("all", ""), status=1, seconds=61.0, tests=whole),
-        Outcome(stage=stage("late", ""), status=None),
-        Outcome(stage=stage("user", ""), status=CANNOT_RUN),
-        Outcome(stage=stage("base", ""), status=0, seconds=9.0, tests=base),
+        StageOutcome(stage=stage("all", ""), status=1, seconds=61.0, tests=whole),
+        StageOutcome(stage=stage("late", ""), status=None),
+        StageOutcome(stage=stage("user", ""), status=CANNOT_RUN),
+        StageOutcome(stage=stage("base", ""), status=0, seconds=9.0, tests=base),
     ]
     lines = summary(outcomes, {"indexers": 91.26}, ["other Pythons: none"]).splitlines()
     assert re.fullmatch(r"all +FAILED \(1\) +61 s  2 passed, 1 failed, 2 skipped", lines[2])

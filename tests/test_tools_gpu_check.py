@@ -137,7 +137,7 @@ def test_speed_counts_whole_batches_and_tokens_without_padding(tmp_path: Path) -
     write_checkpoint(tmp_path / "tiny", "tiny", device="cpu", dtype="float32")
     loaded: Any = load_encoder(str(tmp_path / "tiny"))
     contents = [Content(("one",)), Content(("a sentence of several words",))]
-    measured = encoder._run(loaded, encoder.Workload("texts", contents, 4, 0.05), "cpu")
+    measured = encoder._run(loaded, encoder.EncodingLoad("texts", contents, 4, 0.05), "cpu")
     tokens = [len(loaded.inputs.tokenize(content, "candidate")) for content in contents]
     assert tokens[0] < tokens[1]
     assert measured["items"] % 4 == 0

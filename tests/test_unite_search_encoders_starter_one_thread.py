@@ -10,8 +10,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from unite_search.content import Content
 from unite_search.encoders.starter.encoder import StarterEncoder
-from unite_search.encoders.starter.head import Ensemble
-from unite_search.encoders.starter.one_thread import one_thread
+from unite_search.encoders.starter.head import Ensemble, one_thread
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from benchmarks.quality.edit_set import EDITS as PIXEL_EDITS
-from benchmarks.quality.edit_set import Edit as PixelEdit
+from benchmarks.quality.edit_set import SeenEdit as PixelEdit
 from unite_search.encoders.starter import conse, descriptor, edits, phrases
 from unite_search.encoders.starter.encoder import WEIGHTS
 from unite_search.encoders.starter.tokens import PAD_ID, batches, load_tokenizer

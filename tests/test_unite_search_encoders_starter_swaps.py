@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from indexers.unit import unit_rows
 from train.data.mine import DEV_SENTENCES
 from unite_search.content import Content, Image, Part
 from unite_search.encoders.base import Role
-from unite_search.encoders.starter.conse import unit
 from unite_search.encoders.starter.encoder import SWAP_SHARE, StarterEncoder
 from unite_search.encoders.starter.head import DIM as LEARNED_DIM
 from unite_search.encoders.starter.swaps import Swap, find_swap
@@ -83,7 +83,7 @@ def starter() -> StarterEncoder:
 
 def learned(encoder: StarterEncoder, *parts: Part, role: Role = "query") -> Floats:
     """What the head contributes to a vector."""
-    return unit(encoder.encode([Content(parts)], role=role)[0, :LEARNED_DIM])
+    return unit_rows(encoder.encode([Content(parts)], role=role)[0, :LEARNED_DIM])
 
 
 def test_a_swap_moves_a_picture_from_the_old_to_the_new(starter: StarterEncoder) -> None:
@@ -91,7 +91,7 @@ def test_a_swap_moves_a_picture_from_the_old_to_the_new(starter: StarterEncoder)
     picture, wish = Image(np.full((40, 40, 3), (30, 140, 40), np.uint8)), "a cat instead of the dog"
     found = learned(starter, picture, wish)
     new, old = (learned(starter, word, role="candidate") for word in ("cat", "dog"))
-    expected = unit(learned(starter, picture, wish, role="candidate") + SWAP_SHARE * (new - old))
+    expected = unit_rows(learned(starter, picture, wish, role="candidate") + SWAP_SHARE * (new - old))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

@@ -23,7 +23,7 @@ from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
 from unite_search.search import QueryVector, encode_query, find
 from unite_search.storage.catalog import any_of
-from unite_search.storage.export import ExportReport, Source, export_partitions
+from unite_search.storage.export import ExportReport, ExportSource, export_partitions
 from unite_search.storage.imports import import_vectors
 from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter, collection_directory
 from unite_search.storage.store import Store
@@ -264,7 +264,7 @@ class Collection:
             UniteSearchError: the folder is not empty.
         """
         made_by = self._store.metadata
-        source = Source(encoder=made_by.encoder, fingerprint=made_by.fingerprint, dim=made_by.dim)
+        source = ExportSource(encoder=made_by.encoder, fingerprint=made_by.fingerprint, dim=made_by.dim)
         return export_partitions(self._store.catalog, source, Path(directory).expanduser())
 
     @classmethod

@@ -16,7 +16,7 @@ SAMPLE_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class ProgramRun:
     """One finished command.
 
     Attributes:
@@ -32,7 +32,7 @@ class Run:
     peak_bytes: int
 
 
-def run_program(*arguments: str, with_memory: bool = False) -> Run:
+def run_program(*arguments: str, with_memory: bool = False) -> ProgramRun:
     """Run `unite-search` with some arguments; its stderr goes to that of this process.
 
     Args:
@@ -56,7 +56,7 @@ def run_program(*arguments: str, with_memory: bool = False) -> Run:
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     is_json = "--json" in arguments
-    return Run(output=json.loads(content) if is_json else None, wall_s=wall, cpu_s=cpu, peak_bytes=peak)
+    return ProgramRun(output=json.loads(content) if is_json else None, wall_s=wall, cpu_s=cpu, peak_bytes=peak)
 
 
 def _tree_bytes(pid: int) -> int:

@@ -10,7 +10,7 @@ from benchmarks.datasets.base import Dataset, DatasetError
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DatasetSource:
     """A data set that can be read.
 
     Attributes:
@@ -25,24 +25,38 @@ class Source:
 _CAPTIONED = "benchmarks.datasets.captioned"
 _VINDLU = "lists of github.com/klauscc/VindLU; clips from the authors"
 
-DATASETS: dict[str, Source] = {
-    "webvid-covr": Source(
+DATASETS: dict[str, DatasetSource] = {
+    "webvid-covr": DatasetSource(
         "benchmarks.datasets.webvid_covr:load",
         "CSV: hub lucas-ventura/WebVid-CoVR; clips: WebVid, by the addresses in its own CSV (many are gone)",
     ),
-    "cirr": Source("benchmarks.datasets.cirr:load", "github.com/Cuberick-Orion/CIRR; photos by the form of NLVR2"),
-    "fashioniq": Source("benchmarks.datasets.fashioniq:load", "github.com/XiaoxiaoGuo/fashion-iq; photos by address"),
-    "circo": Source("benchmarks.datasets.circo:load", "github.com/miccunifi/CIRCO; photos: COCO unlabeled 2017"),
-    "msrvtt": Source(f"{_CAPTIONED}:load_msrvtt", "CSV: github.com/ArrowLuo/CLIP4Clip, msrvtt_data; clips: MSR-VTT"),
-    "msvd": Source(f"{_CAPTIONED}:load_msvd", _VINDLU),
-    "didemo": Source(f"{_CAPTIONED}:load_didemo", _VINDLU),
-    "flickr30k": Source(f"{_CAPTIONED}:load_flickr30k", "Karpathy's caption_datasets.zip; photos: the Flickr30k form"),
-    "flickr8k": Source(f"{_CAPTIONED}:load_flickr8k", "Karpathy's caption_datasets.zip; photos: the Flickr8k form"),
-    "coco": Source(f"{_CAPTIONED}:load_coco", "Karpathy's caption_datasets.zip; photos: COCO val2014"),
-    "mmeb": Source("benchmarks.datasets.mmeb:load", "hub TIGER-Lab/MMEB-eval, with its images.zip unpacked"),
-    "vidore": Source("benchmarks.datasets.vidore:load", "hub vidore/*_test and vidore/*_test_subsampled, or *_beir"),
-    "manifest": Source(f"{_CAPTIONED}:load_manifest", "any folder with a manifest.jsonl of path, modality, text"),
-    "folder": Source("benchmarks.datasets.folder:load", "any folder with queries, corpus, qrels (BEIR, mteb)"),
+    "cirr": DatasetSource(
+        "benchmarks.datasets.cirr:load", "github.com/Cuberick-Orion/CIRR; photos by the form of NLVR2"
+    ),
+    "fashioniq": DatasetSource(
+        "benchmarks.datasets.fashioniq:load", "github.com/XiaoxiaoGuo/fashion-iq; photos by address"
+    ),
+    "circo": DatasetSource("benchmarks.datasets.circo:load", "github.com/miccunifi/CIRCO; photos: COCO unlabeled 2017"),
+    "msrvtt": DatasetSource(
+        f"{_CAPTIONED}:load_msrvtt", "CSV: github.com/ArrowLuo/CLIP4Clip, msrvtt_data; clips: MSR-VTT"
+    ),
+    "msvd": DatasetSource(f"{_CAPTIONED}:load_msvd", _VINDLU),
+    "didemo": DatasetSource(f"{_CAPTIONED}:load_didemo", _VINDLU),
+    "flickr30k": DatasetSource(
+        f"{_CAPTIONED}:load_flickr30k", "Karpathy's caption_datasets.zip; photos: the Flickr30k form"
+    ),
+    "flickr8k": DatasetSource(
+        f"{_CAPTIONED}:load_flickr8k", "Karpathy's caption_datasets.zip; photos: the Flickr8k form"
+    ),
+    "coco": DatasetSource(f"{_CAPTIONED}:load_coco", "Karpathy's caption_datasets.zip; photos: COCO val2014"),
+    "mmeb": DatasetSource("benchmarks.datasets.mmeb:load", "hub TIGER-Lab/MMEB-eval, with its images.zip unpacked"),
+    "vidore": DatasetSource(
+        "benchmarks.datasets.vidore:load", "hub vidore/*_test and vidore/*_test_subsampled, or *_beir"
+    ),
+    "manifest": DatasetSource(
+        f"{_CAPTIONED}:load_manifest", "any folder with a manifest.jsonl of path, modality, text"
+    ),
+    "folder": DatasetSource("benchmarks.datasets.folder:load", "any folder with queries, corpus, qrels (BEIR, mteb)"),
 }
 
 

@@ -34,7 +34,7 @@ class AskedEdit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class SeenEdit:
     """One edit.
 
     Attributes:
@@ -90,32 +90,32 @@ def _bright(pixels: Pixels) -> Pixels:
     return np.asarray(ImageEnhance.Brightness(Image.fromarray(pixels)).enhance(1.6))
 
 
-EDITS: tuple[Edit, ...] = (
-    Edit(
+EDITS: tuple[SeenEdit, ...] = (
+    SeenEdit(
         name="red",
         apply=_tint((220, 30, 30), 0.6),
         train_wordings=("make it red", "turn it red", "the same but in red", "with a red tint"),
         dev_wordings=("can you color this red", "a red version of this picture", "give everything a reddish tone"),
     ),
-    Edit(
+    SeenEdit(
         name="blue",
         apply=_tint((40, 80, 220), 0.6),
         train_wordings=("make it blue", "turn it blue", "the same but in blue", "with a blue tint"),
         dev_wordings=("can you color this blue", "a blue version of this picture", "give everything a bluish tone"),
     ),
-    Edit(
+    SeenEdit(
         name="green",
         apply=_tint((40, 180, 60), 0.6),
         train_wordings=("make it green", "turn it green", "the same but in green", "with a green tint"),
         dev_wordings=("can you color this green", "a green version of this picture", "give everything a greenish tone"),
     ),
-    Edit(
+    SeenEdit(
         name="grey",
         apply=_grey,
         train_wordings=("make it black and white", "in greyscale", "the same without colour", "turn it gray"),
         dev_wordings=("as a monochrome photo", "remove all the colors", "desaturate this picture"),
     ),
-    Edit(
+    SeenEdit(
         name="night",
         apply=_night,
         train_wordings=("at night", "the same but at night", "make it night time", "after dark"),
@@ -125,13 +125,13 @@ EDITS: tuple[Edit, ...] = (
             "make it a night shot",
         ),
     ),
-    Edit(
+    SeenEdit(
         name="flip",
         apply=_flip,
         train_wordings=("flip it", "mirror it", "flip it horizontally", "the mirror image"),
         dev_wordings=("swap left and right", "reverse the picture left to right", "mirrored horizontally, please"),
     ),
-    Edit(
+    SeenEdit(
         name="bright",
         apply=_bright,
         train_wordings=("make it brighter", "brighten it", "more light", "the same but brighter"),

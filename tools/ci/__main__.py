@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tools.ci.outcome import Outcome, line_coverage, read_report, summary
+from tools.ci.outcome import StageOutcome, line_coverage, read_report, summary
 from tools.ci.stages import COVERAGE, OUT, ROOT, Stage, other_interpreters, stages
 
 TIMED_OUT = 124
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := sorted(set(chosen) - set(known)):
         parser.error(f"unknown stages {', '.join(unknown)}; known are {', '.join(known)}")
     COVERAGE.unlink(missing_ok=True)
-    outcomes: list[Outcome] = []
+    outcomes: list[StageOutcome] = []
     for stage in known.values():
         if not chosen or stage.name in chosen:
             outcomes.append(run_after(stage, outcomes))
@@ -39,14 +39,14 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if any(outcome.is_bad for outcome in outcomes) else 0
 
 
-def run_after(stage: Stage, before: Sequence[Outcome]) -> Outcome:
+def run_after(stage: Stage, before: Sequence[StageOutcome]) -> StageOutcome:
     """Run a stage, unless one that it needs ran and did not pass."""
     if any(outcome.stage.name in stage.needs and outcome.status != 0 for outcome in before):
-        return Outcome(stage=stage, status=None)
+        return StageOutcome(stage=stage, status=None)
     return run(stage)
 
 
-def run(stage: Stage) -> Outcome:
+def run(stage: Stage) -> StageOutcome:
     """Run a stage and time it; what it prints goes where this process prints."""
     sys.stdout.write(f"\n{'-' * 20} {stage.name}: {' '.join(stage.command)}\n")
     sys.stdout.flush()
@@ -63,7 +63,7 @@ def run(stage: Stage) -> Outcome:
         process.wait()
         status = TIMED_OUT
     seconds = time.monotonic() - started
-    return Outcome(stage=stage, status=status, seconds=seconds, tests=read_report(stage.report))
+    return StageOutcome(stage=stage, status=status, seconds=seconds, tests=read_report(stage.report))
 
 
 if __name__ == "__main__":

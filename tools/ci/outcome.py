@@ -46,7 +46,7 @@ class Tests:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class StageOutcome:
     """How a stage ended: its exit status (None if it was not run), its seconds, and its tests."""
 
     stage: Stage
@@ -104,7 +104,7 @@ def line_coverage(path: Path) -> dict[str, float]:
     return found
 
 
-def summary(outcomes: Sequence[Outcome], coverage: dict[str, float], remarks: Iterable[str]) -> str:
+def summary(outcomes: Sequence[StageOutcome], coverage: dict[str, float], remarks: Iterable[str]) -> str:
     """All of it as text; the last line counts the tests of all stages."""
     lines = ["", "=" * 30 + " summary of CI " + "=" * 30]
     for outcome in outcomes:
@@ -119,7 +119,7 @@ def summary(outcomes: Sequence[Outcome], coverage: dict[str, float], remarks: It
     return "\n".join([*lines, f"{passed} passed, {failed} failed, {skipped} skipped", ""])
 
 
-def _skips(outcomes: Sequence[Outcome]) -> Iterable[str]:
+def _skips(outcomes: Sequence[StageOutcome]) -> Iterable[str]:
     """What no stage ran, and what one stage skipped and another ran; with the reasons."""
     for outcome in outcomes:
         name = outcome.stage.name

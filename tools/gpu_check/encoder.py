@@ -31,7 +31,7 @@ Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
+class EncodingLoad:
     """What is embedded again and again: contents, how many of them go into one call, and the time to spend on it."""
 
     name: str
@@ -79,7 +79,7 @@ def mixed_contents() -> list[Content]:
     ]
 
 
-def workloads(*, is_small: bool) -> list[Workload]:
+def workloads(*, is_small: bool) -> list[EncodingLoad]:
     """Return texts, photos of three sizes and clips, as indexing hands them over: decoded, in full size."""
     seconds, count, shrink = (0.1, 2, 16) if is_small else (8.0, 16, 1)
     batch, large_batch = DEFAULT_BATCH // shrink, LARGE_BATCH // shrink
@@ -92,11 +92,11 @@ def workloads(*, is_small: bool) -> list[Workload]:
     times_s = np.arange(12.0)
     clips = [Content((Clip(picture(seed, 12, 720 // shrink, 1280 // shrink), times_s),)) for seed in range(count)]
     return [
-        Workload("texts", texts, batch, seconds),
-        Workload("texts", texts, large_batch, seconds),
-        *(Workload(name, contents, batch, seconds) for name, contents in photos.items()),
-        Workload("photos 500x375", photos["photos 500x375"], large_batch, seconds),
-        Workload("clips 1280x720, 12 frames", clips, batch, seconds),
+        EncodingLoad("texts", texts, batch, seconds),
+        EncodingLoad("texts", texts, large_batch, seconds),
+        *(EncodingLoad(name, contents, batch, seconds) for name, contents in photos.items()),
+        EncodingLoad("photos 500x375", photos["photos 500x375"], large_batch, seconds),
+        EncodingLoad("clips 1280x720, 12 frames", clips, batch, seconds),
     ]
 
 
@@ -131,7 +131,7 @@ def _compare(folder: Path, device: str, dtype: Any, contents: Sequence[Content])
     }
 
 
-def _speed(folder: Path, device: str, wanted: Sequence[Workload]) -> dict[str, Any]:
+def _speed(folder: Path, device: str, wanted: Sequence[EncodingLoad]) -> dict[str, Any]:
     encoder: Any = load_encoder(str(folder), EncoderOptions(device=device))
     started = time.perf_counter()
     encoder.encode([Content(("warm up",))], role="query")
@@ -153,7 +153,7 @@ def _query_ms(encoder: Any) -> float:
     return round(float(np.median(times)), 2)
 
 
-def _run(encoder: Any, workload: Workload, device: str) -> dict[str, Any]:
+def _run(encoder: Any, workload: EncodingLoad, device: str) -> dict[str, Any]:
     """Call `encode` with batch after batch, as indexing does, until the time is up; the first call is not counted."""
     batches = _batches(workload)
     encoder.encode(next(batches), role="candidate")
@@ -177,7 +177,7 @@ def _run(encoder: Any, workload: Workload, device: str) -> dict[str, Any]:
     }
 
 
-def _batches(workload: Workload) -> Iterator[Sequence[Content]]:
+def _batches(workload: EncodingLoad) -> Iterator[Sequence[Content]]:
     contents, at = workload.contents, 0
     while True:
         yield [contents[(at + offset) % len(contents)] for offset in range(workload.batch_size)]

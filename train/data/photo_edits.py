@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
-Edit = Callable[[Image.Image], Image.Image]
+PhotoEdit = Callable[[Image.Image], Image.Image]
 
 NIGHT_CHANNELS = (0.6, 0.8, 1.2)
 CROP_SHARE = 0.15
@@ -19,7 +19,7 @@ def apply_edit(name: str, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(EDITS[name](Image.fromarray(pixels)), np.uint8)
 
 
-def _tint(*colour: int) -> Edit:
+def _tint(*colour: int) -> PhotoEdit:
     def apply(photo: Image.Image) -> Image.Image:
         coloured = ImageOps.colorize(photo.convert("L"), "black", "white", mid=colour)
         return Image.blend(photo, coloured, 0.6)
@@ -37,7 +37,7 @@ def _crop(photo: Image.Image) -> Image.Image:
     return photo.crop((left, top, photo.width - left, photo.height - top)).resize(photo.size)
 
 
-EDITS: dict[str, Edit] = {
+EDITS: dict[str, PhotoEdit] = {
     "red": _tint(220, 30, 30),
     "blue": _tint(40, 80, 220),
     "green": _tint(40, 180, 60),

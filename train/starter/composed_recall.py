@@ -38,7 +38,7 @@ Floats = NDArray[np.float32]
 Photo = PillowImage.Image
 
 
-class Query(NamedTuple):
+class DevelopmentQuery(NamedTuple):
     """A photo by its number, the number of an edit of `EDITS`, and how it is asked for."""
 
     photo: int
@@ -70,18 +70,18 @@ def _edited(photo: Photo, number: int, name: str) -> Photo:
     return formulas[number % len(formulas)](photo)
 
 
-def _queries(number: int, variants: Sequence[Photo]) -> list[Query]:
+def _queries(number: int, variants: Sequence[Photo]) -> list[DevelopmentQuery]:
     """Two wordings for each edit that changes the photo."""
     photo, *edited = variants
     found = []
     for edit, (kind, after) in enumerate(zip(EDITS.values(), edited, strict=True)):
         if np.abs(np.asarray(after, np.int16) - np.asarray(photo)).mean() >= LEAST_CHANGE:
             chosen = {kind.wordings[(number // len(kind.formulas) + step) % len(kind.wordings)] for step in (0, 2)}
-            found += [Query(number, edit, wording.format(**kind.words(photo))) for wording in sorted(chosen)]
+            found += [DevelopmentQuery(number, edit, wording.format(**kind.words(photo))) for wording in sorted(chosen)]
     return found
 
 
-def _recalls(scores: Floats, queries: Sequence[Query]) -> dict[str, float]:
+def _recalls(scores: Floats, queries: Sequence[DevelopmentQuery]) -> dict[str, float]:
     rows, photo, edit = np.arange(len(queries)), *(np.array([query[part] for query in queries]) for part in (0, 1))
     ranked = scores.copy()
     ranked[rows, photo * (len(EDITS) + 1)] = -np.inf

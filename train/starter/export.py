@@ -30,12 +30,12 @@ import torch
 from numpy.typing import NDArray
 from torchvision.models._meta import _IMAGENET_CATEGORIES
 
+from indexers.unit import unit_rows
 from train.config import SourceConfig
 from train.data.class_names import described
 from train.data.sources import captioned
 from train.starter.export_edits import export_edits
 from train.starter.graphs import VisionNetwork, export_text, export_tokenizer, export_vision, quantise_vision
-from unite_search.encoders.starter.conse import unit
 from unite_search.encoders.starter.encoder import StarterEncoder, squashed
 from unite_search.encoders.starter.fusion import APPEARANCE_DIM
 from unite_search.encoders.starter.phrases import all_phrases
@@ -97,7 +97,7 @@ def class_embeddings(text: TextTower) -> NDArray[np.float32]:
     """Embed the names of the ImageNet classes, (1000, 384) unit rows: means over `PROMPTS`, names and descriptions."""
     versions = _IMAGENET_CATEGORIES, described(_IMAGENET_CATEGORIES)
     prompts = [prompt.format(name) for prompt in PROMPTS for names in versions for name in names]
-    return unit(text(prompts).reshape(-1, len(_IMAGENET_CATEGORIES), TEXT_DIM).mean(axis=0))
+    return unit_rows(text(prompts).reshape(-1, len(_IMAGENET_CATEGORIES), TEXT_DIM).mean(axis=0))
 
 
 def appearance_projection(vision: VisionNetwork) -> NDArray[np.float32]:
@@ -145,7 +145,7 @@ def int8_cosine(exact: Path, int8: Path, manifest: Path) -> float:
     pixels = np.concatenate(list(photos(manifest, COMPARED)))
     features = [VisionTower(path)(pixels).features for path in (exact, int8)]
     mean = features[0].mean(axis=0)
-    return float(np.median((unit(features[0] - mean) * unit(features[1] - mean)).sum(axis=1)))
+    return float(np.median((unit_rows(features[0] - mean) * unit_rows(features[1] - mean)).sum(axis=1)))
 
 
 def text_error(source: bytes, text: TextTower, tokenizer: Path) -> float:
@@ -159,7 +159,7 @@ def text_error(source: bytes, text: TextTower, tokenizer: Path) -> float:
         (states,) = session.run(
             None, {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         )
-        worst = max(worst, 1 - float(unit(states[0].mean(axis=0)) @ embedding))
+        worst = max(worst, 1 - float(unit_rows(states[0].mean(axis=0)) @ embedding))
     return worst
 
 

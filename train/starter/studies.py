@@ -43,7 +43,7 @@ DEPTHS = (1, 10)
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class StudyStage:
     """One run of a variant: a file in `train/configs`, the number of steps, and overridden settings."""
 
     config: str
@@ -59,15 +59,15 @@ def _only(*kinds: str) -> tuple[str, ...]:
 ONE_WAY = "loss.symmetric=false"
 PLAIN = "loss.stage=1"
 STAGES = {
-    "adapt": Stage("starter-1.toml", ADAPT_STEPS),
-    "adapt-text": Stage("starter-1.toml", ADAPT_STEPS, _only("paraphrases")),
-    "adapt-image": Stage("starter-1.toml", ADAPT_STEPS, _only("captions")),
-    "adapt-both": Stage("starter-1.toml", ADAPT_STEPS, _only("captions", "paraphrases")),
-    "mamcl": Stage("starter-2.toml", TUNE_STEPS, (ONE_WAY,)),
-    "infonce": Stage("starter-2.toml", TUNE_STEPS, (ONE_WAY, PLAIN)),
-    "mamcl-both": Stage("starter-2.toml", TUNE_STEPS),
-    "infonce-both": Stage("starter-2.toml", TUNE_STEPS, (PLAIN,)),
-    "mamcl-alone": Stage("starter-2.toml", ADAPT_STEPS + TUNE_STEPS, (ONE_WAY, 'model.checkpoint=""')),
+    "adapt": StudyStage("starter-1.toml", ADAPT_STEPS),
+    "adapt-text": StudyStage("starter-1.toml", ADAPT_STEPS, _only("paraphrases")),
+    "adapt-image": StudyStage("starter-1.toml", ADAPT_STEPS, _only("captions")),
+    "adapt-both": StudyStage("starter-1.toml", ADAPT_STEPS, _only("captions", "paraphrases")),
+    "mamcl": StudyStage("starter-2.toml", TUNE_STEPS, (ONE_WAY,)),
+    "infonce": StudyStage("starter-2.toml", TUNE_STEPS, (ONE_WAY, PLAIN)),
+    "mamcl-both": StudyStage("starter-2.toml", TUNE_STEPS),
+    "infonce-both": StudyStage("starter-2.toml", TUNE_STEPS, (PLAIN,)),
+    "mamcl-alone": StudyStage("starter-2.toml", ADAPT_STEPS + TUNE_STEPS, (ONE_WAY, 'model.checkpoint=""')),
 }
 STUDIES: dict[str, dict[str, tuple[str, ...]]] = {
     "losses": {

@@ -34,7 +34,7 @@ class ExportReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ExportSource:
     """The encoder of exported vectors."""
 
     encoder: str
@@ -42,7 +42,7 @@ class Source:
     dim: int
 
 
-def export_partitions(catalog: Catalog, source: Source, directory: Path) -> ExportReport:
+def export_partitions(catalog: Catalog, source: ExportSource, directory: Path) -> ExportReport:
     """Write every partition of a catalog.
 
     Raises:
@@ -80,11 +80,11 @@ def _write_shard(folder: Path, number: str, rows: pa.Table) -> None:
     pq.write_table(plain.set_column(place, "metadata", texts), metadata)
 
 
-def read_source(directory: Path) -> Source | None:
+def read_source(directory: Path) -> ExportSource | None:
     """Read which encoder made an export; None for a folder that does not say."""
     try:
         about = json.loads((directory / ENCODER_FILE).read_text(encoding="utf-8"))
-        return Source(**about)
+        return ExportSource(**about)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:

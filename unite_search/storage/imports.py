@@ -23,7 +23,7 @@ from unite_search.errors import UniteSearchError
 from unite_search.media.types import MediaFile
 from unite_search.modality import Modality
 from unite_search.storage.catalog import Change
-from unite_search.storage.export import CAPTION, PATH, Source, read_source
+from unite_search.storage.export import CAPTION, PATH, ExportSource, read_source
 from unite_search.storage.metadata import CollectionMetadata, IdCounter
 from unite_search.storage.rows import Row, placed
 from unite_search.storage.store import Store
@@ -38,7 +38,7 @@ def import_vectors(source: Path, directory: Path) -> None:
     Raises:
         UniteSearchError: there are no embeddings, or embeddings and metadata do not align.
     """
-    made_by = read_source(source) or Source(
+    made_by = read_source(source) or ExportSource(
         encoder=UNKNOWN_ENCODER, fingerprint=UNKNOWN_ENCODER, dim=embedding_dim(source)
     )
     store = Store.create(

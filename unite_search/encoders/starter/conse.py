@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.unit import unit_rows
+
 Floats = NDArray[np.float32]
 
 TEMPERATURE = 3.0
@@ -26,11 +28,11 @@ class Conse:
 
     def pictures(self, logits: Floats) -> Floats:
         """Place pictures: (N, C) logits to (N, D) unit rows."""
-        return unit(class_probabilities(logits) @ self.classes - self._centre)
+        return unit_rows(class_probabilities(logits) @ self.classes - self._centre)
 
     def texts(self, embeddings: Floats) -> Floats:
         """Place texts: (N, D) text embeddings to (N, D) unit rows."""
-        return unit(embeddings - self._centre)
+        return unit_rows(embeddings - self._centre)
 
 
 def class_probabilities(logits: Floats) -> Floats:
@@ -39,9 +41,3 @@ def class_probabilities(logits: Floats) -> Floats:
     least = np.partition(logits, -count, axis=1)[:, -count, None]
     weights = np.exp((logits - logits.max(axis=1, keepdims=True)) / TEMPERATURE) * (logits >= least)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
-
-
-def unit(rows: Floats) -> Floats:
-    """Scale rows (..., D) to unit length; a row of zeros stays."""
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)

@@ -29,7 +29,7 @@ LEAST_SIMILARITY, FULL_SIMILARITY = 0.45, 0.65
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class KnownEdit:
     """One edit.
 
     Attributes:
@@ -50,7 +50,7 @@ class EditBook:
     embeddings: Floats
     names: tuple[str | None, ...] = field(default_factory=lambda: tuple(name for _, name in all_phrases()))
 
-    def find(self, embedding: Floats) -> tuple[Edit | None, float]:
+    def find(self, embedding: Floats) -> tuple[KnownEdit | None, float]:
         """Find the edit that a text asks for.
 
         Args:
@@ -126,13 +126,13 @@ def recoloured(red: float, green: float, blue: float) -> Formula:
     return apply
 
 
-def _tint(name: str) -> Edit:
+def _tint(name: str) -> KnownEdit:
     """Recolour, print in the colour's ink, look through its glass, or lay it over the picture."""
     colour = HUES[name]
     red, green, blue = (channel / max(colour) for channel in colour)
     ink = toned(1.3 * red, 1.3 * green, 1.3 * blue)
     glass = scaled(0.2 + 0.8 * red, 0.2 + 0.8 * green, 0.2 + 0.8 * blue)
-    return Edit(name=name, formulas=(recoloured(*colour), ink, glass, mixed(0.45, *colour)))
+    return KnownEdit(name=name, formulas=(recoloured(*colour), ink, glass, mixed(0.45, *colour)))
 
 
 def _sepia(thumbs: Floats) -> Floats:
@@ -148,21 +148,23 @@ HUES = {
     "purple": (0.55, 0.15, 0.75),
     "pink": (0.95, 0.45, 0.7),
 }
-EDITS: dict[str, Edit] = {name: _tint(name) for name in HUES} | {
+EDITS: dict[str, KnownEdit] = {name: _tint(name) for name in HUES} | {
     edit.name: edit
     for edit in (
-        Edit(name="grey", formulas=(grey,)),
-        Edit(name="night", formulas=(scaled(0.3, 0.35, 0.45), bent(2.5), lambda t: mixed(0.3, 0.05, 0.08, 0.2)(t * t))),
-        Edit(name="dark", formulas=(scaled(0.55, 0.55, 0.55), bent(1.8), lambda t: np.clip(t - 0.2, 0, 1))),
-        Edit(name="bright", formulas=(scaled(1.5, 1.5, 1.5), bent(0.6), mixed(0.3, 1, 1, 1))),
-        Edit(name="flip", formulas=(flip,), recolours=False),
-        Edit(name="vivid", formulas=(saturated(1.6),)),
-        Edit(name="warm", formulas=(scaled(1.15, 1.0, 0.8),)),
-        Edit(name="cold", formulas=(scaled(0.8, 1.0, 1.15),)),
-        Edit(name="sepia", formulas=(toned(1.1, 0.9, 0.7), _sepia)),
-        Edit(name="negative", formulas=(lambda t: 1 - t,)),
-        Edit(name="upside down", formulas=(lambda t: t[..., ::-1, ::-1, :],), recolours=False),
-        Edit(name="crop", formulas=(cropped(3), cropped(5), cropped(7)), recolours=False),
-        Edit(name="blur", formulas=(lambda t: t,), recolours=False),
+        KnownEdit(name="grey", formulas=(grey,)),
+        KnownEdit(
+            name="night", formulas=(scaled(0.3, 0.35, 0.45), bent(2.5), lambda t: mixed(0.3, 0.05, 0.08, 0.2)(t * t))
+        ),
+        KnownEdit(name="dark", formulas=(scaled(0.55, 0.55, 0.55), bent(1.8), lambda t: np.clip(t - 0.2, 0, 1))),
+        KnownEdit(name="bright", formulas=(scaled(1.5, 1.5, 1.5), bent(0.6), mixed(0.3, 1, 1, 1))),
+        KnownEdit(name="flip", formulas=(flip,), recolours=False),
+        KnownEdit(name="vivid", formulas=(saturated(1.6),)),
+        KnownEdit(name="warm", formulas=(scaled(1.15, 1.0, 0.8),)),
+        KnownEdit(name="cold", formulas=(scaled(0.8, 1.0, 1.15),)),
+        KnownEdit(name="sepia", formulas=(toned(1.1, 0.9, 0.7), _sepia)),
+        KnownEdit(name="negative", formulas=(lambda t: 1 - t,)),
+        KnownEdit(name="upside down", formulas=(lambda t: t[..., ::-1, ::-1, :],), recolours=False),
+        KnownEdit(name="crop", formulas=(cropped(3), cropped(5), cropped(7)), recolours=False),
+        KnownEdit(name="blur", formulas=(lambda t: t,), recolours=False),
     )
 }

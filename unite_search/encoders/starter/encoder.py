@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from indexers.unit import unit_rows
 from unite_search.content import Content, Image, MediaSpec, UniformFrames
 from unite_search.encoders.base import EncoderDefaults, Role
-from unite_search.encoders.starter.conse import Conse, unit
+from unite_search.encoders.starter.conse import Conse
 from unite_search.encoders.starter.descriptor import thumbnails
-from unite_search.encoders.starter.edits import EDITS, Edit, EditBook
+from unite_search.encoders.starter.edits import EDITS, EditBook, KnownEdit
 from unite_search.encoders.starter.fusion import DIM, Parts, Picture, Words, fuse, fused_late
 from unite_search.encoders.starter.head import DIM as LEARNED_DIM
-from unite_search.encoders.starter.head import FEATURE_DIM, TEXT_DIM, Ensemble
-from unite_search.encoders.starter.one_thread import one_thread
+from unite_search.encoders.starter.head import FEATURE_DIM, TEXT_DIM, Ensemble, one_thread
 from unite_search.encoders.starter.replaced import find_replacement
 from unite_search.encoders.starter.swaps import Swap, find_swap
 from unite_search.encoders.starter.towers import IMAGES_A_BATCH, VISION_SIDE, TextTower, VisionTower, side_by_side
@@ -41,7 +41,7 @@ FRAMES = 8
 
 Floats = NDArray[np.float32]
 Part = TypeVar("Part")
-Asked = tuple[list[Picture], list[Words], list[Edit]]
+Asked = tuple[list[Picture], list[Words], list[KnownEdit]]
 """Pictures, words that are no edits of them, and edits that their thumbnails have yet to undergo."""
 
 
@@ -92,7 +92,7 @@ class StarterEncoder(EncoderDefaults):
         if doubted:
             certainty = np.array([certainties[row] for row in doubted], np.float32)[:, None]
             others = self._composed([(*contents[row], []) for row in doubted])
-            rows[doubted] = unit(certainty * rows[doubted] + (1 - certainty) * others)
+            rows[doubted] = unit_rows(certainty * rows[doubted] + (1 - certainty) * others)
         return rows
 
     def _composed(self, contents: Sequence[Asked]) -> Floats:
@@ -126,7 +126,7 @@ class StarterEncoder(EncoderDefaults):
 
     def _shifted(self, picture: Picture, shift: Floats) -> Picture:
         features = np.asarray(picture.features + shift, np.float32)
-        mix, look = unit(features[None, FEATURE_DIM:]), unit(features[None, :FEATURE_DIM] @ self._appearance)
+        mix, look = unit_rows(features[None, FEATURE_DIM:]), unit_rows(features[None, :FEATURE_DIM] @ self._appearance)
         return Picture(mix, look, picture.thumbs, features)
 
     def _read(self, texts: Sequence[str]) -> list[Words]:
@@ -140,7 +140,7 @@ class StarterEncoder(EncoderDefaults):
         rows = zip(semantics, embeddings, nameness, found, swaps, strict=True)
         return [Words(mix, row, name, edit, swap, certainty) for mix, row, name, (edit, certainty), swap in rows]
 
-    def _edit_of(self, text: str, embedding: Floats, swap: Swap | None) -> tuple[Edit | None, float]:
+    def _edit_of(self, text: str, embedding: Floats, swap: Swap | None) -> tuple[KnownEdit | None, float]:
         """The edit that a text asks for and how certain that is, less where it may be a swap."""
         replacement = find_replacement(text)
         edit, certainty = (replacement, 1.0) if replacement else self._edits.find(embedding)
@@ -156,7 +156,7 @@ class StarterEncoder(EncoderDefaults):
             if seen:
                 pictures[row] = np.mean([picture.features for picture in seen], axis=0)
             if said:
-                texts[row] = unit(np.mean([words.embedding for words in said], axis=0))
+                texts[row] = unit_rows(np.mean([words.embedding for words in said], axis=0))
         return self._head(pictures, texts)
 
     def _swap(self, learned: Floats, contents: Sequence[Asked]) -> None:
@@ -169,7 +169,7 @@ class StarterEncoder(EncoderDefaults):
             names = self._text([name for _, swap in swaps for name in swap])
             said = self._head(np.zeros((len(names), FEATURE_DIM + TEXT_DIM), np.float32), names)
             np.add.at(learned, rows, SWAP_SHARE * (said[::2] - said[1::2]))
-            learned[rows] = unit(learned[rows])
+            learned[rows] = unit_rows(learned[rows])
 
     def _look(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Picture]:
         """Look at M pictures, each (F, H, W, 3) uint8, all their frames in common batches."""
@@ -190,7 +190,7 @@ class StarterEncoder(EncoderDefaults):
             seen = look(frames)
             mixes = conse.pictures(seen.logits)
             features = np.concatenate([seen.features, mixes], axis=1)
-            return mixes, unit(seen.features @ appearance), thumbnails(frames), features
+            return mixes, unit_rows(seen.features @ appearance), thumbnails(frames), features
 
         return see
 

@@ -13,8 +13,9 @@ and layout follow from an edit by arithmetic: neither has to be learned, and nei
 
 Candidates always weigh alike. Queries weigh by what they ask for: a picture alone asks for its subject, a picture with
 an edit for the same picture in other colours or another way up (at night also in another light, for then the sky is no
-longer its bright part), a picture with a swap for a mix of both subjects. A text alone that names colours as an edit does ("at night", "in black and white") asks for them too: for what the edit
-makes of greys. A text that is nearly the name of an ImageNet class trusts the class mix more than the head.
+longer its bright part), a picture with a swap for a mix of both subjects. A text alone that names colours as an edit
+does ("at night", "in black and white") asks for them too: for what the edit makes of greys. A text that is nearly the
+name of an ImageNet class trusts the class mix more than the head.
 
 The wanted picture competes with the same picture after other edits, so a query exaggerates what its edit does. A
 picture with words that are neither an edit nor a swap is late fusion, `fused_late`: a head that has not learned what
@@ -29,10 +30,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.unit import unit_rows
 from unite_search.encoders.base import Role
-from unite_search.encoders.starter.conse import unit
 from unite_search.encoders.starter.descriptor import COLOUR_DIM, LAYOUT_DIM, THUMBNAIL_SIDE, colour_block, layout_block
-from unite_search.encoders.starter.edits import Edit
+from unite_search.encoders.starter.edits import KnownEdit
 from unite_search.encoders.starter.head import DIM as LEARNED_DIM
 from unite_search.encoders.starter.swaps import Swap
 
@@ -100,7 +101,7 @@ class Words(NamedTuple):
     semantic: Floats
     embedding: Floats
     nameness: float
-    edit: Edit | None
+    edit: KnownEdit | None
     swap: Swap | None
     certainty: float
 
@@ -114,7 +115,7 @@ class Parts(NamedTuple):
     pictures: Sequence[Picture]
     words: Sequence[Words]
     learned: Floats
-    edits: Sequence[Edit] = ()
+    edits: Sequence[KnownEdit] = ()
 
 
 def fuse(parts: Parts, role: Role) -> Floats:
@@ -125,7 +126,7 @@ def fuse(parts: Parts, role: Role) -> Floats:
     subject = _mean([_mean(picture.semantic) for picture in pictures])
     if words:
         said = _mean([word.semantic for word in words])
-        subject = unit((1 - TEXT_SHARE) * subject + TEXT_SHARE * said)
+        subject = unit_rows((1 - TEXT_SHARE) * subject + TEXT_SHARE * said)
     blocks = (
         learned,
         subject,
@@ -138,10 +139,10 @@ def fuse(parts: Parts, role: Role) -> Floats:
 
 def fused_late(pictures: Floats, texts: Floats) -> Floats:
     """Fuse (N, D) vectors of pictures and of texts, so that a score is the weighted sum of their scores."""
-    return unit((1 - LATE_TEXT_WEIGHT) * pictures + LATE_TEXT_WEIGHT * texts)
+    return unit_rows((1 - LATE_TEXT_WEIGHT) * pictures + LATE_TEXT_WEIGHT * texts)
 
 
-def _weights(role: Role, edits: Sequence[Edit], *, has_words: bool) -> Weights:
+def _weights(role: Role, edits: Sequence[KnownEdit], *, has_words: bool) -> Weights:
     if role == "candidate":
         return CANDIDATE
     if edits:
@@ -168,10 +169,10 @@ def _name_weights(words: Sequence[Words]) -> Weights:
 
 
 def _joined(weights: Weights, blocks: Sequence[Floats]) -> Floats:
-    return unit(np.concatenate([weight * block for weight, block in zip(weights, blocks, strict=True)]))
+    return unit_rows(np.concatenate([weight * block for weight, block in zip(weights, blocks, strict=True)]))
 
 
-def _edited(block: Block, thumbs: Floats, edits: Sequence[Edit], exaggeration: float) -> Floats:
+def _edited(block: Block, thumbs: Floats, edits: Sequence[KnownEdit], exaggeration: float) -> Floats:
     """The mean block of thumbnails after edits, moved away from the block before them; several edits go one by one."""
     before = _mean(block(thumbs))
     if not edits:
@@ -182,7 +183,7 @@ def _edited(block: Block, thumbs: Floats, edits: Sequence[Edit], exaggeration: f
         for edit in edits:
             changed = edit.formulas[number % len(edit.formulas)](changed)
         ways.append(_mean(block(changed)))
-    return unit(before + exaggeration * (_mean(ways) - before))
+    return unit_rows(before + exaggeration * (_mean(ways) - before))
 
 
 def _mean(rows: Sequence[Floats] | Floats) -> Floats:

@@ -10,13 +10,16 @@ Letters: N contents, T = 3 tokens (picture, text, final), W width, D embedding, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
-from unite_search.encoders.starter.conse import unit
+from indexers.unit import unit_rows
 
 Floats = NDArray[np.float32]
 
@@ -45,7 +48,7 @@ class Ensemble:
 
     def __call__(self, pictures: Floats, texts: Floats) -> Floats:
         """Embed contents, see `Head.__call__`."""
-        return unit(np.concatenate([head(pictures, texts) for head in self._heads], axis=1) @ self._projection)
+        return unit_rows(np.concatenate([head(pictures, texts) for head in self._heads], axis=1) @ self._projection)
 
 
 class Head:
@@ -76,7 +79,7 @@ class Head:
         final = final + self._attention(np.concatenate([parts, final[:, None]], axis=1), present)
         hidden = np.maximum(self._linear("hidden", self._norm("hidden_norm", final)), 0)
         final = final + self._linear("returned", hidden)
-        return unit(final @ self._weights["out.weight"].T)
+        return unit_rows(final @ self._weights["out.weight"].T)
 
     def _seen(self, pictures: Floats) -> Floats:
         features = (pictures[:, :FEATURE_DIM] - self._weights["feature_mean"]) / self._weights["feature_spread"]
@@ -127,3 +130,18 @@ def packed(arrays: Mapping[str, Floats]) -> dict[str, NDArray[Any]]:
         found[name] = np.rint(array / scale).astype(np.int8)
         found[name + SCALE] = scale.astype(np.float32)
     return found
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which BLAS keeps to one thread, unless another Python thread has limited it already.
+
+    numpy's OpenBLAS distributes even small products over all cores and waits for each. If other processes keep those
+    busy, as decode workers do, it waits longer than it computes: the head took 7 ms of CPU for a picture beside two
+    busy processes, and 0.4 ms on one thread.
+    """
+    return _controller().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()

@@ -11,7 +11,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from unite_search.encoders.starter.edits import HUES, LUMA, Edit, Floats, Formula
+from unite_search.encoders.starter.edits import HUES, LUMA, Floats, Formula, KnownEdit
 
 COLOUR = re.compile(rf"\b({'|'.join(HUES)})\b")
 CHANGE = re.compile(
@@ -32,7 +32,7 @@ LEAST_SPREAD = 0.12
 """Between the largest and the smallest channel of a colour; below it is a grey."""
 
 
-def find_replacement(wish: str) -> Edit | None:
+def find_replacement(wish: str) -> KnownEdit | None:
     """Read a wish; None where it does not put one colour in the place of another."""
     plain = wish.lower()
     found = list(COLOUR.finditer(plain)) if len(wish) <= LONGEST else []
@@ -46,7 +46,7 @@ def find_replacement(wish: str) -> Edit | None:
         following = NEW_FIRST.split(following)[0]
     if not AFTER_NEW.issuperset(re.findall(r"[a-z]+", following)):
         return None
-    return Edit(name=f"{old[1]} to {new[1]}", formulas=_formulas(old[1], new[1]), recolours=False)
+    return KnownEdit(name=f"{old[1]} to {new[1]}", formulas=_formulas(old[1], new[1]), recolours=False)
 
 
 def _formulas(old: str, new: str) -> tuple[Formula, ...]:
