@@ -10,7 +10,7 @@ import pytest
 from tools import module_list
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("unite_search", "indexers", "train", "benchmarks")
+PACKAGES = ("unite_search", "indexers", "train", "benchmarks", "tools")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
 
