@@ -27,7 +27,7 @@ def test_without_git_the_environment_names_the_commit(
     def no_repository(*_: object, **__: object) -> None:
         raise subprocess.CalledProcessError(128, "git")
 
-    monkeypatch.setattr(record.subprocess, "run", no_repository)
+    monkeypatch.setattr(subprocess, "run", no_repository)
     monkeypatch.delenv("GIT_COMMIT", raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)

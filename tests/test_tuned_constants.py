@@ -108,8 +108,8 @@ def test_a_tuned_constant_is_what_was_measured(name: str) -> None:
 
 
 def test_the_starters_tuned_constants_are_those_of_its_code_version() -> None:
-    """Chosen on edited train photos, see `train/starter/composed_recall.py`. Stored vectors or the queries they are compared
-    with depend on each, so who changes one increments the version, by which collections know their encoder.
+    """Chosen on edited train photos, see `train/starter/composed_recall.py`. Stored vectors, or the queries that they
+    are compared with, depend on each: who changes one increments the version, by which collections know their encoder.
     """
     assert encoder.CODE_VERSION == 6
     assert (encoder.SWAP_SHARE, encoder.SHIFT_FACTOR, encoder.SWAP_CERTAINTY) == (0.5, 3.0, 0.5)
