@@ -315,10 +315,6 @@ class PartitionCache:
         with self._lock:
             return self._closed[name] if name in self._closed else self._open[name].stored
 
-    def open_names(self) -> list[str]:
-        """Return the names of the open partitions, the least recently used first."""
-        return list(self._open)
-
     def put(self, name: str, partition: Partition) -> Partition:
         """Add an open partition and return it."""
         with self._lock:

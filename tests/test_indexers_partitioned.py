@@ -83,11 +83,11 @@ def test_no_more_stays_open_than_the_budget_allows(tmp_path: Path) -> None:
         tmp_path, dim=DIM, fingerprint="toy-1", config=IndexConfig(cache_bytes=int(2.5 * size))
     )
     assert (tight.problems, tight.names(), tight.count("a")) == ([], names, 20)
-    assert tight._partitions.open_names() == ["c", "d"]
+    assert list(tight._partitions._open) == ["c", "d"]
     for number in (0, 3, 1, 0):
         found = tight.search([names[number]], unit(20, seed=number)[:1], 1)[names[number]][1]
         assert found.tolist() == [[100 * number]]
-    assert tight._partitions.open_names() == ["b", "a"]
+    assert list(tight._partitions._open) == ["b", "a"]
     tight.add("c", np.array([999]), unit(1))
     tight.search(["a", "b", "d"], unit(1), 1)
     assert tight.ids("c").tolist() == [*range(200, 220), 999]

@@ -51,7 +51,7 @@ class StarterEncoder(EncoderDefaults):
     Several threads may encode at once; two that are first may open a network twice, and one of them is dropped.
 
     Args:
-        weights: folder that `train/starter/export.py` wrote.
+        weights: folder that `train/starter/export_towers.py` wrote.
 
     Raises:
         EncoderUnavailableError: the weights are not there.

@@ -1,6 +1,6 @@
 """How people ask for an edit: example phrases, and phrases that look alike and ask for something else.
 
-`train/starter/export.py` stores the text embedding of each, in the order of `all_phrases`.
+`train/starter/export_towers.py` stores the text embedding of each, in the order of `all_phrases`.
 """
 
 from __future__ import annotations

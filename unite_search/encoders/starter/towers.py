@@ -1,7 +1,7 @@
 """The two frozen networks, each an onnxruntime session.
 
 The graphs hold everything between raw input and result: the vision graph normalises its pixels, the text graph masks,
-pools and normalises. `train/starter/export.py` makes both.
+pools and normalises. `train/starter/export_towers.py` makes both.
 
 Small batches run side by side, each on one thread: on two cores that looks at a tenth more pictures a second than one
 large batch on two threads, which wait for each other after every layer.
