@@ -96,7 +96,8 @@ class Words(NamedTuple):
     """A text.
 
     `semantic` is (384,), `embedding` (384,) is the output of the text tower, `name_score` the largest cosine with a
-    class name (-1..1), `edit` and `swap` are what the text asks for, if anything, `certainty` (0..1) is that of the edit.
+    class name (-1..1), `edit` and `swap` are what the text asks for, if anything, and `certainty` (0..1) is that
+    of the edit.
     """
 
     semantic: Floats
