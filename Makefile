@@ -14,7 +14,7 @@ THREADS := OMP_NUM_THREADS=1
 
 help:
 	@echo "make demo            draw a small library, index it, search it, write a gallery"
-	@echo "make demo MEDIA=DIR  the same on a folder of your own"
+	@echo "make demo MEDIA=DIR  the same on a folder of your own, such as MEDIA=\"\$$HOME/Pictures\""
 	@echo "make test            all checks and all tests"
 	@echo "make test-unite      all tests, those that need torch too, in .venv-unite (8 GB)"
 	@echo "make test-unpinned   all checks and tests in a fresh environment with the newest dependencies"

@@ -115,7 +115,7 @@ def test_the_starters_tuned_constants_are_those_of_its_code_version() -> None:
     assert (encoder.SWAP_SHARE, encoder.SHIFT_FACTOR, encoder.SWAP_CERTAINTY) == (0.5, 3.0, 0.5)
     assert (edits.LEAST_SIMILARITY, edits.FULL_SIMILARITY, edits.TINT) == (0.45, 0.65, 0.5)
     assert (fusion.EXAGGERATION, fusion.LATE_TEXT_WEIGHT, fusion.TEXT_SHARE) == (1.5, 0.65, 0.5)
-    assert (fusion.LEAST_NAMENESS, fusion.FULL_NAMENESS, fusion.LEAST_CERTAINTY) == (0.65, 0.85, 0.5)
+    assert (fusion.LEAST_NAME_SCORE, fusion.FULL_NAME_SCORE, fusion.LEAST_CERTAINTY) == (0.65, 0.85, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -678,3 +678,22 @@ def test_encoders_lists_what_can_be_used(cli: Cli, monkeypatch: pytest.MonkeyPat
     }
     assert not rows["absent"]["available"]
     assert re.search(r"^ *toy +56 +text, image, video +yes", cli("encoders")[1], re.M)
+
+
+def test_segments_that_cannot_be_cut_are_not_remembered(cli: Cli, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unite_search.media.read.find_spec", lambda name: None)
+    code, _, err = cli("index", str(media), "--segments", "shots")
+    assert (code, "need scenedetect" in err) == (1, True)
+    assert cli("index", str(media))[0] == 0
+
+
+def test_status_and_rebuild_name_the_kind_of_each_index(cli: Cli, indexed: Path) -> None:
+    assert "image float32, text float32" in cli("status")[1]
+    rebuilt = json.loads(cli("rebuild", "--index-type", "float16", "--json")[1])
+    assert rebuilt == {"items": {"image": 4, "text": 1}, "indexes": {"image": "float16", "text": "float16"}}
+    assert json.loads(cli("status", "--json")[1])["indexes"] == {"image": "float16", "text": "float16"}
+
+
+def test_an_unknown_encoder_to_check_is_a_usage_error(cli: Cli) -> None:
+    code, _, err = cli("encoders", "check", "nonsense")
+    assert (code, "unknown encoder 'nonsense'" in " ".join(err.replace("│", " ").split())) == (2, True)

@@ -147,6 +147,20 @@ def test_the_command_takes_a_folder_of_ones_own(
     assert "Image: more like blue.png" in capfd.readouterr().out
 
 
+def test_the_demo_of_one_folder_shows_nothing_of_another(
+    media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(ENCODERS, "toy", "toy:ToyEncoder")
+    other, out = tmp_path / "other", str(tmp_path / "demo")
+    other.mkdir()
+    Image.new("RGB", (40, 30), (255, 255, 0)).save(other / "yellow.png")
+    assert run(app, ["demo", str(media), "--out", out, "--encoder", "toy", "--quiet"]) == 0
+    capfd.readouterr()
+    assert run(app, ["demo", str(other), "--out", out, "--json"]) == 0
+    answers = json.loads(capfd.readouterr().out)["answers"]
+    assert {Path(hit["uri"]).name for answer in answers for hit in answer["hits"]} == {"yellow.png"}
+
+
 @pytest.mark.slow
 def test_the_drawn_library_answers_its_questions(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(app, ["demo", "--out", str(tmp_path), "--json", "--quiet"]) == 0

@@ -234,8 +234,8 @@ def test_real_photos_are_found_by_their_captions(encoder: StarterEncoder, shared
 def test_words_that_are_no_edit_and_no_swap_are_late_fusion(encoder: StarterEncoder) -> None:
     """Scores are the weighted sum of the scores of the picture alone and of the words alone, but for one factor."""
     gallery = encoder.encode([Content((drawn(seed),)) for seed in range(8)] + [Content(("a dog",))], role="candidate")
-    for wish in ("with a dog", "posterised like a screen print"):
-        asked = [Content((drawn(3), wish)), Content((drawn(3),)), Content((wish,))]
+    for words in ("with a dog", "posterised like a screen print"):
+        asked = [Content((drawn(3), words)), Content((drawn(3),)), Content((words,))]
         both, image, text = encoder.encode(asked, role="query") @ gallery.T
         expected = (1 - LATE_TEXT_WEIGHT) * image + LATE_TEXT_WEIGHT * text
         np.testing.assert_allclose(both / np.linalg.norm(both), expected / np.linalg.norm(expected), atol=1e-4)
@@ -256,7 +256,7 @@ def test_an_edit_that_may_be_meant_lies_between_the_edit_and_late_fusion(
 
 
 @pytest.mark.parametrize(
-    ("wish", "after"),
+    ("text", "after"),
     [
         ("turn it upside down", lambda pixels: pixels[::-1, ::-1]),
         ("mirror it", lambda pixels: pixels[:, ::-1]),
@@ -267,10 +267,10 @@ def test_an_edit_that_may_be_meant_lies_between_the_edit_and_late_fusion(
     ],
 )
 def test_an_edit_finds_the_same_picture_after_that_edit_and_no_other(
-    encoder: StarterEncoder, wish: str, after: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    encoder: StarterEncoder, text: str, after: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 ) -> None:
     pixels = drawn(5).pixels
     others = [pixels[::-1], pixels // 2 + 128, np.roll(pixels, 1, axis=2), drawn(6).pixels, after(drawn(6).pixels)]
     gallery = [Content((Image(np.ascontiguousarray(one)),)) for one in (after(pixels), *others)]
-    (query,) = encoder.encode([Content((drawn(5), wish))], role="query")
+    (query,) = encoder.encode([Content((drawn(5), text))], role="query")
     assert int((encoder.encode(gallery, role="candidate") @ query).argmax()) == 0

@@ -1,4 +1,4 @@
-"""Wishes that put one colour in the place of another, and wishes that do not."""
+"""Requests to replace one colour by another, and requests that are none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unite_search.encoders.starter.replaced import LONGEST, find_replacement
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "text",
     [
         "make the red parts blue",
         "change red to blue",
@@ -24,14 +24,14 @@ from unite_search.encoders.starter.replaced import LONGEST, find_replacement
         "not a red but a blue one",
     ],
 )
-def test_a_replacement_in_any_wording_names_both_colours(wish: str) -> None:
-    found = find_replacement(wish)
+def test_a_replacement_in_any_wording_names_both_colours(text: str) -> None:
+    found = find_replacement(text)
     assert found is not None
     assert found.name == "red to blue"
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "text",
     [
         "make it red",
         "red and blue",
@@ -44,8 +44,8 @@ def test_a_replacement_in_any_wording_names_both_colours(wish: str) -> None:
         "",
     ],
 )
-def test_other_wishes_replace_no_colour(wish: str) -> None:
-    assert find_replacement(wish) is None
+def test_other_requests_replace_no_colour(text: str) -> None:
+    assert find_replacement(text) is None
 
 
 def test_long_texts_are_not_read() -> None:

@@ -1,4 +1,4 @@
-"""Wishes that put one thing in the place of another, in the wordings that people use, and wishes that do not."""
+"""Requests to replace one thing by another, in many wordings, and requests that are none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "text",
     [
         "a cat instead of the dog",
         "Cat instead of dog.",
@@ -38,8 +38,8 @@ Floats = NDArray[np.float32]
         "remove the dog and add a cat",
     ],
 )
-def test_a_swap_in_any_wording_names_both_things(wish: str) -> None:
-    assert find_swap(wish) == Swap("cat", "dog")
+def test_a_swap_in_any_wording_names_both_things(text: str) -> None:
+    assert find_swap(text) == Swap("cat", "dog")
 
 
 def test_things_may_have_several_words() -> None:
@@ -52,7 +52,7 @@ def test_wordings_that_results_are_reported_with_are_read_like_any_other(sentenc
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "text",
     [
         "make it red",
         "turn it into a painting",
@@ -67,8 +67,8 @@ def test_wordings_that_results_are_reported_with_are_read_like_any_other(sentenc
         "replace",
     ],
 )
-def test_other_wishes_swap_nothing(wish: str) -> None:
-    assert find_swap(wish) is None
+def test_other_requests_swap_nothing(text: str) -> None:
+    assert find_swap(text) is None
 
 
 def test_a_text_of_any_length_is_read_at_once() -> None:
@@ -87,19 +87,19 @@ def learned(encoder: StarterEncoder, *parts: Part, role: Role = "query") -> Floa
 
 
 def test_a_swap_moves_a_picture_from_the_old_to_the_new(starter: StarterEncoder) -> None:
-    """Away from what the head makes of picture and wish, which is what a candidate of both has."""
-    picture, wish = Image(np.full((40, 40, 3), (30, 140, 40), np.uint8)), "a cat instead of the dog"
-    found = learned(starter, picture, wish)
+    """Away from what the head makes of picture and text, which is what a candidate of both has."""
+    picture, text = Image(np.full((40, 40, 3), (30, 140, 40), np.uint8)), "a cat instead of the dog"
+    found = learned(starter, picture, text)
     new, old = (learned(starter, word, role="candidate") for word in ("cat", "dog"))
-    expected = unit_rows(learned(starter, picture, wish, role="candidate") + SWAP_SHARE * (new - old))
+    expected = unit_rows(learned(starter, picture, text, role="candidate") + SWAP_SHARE * (new - old))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_without_a_picture_or_in_a_candidate_a_swap_is_a_text_like_any_other(
     starter: StarterEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture, wish = Image(np.full((40, 40, 3), (30, 140, 40), np.uint8)), "a cat instead of the dog"
-    asked = learned(starter, wish), learned(starter, picture, wish, role="candidate")
+    picture, text = Image(np.full((40, 40, 3), (30, 140, 40), np.uint8)), "a cat instead of the dog"
+    asked = learned(starter, text), learned(starter, picture, text, role="candidate")
     monkeypatch.setattr("unite_search.encoders.starter.encoder.find_swap", lambda _: None)
-    np.testing.assert_array_equal(asked[0], learned(starter, wish))
-    np.testing.assert_array_equal(asked[1], learned(starter, picture, wish, role="candidate"))
+    np.testing.assert_array_equal(asked[0], learned(starter, text))
+    np.testing.assert_array_equal(asked[1], learned(starter, picture, text, role="candidate"))

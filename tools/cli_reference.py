@@ -39,11 +39,11 @@ class Parameter:
     """An argument or an option of a command.
 
     Attributes:
-        name: of the Python parameter.
-        info: what Typer was told about it.
-        value: the Python type of one value.
+        name: name of the Python parameter.
+        info: the Typer argument or option.
+        value: Python type of one value.
         is_list: whether it may be given several times.
-        default: when it is not given; `inspect.Parameter.empty` where it must be.
+        default: default value; `inspect.Parameter.empty` if it is required.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Parameter:
 
     @property
     def is_argument(self) -> bool:
-        """Whether it is given by its place."""
+        """Return whether it is a positional argument."""
         return isinstance(self.info, ArgumentInfo)
 
 
@@ -143,7 +143,7 @@ def _option_names(option: Parameter) -> str:
 
 
 def _declared(option: Parameter) -> tuple[str, ...]:
-    """Names as declared. Inside `Annotated` Typer keeps the first of them where the default would stand."""
+    """Return the declared names. Inside `Annotated` Typer keeps the first of them in place of the default."""
     first = [option.info.default] if isinstance(option.info.default, str) else []
     return (*first, *(option.info.param_decls or ())) or (f"--{option.name.replace('_', '-')}",)
 

@@ -44,7 +44,7 @@ def page() -> str:
 
 
 def _document() -> Schema:
-    """The OpenAPI document; a server needs a collection, so an empty one is made for it."""
+    """Return the OpenAPI document of a server on an empty collection, which is made for it."""
     with TemporaryDirectory() as folder, Collection.open(Path(folder) / "none", create=True) as collection:
         return create_app(Service([collection], Settings())).openapi()
 
@@ -92,7 +92,7 @@ def _object(name: str, schema: Schema) -> str:
 
 
 def _type(schema: Schema) -> str:
-    """A JSON schema in a few words, with a link where it is an object of this page."""
+    """Describe a JSON schema in a few words, with a link if it is an object of this page."""
     if reference := schema.get("$ref"):
         name = reference.rsplit("/", 1)[-1]
         return f"[{name}](#{name.lower()})"

@@ -22,7 +22,7 @@ OURS = "unite-search"
 
 
 def resolved(wanted: tuple[str, ...]) -> list[dict[str, Any]]:
-    """What pip would install into an empty environment."""
+    """Return what pip would install into an empty environment."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed"]
@@ -32,7 +32,7 @@ def resolved(wanted: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def lock_of(installed: list[dict[str, Any]]) -> str:
-    """The lines of the lock file, by name."""
+    """Return the lines of the lock file, sorted by name."""
     pins = {entry["metadata"]["name"].lower().replace("_", "-"): entry["metadata"]["version"] for entry in installed}
     pins.pop(OURS, None)
     lines = [f"{name}=={version}" for name, version in sorted(pins.items())]

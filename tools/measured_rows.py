@@ -1,4 +1,4 @@
-"""The rows of the table of measurements in `docs/results.md`: what was asked for, and where the number is committed."""
+"""The rows of the table of measurements in `docs/results.md`: the target, and the committed file with the number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Row(NamedTuple):
 
     Attributes:
         what: what was measured, in words.
-        target: what was asked for; a number behind `≥` or `≤` is compared. Empty where nothing was asked for.
+        target: the target, or empty; a number behind `≥` or `≤` is compared.
         file: stem of the file in `docs/results`.
         key: the path to the number inside `results`, joined by ` / `.
         shown: how the number is written.

@@ -15,7 +15,7 @@ HEAD = ("| what | target | reached | from |", "|---|---|---|---|")
 
 
 def measured() -> str:
-    """The section, a table for each group."""
+    """Return the section, with a table for each group."""
     lines = [
         "## Measured",
         "",
@@ -37,7 +37,7 @@ def _line(row: Row) -> str:
 
 
 def is_missed(target: str, value: float) -> bool:
-    """Whether a target that begins with `≥` or `≤` and a number was not reached."""
+    """Return whether a target that begins with `≥` or `≤` and a number was missed."""
     bound = _BOUND.match(target)
     if bound is None:
         return False

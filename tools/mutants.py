@@ -1,4 +1,4 @@
-"""The small edits of a source file that `tools.mutate` tries, each made in the text so that the rest stays as it is.
+"""The small edits of a source file that `tools.mutate` tries; each replaces some characters and keeps all others.
 
 A comparison, number, operator, text default or slice bound is changed, `and` and `or` are swapped, a `not` is removed,
 a returned value becomes None, a statement is deleted, a block becomes a raise, `break` and `continue` are swapped.
@@ -50,15 +50,15 @@ Edit = tuple[str, int, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One edit: `source[start:end]` becomes `new`.
+    """An edit that replaces `source[start:end]` by `new`.
 
     Attributes:
         file: path in the tree, with slashes.
         function: qualified name of the function or class that holds the edit; empty at module level.
-        operator: which kind of edit it is.
-        start: first character replaced.
-        end: the character after the last one replaced.
-        new: what stands there instead.
+        operator: kind of edit.
+        start: index of the first character replaced.
+        end: index after the last character replaced.
+        new: replacement.
     """
 
     file: str
@@ -69,27 +69,27 @@ class Mutant:
     new: str
 
     def applied(self, source: str) -> str:
-        """The source with the edit."""
+        """Return the source with the edit."""
         return source[: self.start] + self.new + source[self.end :]
 
     def line(self, source: str) -> int:
-        """Number of the line where the edit begins, from 1."""
+        """Return the number of the line where the edit begins, from 1."""
         return source.count("\n", 0, self.start) + 1
 
     def key(self, source: str) -> tuple[str, str, str, str]:
-        """What names the mutant when lines above it come and go: file, function, the line, the changed line."""
+        """Return an identity that does not depend on line numbers: file, function, the line, the changed line."""
         number = self.line(source) - 1
         before, after = (text.split("\n")[number].strip() for text in (source, self.applied(source)))
         return self.file, self.function, before, after
 
     def diff(self, source: str) -> str:
-        """The edit as a unified diff."""
+        """Return the edit as a unified diff."""
         before, after = source.split("\n"), self.applied(source).split("\n")
         return "\n".join(difflib.unified_diff(before, after, self.file, self.file, lineterm="", n=2))
 
 
 def mutants_of(file: str, source: str) -> list[Mutant]:
-    """Every mutant of a source file that compiles and differs from it, in the order of the source."""
+    """Return every mutant of a source file that compiles and differs from it, in the order of the source."""
     tree = ast.parse(source)
     original = ast.dump(tree)
     found = []
@@ -118,7 +118,7 @@ class _Finder:
                 yield Mutant(self._file, function, operator, start, end, new)
 
     def _visited(self, node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:
-        """All nodes that may change, each with the name of the function or class that holds it."""
+        """Yield all nodes that may change, each with the name of the function or class that holds it."""
         if isinstance(node, ast.If) and _is_name(node.test, "TYPE_CHECKING"):
             return
         if isinstance(node, ast.Call) and _is_name(node.func, "dataclass"):
@@ -175,7 +175,7 @@ class _Finder:
             yield from self._between("arithmetic", left, right, ARITHMETIC[type(node.op)])
 
     def _between(self, operator: str, left: ast.AST, right: ast.AST, signs: tuple[str, str]) -> Iterator[Edit]:
-        """Replace the sign that stands between two operands; only brackets, spaces and comments stand beside it."""
+        """Replace the operator between two operands; only brackets, spaces and comments stand beside it."""
         old, new = signs
         pattern = r"\s+".join(map(re.escape, old.split()))
         start = self._end(left)
@@ -226,7 +226,7 @@ class _Finder:
         return self._offset(node.end_lineno, node.end_col_offset)
 
     def _offset(self, line: int, column: int) -> int:
-        """Position in the text of a column that counts UTF-8 bytes."""
+        """Return the index in the text of a column that counts UTF-8 bytes."""
         return self._line_starts[line - 1] + len(self._lines[line - 1].encode()[:column].decode())
 
 
@@ -235,7 +235,7 @@ def _is_name(node: ast.AST, name: str) -> bool:
 
 
 def _is_text(node: Any) -> bool:
-    """Whether a statement, or a list that holds one, is a docstring."""
+    """Return whether a statement, or a list that holds one, is a docstring."""
     if isinstance(node, list):
         return bool(node) and _is_text(node[0])
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,14 +1,14 @@
-"""Change the code in small ways and see whether the tests notice: a mutation tester for changed lines or named files.
+"""Change the code in small ways and check whether the tests fail: a mutation tester for changed lines or named files.
 
     python -m tools.mutate --files indexers/spec.py [--tests tests/test_golden.py] [--sample 40 --seed 1] [--json FILE]
     python -m tools.mutate --since main
 
 Each mutant of `tools.mutants` runs in a copy of the tree, against the tests named after its file
-(`tests/test_PACKAGE_MODULE*.py`) and those of `--tests`, until the first failure. A mutant that no test fails has
-*survived*; one that takes several times the time of a clean run counts as killed.
+(`tests/test_PACKAGE_MODULE*.py`) and those of `--tests`, until the first failure. A mutant with which no test fails
+*survives*; one that takes several times the time of a clean run counts as killed.
 
-`tools/equivalent_mutants.json` lists mutants that change nothing one could observe, each with its reason; survivors
-among them are not counted. An entry is found again by its file, function, line of text and changed line.
+`tools/equivalent_mutants.json` lists mutants without observable effect, each with its reason; survivors among them are
+not counted. An entry is found again by its file, function, line of text and changed line.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NO_TESTS_COLLECTED = 5
 
 
 def changed_lines(root: Path, revision: str) -> dict[str, set[int]]:
-    """Lines of the packages' Python files that are new or different since a revision, by file."""
+    """Return the lines of the packages' Python files that were added or changed since a revision, by file."""
     command = ["git", "diff", "--unified=0", "--no-color", "--diff-filter=d", revision, "--", *PACKAGES]
     diff = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
     lines: defaultdict[str, set[int]] = defaultdict(set)
@@ -59,19 +59,19 @@ def changed_lines(root: Path, revision: str) -> dict[str, set[int]]:
 
 
 def tests_for(root: Path, file: str) -> list[str]:
-    """The test files that are named after a source file."""
+    """Return the test files that are named after a source file."""
     name = "_".join(Path(file).with_suffix("").parts)
     return sorted(path.relative_to(root).as_posix() for path in (root / "tests").glob(f"test_{name}*.py"))
 
 
 def known_equivalents(path: Path) -> dict[tuple[str, str, str, str], str]:
-    """The reasons of the listed mutants, by key."""
+    """Return the reasons of the listed mutants, by key."""
     entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     return {(entry["file"], entry["function"], entry["line"], entry["mutant"]): entry["reason"] for entry in entries}
 
 
 class Workplace:
-    """A copy of the tree in which one mutant at a time is tried; nothing is ever changed in place."""
+    """A copy of the tree in which one mutant at a time is tried; the tree itself never changes."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self._root = folder / "tree"
@@ -86,7 +86,7 @@ class Workplace:
             (folder / "shared").symlink_to(shared.resolve())
 
     def outcome(self, file: str, source: str, tests: Sequence[str], timeout_s: float) -> str:
-        """Run the tests with a changed file, then put it back; returns survived, killed or timeout."""
+        """Run the tests with a changed file, then restore it; return survived, killed or timeout."""
         path = self._root / file
         original = path.read_text(encoding="utf-8")
         self._write(path, source)
@@ -96,12 +96,12 @@ class Workplace:
             self._write(path, original)
 
     def run(self, tests: Sequence[str], timeout_s: float) -> str:
-        """Run some tests until the first failure; returns survived, killed or timeout.
+        """Run some tests until the first failure; return survived, killed or timeout.
 
-        Plugins of pytest are not loaded: here they take longer than most tests, and none of ours needs one.
+        Plugins of pytest are not loaded: loading takes longer than most tests, and none of ours needs one.
 
         Raises:
-            RuntimeError: the tests named hold none.
+            RuntimeError: the named files hold no tests.
         """
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
         environment = {**os.environ, "PYTHONPATH": str(self._root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -124,24 +124,24 @@ class Workplace:
         return "killed" if code else "survived"
 
     def _write(self, path: Path, source: str) -> None:
-        """Python takes a compiled file for current when second and size agree, so it must go."""
+        """Write a file and remove its compiled form, which Python would accept if second and size agree."""
         path.write_text(source, encoding="utf-8")
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
             compiled.unlink()
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End what the tests left running, in the session that was made for them."""
+    """End the processes that the tests left running, in the session that was made for them."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def outcomes(root: Path, mutants: Sequence[Mutant], tests: dict[str, list[str]]) -> list[str]:
-    """What becomes of each mutant, in their order. The quickest tests run first.
+    """Return the outcome of each mutant, in order. The quickest tests run first.
 
     Raises:
-        RuntimeError: the tests fail without any mutant.
+        RuntimeError: the tests fail without a mutant.
     """
     sources = {file: (root / file).read_text(encoding="utf-8") for file in tests}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
@@ -170,7 +170,7 @@ def outcomes(root: Path, mutants: Sequence[Mutant], tests: dict[str, list[str]])
 
 
 def _duration(free: SimpleQueue[Workplace], test: str) -> float:
-    """Seconds that a test file takes without any mutant."""
+    """Measure the seconds that a test file takes without a mutant."""
     place = free.get()
     started = time.monotonic()
     result = place.run([test], LONGEST_CLEAN_RUN_S)
@@ -185,7 +185,7 @@ def _timeout_s(durations: Iterable[float]) -> float:
 
 
 def chosen_mutants(root: Path, arguments: argparse.Namespace) -> list[Mutant]:
-    """The mutants that the command line asks for, in the order of the source."""
+    """Return the mutants that the command line selects, in the order of the source."""
     lines = changed_lines(root, arguments.since) if arguments.since else {}
     found = []
     for file in arguments.files or sorted(lines):
@@ -199,7 +199,7 @@ def chosen_mutants(root: Path, arguments: argparse.Namespace) -> list[Mutant]:
 
 
 def report(root: Path, mutants: Sequence[Mutant], results: Sequence[str]) -> dict[str, Any]:
-    """Counts by file and the survivors with their diffs, ready for JSON."""
+    """Return counts by file and the survivors with their diffs, ready for JSON."""
     equivalents = known_equivalents(root / EQUIVALENT_MUTANTS)
     files: defaultdict[str, Counter[str]] = defaultdict(Counter)
     survivors = []

@@ -60,7 +60,7 @@ above has another gallery, so its numbers must not be compared with these.
 
 
 def page() -> str:
-    """The page: the table of measurements, then a table for each file of evaluations that is there."""
+    """Return the page: the table of measurements, then a table for each file of evaluations that exists."""
     parts = [INTRODUCTION, measured(), EVALUATIONS]
     for name, title in SETS.items():
         path = RESULTS / f"{name}.json"
@@ -104,7 +104,7 @@ def _origin(content: dict[str, Any]) -> str:
 
 
 def _composed(content: dict[str, Any]) -> str:
-    """The unseen edits first, for they are what the encoder should be judged by."""
+    """Write a table for each group of edits, the unseen ones first, because they are the measure of the encoder."""
     results = content["results"]
     intro = (
         f"R@1 in percent on {results['photos']} dev photos, `python -m benchmarks composed`; {_origin(content)} Unseen "

@@ -1,6 +1,6 @@
 """Write the tables of `docs/explanation/index-kinds.md` and its plot from `docs/results/speed-*.json`.
 
-The tables are what follows the heading `## Measured`. Run by `make docs`; a test compares.
+The tables follow the heading `## Measured`. Run by `make docs`; a test compares.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ query, the median of five rounds; a single query runs on one thread, a batch on 
 
 
 def page(head: str) -> str:
-    """Return the whole page, given what stands before the heading."""
+    """Return the whole page; `head` is the text before the heading."""
     results = {part: json.loads((RESULTS / f"speed-{part}.json").read_text(encoding="utf-8")) for part in PARTS}
     measured = {part: dict(sorted(content["results"].items(), key=_order)) for part, content in results.items()}
     machine = results["search"]["machine"]
@@ -47,7 +47,7 @@ def page(head: str) -> str:
 
 
 def plot() -> str:
-    """Milliseconds of a single query by rows, both on logarithmic axes, a line for each kind."""
+    """Plot milliseconds of a single query by rows, both on logarithmic axes, with a line for each kind."""
     measured = json.loads((RESULTS / "speed-search.json").read_text(encoding="utf-8"))["results"]
     lines: dict[str, list[tuple[int, float]]] = {}
     for size, content in measured.items():
@@ -94,7 +94,7 @@ def _axes(low: Any, high: Any) -> str:
 
 
 def _asked(measured: dict[str, Any]) -> list[str]:
-    """One line for each check, a column for each size; filters have tables of their own."""
+    """Write a line for each check and a column for each size; filters have tables of their own."""
     sizes = [size for size in measured["search"] if int(size.partition("x")[0]) >= FEWEST_ROWS_ASKED]
     table: dict[tuple[str, str], dict[str, str]] = {}
     for part in ("search", "build", "files", "changes"):

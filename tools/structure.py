@@ -44,7 +44,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def measure(root: Path) -> dict[str, Any]:
-    """Everything that is measured of the tree below `root`, ready for JSON."""
+    """Measure the tree below `root`; return the numbers, ready for JSON."""
     modules = find_modules(root)
     arrows = find_imports(root, modules)
     units = {name: unit_of(path) for name, path in modules.items()}
@@ -67,14 +67,14 @@ def measure(root: Path) -> dict[str, Any]:
 
 
 def _commit(root: Path) -> str:
-    """The last commit that changed what is measured."""
+    """Return the last commit that changed what is measured."""
     command = ["git", "log", "-1", "--format=%h", "--", *PACKAGES]
     run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     return run.stdout.strip() or "unknown"
 
 
 def find_modules(root: Path) -> dict[str, Path]:
-    """Dotted name to path below `root`, for all modules of the packages."""
+    """Map the dotted name of each module of the packages to its path below `root`."""
     modules = {}
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
@@ -85,7 +85,7 @@ def find_modules(root: Path) -> dict[str, Path]:
 
 
 def find_imports(root: Path, modules: dict[str, Path]) -> set[tuple[str, str]]:
-    """Pairs of an importing and an imported module, wherever in the file the import stands."""
+    """Return pairs of an importing and an imported module; imports anywhere in a file count."""
     arrows = set()
     for name, path in modules.items():
         for imported in _imported_names(ast.parse((root / path).read_text(encoding="utf-8"))):
@@ -98,7 +98,7 @@ def find_imports(root: Path, modules: dict[str, Path]) -> set[tuple[str, str]]:
 
 
 def _imported_names(tree: ast.Module) -> Iterator[str]:
-    """Dotted names; of `from a import b` it is `a.b`, of which the caller keeps what is a module."""
+    """Return the imported dotted names; `from a import b` gives `a.b`, and the caller keeps what is a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -107,12 +107,12 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
 
 
 def unit_of(path: Path) -> str:
-    """The unit of a module: its own path at the root of a package, else the folder at the root."""
+    """Return the unit of a module: its own path at the root of a package, else the folder at the root."""
     return "/".join(path.parts[:2])
 
 
 def small_modules(root: Path, modules: dict[str, Path], arrows: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Modules below the limit that exactly one other module imports."""
+    """Return the modules below the limit that exactly one other module imports."""
     importers: dict[str, set[str]] = defaultdict(set)
     for importer, imported in arrows:
         importers[imported].add(importer)
@@ -126,7 +126,7 @@ def small_modules(root: Path, modules: dict[str, Path], arrows: Iterable[tuple[s
 
 
 def components(arrows: Iterable[tuple[Node, Node]]) -> list[set[Node]]:
-    """Strongly connected components, each after those that it points to (Tarjan 1972)."""
+    """Return the strongly connected components, each after those that it points to (Tarjan 1972)."""
     targets: dict[Node, set[Node]] = defaultdict(set)
     for start, end in arrows:
         targets[start].add(end)
@@ -156,7 +156,7 @@ def components(arrows: Iterable[tuple[Node, Node]]) -> list[set[Node]]:
 
 
 def floors(arrows: Iterable[tuple[Node, Node]]) -> int:
-    """How many nodes the longest chain of arrows has, where the nodes of a cycle count as one."""
+    """Return the number of nodes in the longest chain of arrows, where the nodes of a cycle count as one."""
     arrows = set(arrows)
     group_of = {node: number for number, group in enumerate(components(arrows)) for node in group}
     below: dict[int, set[int]] = defaultdict(set)
@@ -170,7 +170,7 @@ def floors(arrows: Iterable[tuple[Node, Node]]) -> int:
 
 
 def function_lines(root: Path) -> dict[str, Any]:
-    """Lengths of the functions of the shipped packages, nested ones included."""
+    """Measure the lengths of the functions of the shipped packages, nested ones included."""
     lengths = []
     for package in SHIPPED:
         for path in sorted((root / package).rglob("*.py")):
@@ -190,12 +190,12 @@ def function_lines(root: Path) -> dict[str, Any]:
 
 
 def _rank(share: float, count: int) -> int:
-    """Where the quantile stands in a sorted list: the nearest rank."""
+    """Return the index of a quantile in a sorted list, by the nearest rank."""
     return max(math.ceil(share * count) - 1, 0)
 
 
 def entered_files(root: Path) -> dict[str, Any]:
-    """Index a few drawn photos and search them with the console command of the tree; name the files each run enters."""
+    """Index a few drawn photos and search them by the console command of the tree; list the files that each enters."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _draw_photos(folder / "photos")
@@ -215,7 +215,7 @@ def _draw_photos(folder: Path) -> None:
 
 
 def _traced(root: Path, folder: Path, *arguments: str) -> set[str]:
-    """The files, relative to `root`, that `unite-search ARGUMENTS` enters, in all its processes."""
+    """Return the files, relative to `root`, that `unite-search ARGUMENTS` enters in any of its processes."""
     record = folder / f"{arguments[0]}.entered"
     environment = {
         **os.environ,
@@ -238,7 +238,7 @@ def _sorted_out(files: set[str]) -> dict[str, Any]:
 
 
 def table(measured: dict[str, Any]) -> str:
-    """The measurements as lines of text."""
+    """Return the measurements as lines of text."""
     small, imports, lengths = (
         measured["small_modules_with_one_importer"],
         measured["imports"],
@@ -265,7 +265,7 @@ def table(measured: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Print the table; write the JSON where it is asked for."""
+    """Print the table, and write the JSON file if one is given."""
     parser = argparse.ArgumentParser(description="Measure the structure of the tree.")
     parser.add_argument("--root", type=Path, default=Path(), help="The checkout to measure. Default: where it is run.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write all measurements there.")

@@ -17,6 +17,7 @@ from unite_search.errors import UniteSearchError, UnknownItemError
 from unite_search.ingest.pipeline import Ingest
 from unite_search.ingest.progress import Meter, progress_file
 from unite_search.item import ITEM_COLUMNS, Item
+from unite_search.media.read import check
 from unite_search.media.types import ReadOptions
 from unite_search.media.uri import absolute
 from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
@@ -156,6 +157,7 @@ class Collection:
             raise UniteSearchError("nothing to index: name a folder or a file")
         started = time.monotonic()
         reading = self._read_options(options)
+        check(reading.segments)
         meter = Meter(progress)
         if options.dry_run:
             unused = IdCounter(self.directory, used_below=0)

@@ -105,6 +105,7 @@ class Status:
         dim: vector length.
         files: number of distinct files.
         items: number of items, by partition.
+        indexes: kind of the vector index, by partition.
         size_bytes: size on disk.
         roots: folders that were indexed.
         duplicates: number of files that are byte-identical copies of another.
@@ -118,6 +119,7 @@ class Status:
     dim: int
     files: int
     items: dict[str, int]
+    indexes: dict[str, str]
     size_bytes: int
     roots: tuple[Path, ...]
     duplicates: int

@@ -10,6 +10,7 @@ import numpy as np
 
 from indexers.calibration import HEAD, RankedList, merge
 from indexers.partitioned import PartitionedIndex
+from indexers.unit import unit_rows
 from unite_search.content import Content, Part
 from unite_search.encoders.base import Encoder
 from unite_search.media.load import load_clip, load_image
@@ -62,11 +63,9 @@ def encode_query(encoder: Encoder, query: Query) -> QueryVector:
 
 def combine(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Combine the (1 + n, D) embeddings of a query and of n excluded texts into one (D,) unit vector."""
-    vector: NDArray[np.float32] = embeddings[0]
-    if len(embeddings) > 1:
-        vector = vector - NEGATIVE_WEIGHT * embeddings[1:].mean(axis=0)
-        vector = vector / max(float(np.linalg.norm(vector)), np.finfo(np.float32).tiny)
-    return np.asarray(vector, np.float32)
+    if len(embeddings) == 1:
+        return np.asarray(embeddings[0], np.float32)
+    return unit_rows(embeddings[0] - NEGATIVE_WEIGHT * embeddings[1:].mean(axis=0))
 
 
 @dataclass(frozen=True, slots=True)

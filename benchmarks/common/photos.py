@@ -41,9 +41,14 @@ def read_clips(data: Path) -> list[Captioned]:
 
 
 def embed(encoder: Encoder, parts: Sequence[Part], role: Role = "candidate") -> NDArray[np.float32]:
-    """Embed parts, each as a content of its own, in batches of `BATCH`; return (N, D)."""
-    batches = [parts[start : start + BATCH] for start in range(0, len(parts), BATCH)]
-    return np.concatenate([encoder.encode([Content((part,)) for part in batch], role=role) for batch in batches])
+    """Embed N parts, each as a content of its own; return (N, D)."""
+    return embed_contents(encoder, [Content((part,)) for part in parts], role)
+
+
+def embed_contents(encoder: Encoder, contents: Sequence[Content], role: Role) -> NDArray[np.float32]:
+    """Embed N contents in batches of `BATCH`; return (N, D)."""
+    starts = range(0, len(contents), BATCH)
+    return np.concatenate([encoder.encode(contents[start : start + BATCH], role=role) for start in starts])
 
 
 def _manifest(folder: Path) -> list[dict[str, str]]:

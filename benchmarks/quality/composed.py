@@ -1,17 +1,16 @@
-"""Composed queries on real photos: a photo and an edit in words, the edited photo wanted.
+"""Measure composed queries on real photos: a photo and an edit in words must find the edited photo.
 
-There are two groups of edits. The head of the starter was trained on the seven of `edits.py`: these are `seen`. Those
-of `unseen_edits.py`, with formulas, kinds and wordings of their own, are `unseen`, and they are what the encoder should
-be judged by. Each group has a gallery of 100 photos, each as it is and after every edit of the group. A query's own
-photo, unedited, is taken out of the ranking.
+There are two groups of edits. The head of the starter was trained on the seven of `edit_set.py`: these are `seen`. The
+edits of `unseen_edits.py`, with other formulas, kinds and wordings, are `unseen`, and the encoder should be judged by
+them. Each group has a gallery of 100 photos, each unedited and after every edit of the group. The unedited photo of a
+query is left out of its ranking.
 
-Development and this benchmark are apart: weights, thresholds and example phrases of the encoder are chosen on train
-photos with the edits and wordings of `train/`, and neither the photos nor the unseen edits here may be looked at for
-that.
+Development and this benchmark are separate: weights, thresholds and example phrases of the encoder are chosen on train
+photos with the edits and wordings of `train/`, and neither the photos nor the unseen edits here may be used for that.
 
 Baselines use the same encoder on the picture alone, on the text alone, and on both: late fusion is the weighted sum of
-the two scores, either plain cosines or standardised over the gallery, with the weight that turns out best for it on
-these very queries. `late_fusion_per_edit` may even choose a weight for each edit, which no real system could.
+the two scores, either plain cosines or standardised over the gallery, with the weight that is best on these queries.
+`late_fusion_per_edit` even has a weight for each edit, which no real system could choose.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common.photos import BATCH, read_photos
+from benchmarks.common.photos import embed, embed_contents, read_photos
 from benchmarks.quality.edit_set import EDITS, AskedEdit, Pixels
 from benchmarks.quality.unseen_edits import UNSEEN_EDITS
 from unite_search.content import Content, Image
-from unite_search.encoders.base import Encoder, Role
+from unite_search.encoders.base import Encoder
 from unite_search.media.load import load_image
 
 PHOTOS = 100
 FUSION_WEIGHTS = np.linspace(0, 1, 101)
 LEAST_CHANGE = 2.0
-"""Of 255, the mean over pixels; an edit that changes a photo by less is not asked for, as of blue where nothing is."""
+"""Mean change of a pixel, in levels of 255; there is no query for an edit that changes a photo by less."""
 
 Floats = NDArray[np.float32]
 Parts = dict[str, tuple[AskedEdit, ...]]
@@ -42,13 +41,13 @@ Parts = dict[str, tuple[AskedEdit, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queries:
-    """All queries of one group of edits; Q of them.
+    """The Q queries of one group of edits.
 
     Attributes:
-        photo: (Q,) which photo.
-        edit: (Q,) which edit of the group.
+        photo: (Q,) number of the photo.
+        edit: (Q,) number of the edit in its group.
         wording: the Q texts.
-        variants: gallery rows of each photo, itself the first.
+        variants: number of gallery rows of each photo, of which the unedited photo is the first.
     """
 
     photo: NDArray[np.int64]
@@ -58,12 +57,12 @@ class Queries:
 
     @property
     def reference(self) -> NDArray[np.int64]:
-        """(Q,) gallery row of the unedited photo."""
+        """Return the gallery rows (Q,) of the unedited photos."""
         return self.photo * self.variants
 
     @property
     def target(self) -> NDArray[np.int64]:
-        """(Q,) gallery row of the edited photo."""
+        """Return the gallery rows (Q,) of the edited photos."""
         return self.reference + 1 + self.edit
 
 
@@ -73,7 +72,7 @@ def run(data_dir: Path, encoder: Encoder, *, split: str = "dev") -> dict[str, An
     Args:
         data_dir: the folder that holds `captioned/manifest.jsonl`.
         encoder: encodes photos, texts and both together.
-        split: `dev`; `train` measures the seen edits with the wordings to tune on, and no unseen ones.
+        split: `dev`; `train` measures only the seen edits, with the wordings for tuning.
 
     Returns:
         R@1 in percent of each method, over all queries, for each part of the group and for each edit.
@@ -91,8 +90,8 @@ def measure(photos: Sequence[Pixels], parts: Parts, encoder: Encoder) -> dict[st
     edits = [edit for part in parts.values() for edit in part]
     variants = [[photo, *(edit.apply(photo) for edit in edits)] for photo in photos]
     queries = _queries(variants, edits)
-    gallery = _embed(encoder, [Content((Image(pixels),)) for group in variants for pixels in group], "candidate")
-    image, text, composed = (_embed(encoder, asked, "query") @ gallery.T for asked in _asked(photos, queries))
+    gallery = embed(encoder, [Image(pixels) for group in variants for pixels in group])
+    image, text, composed = (embed_contents(encoder, asked, "query") @ gallery.T for asked in _asked(photos, queries))
     fusions = {setting: _is_first(scores, queries) for setting, scores in _fusions(image, text)}
     best = max(fusions, key=lambda setting: fusions[setting].mean())
     first = {
@@ -112,7 +111,7 @@ def measure(photos: Sequence[Pixels], parts: Parts, encoder: Encoder) -> dict[st
 
 
 def _queries(variants: Sequence[Sequence[Pixels]], edits: Sequence[AskedEdit]) -> Queries:
-    """Each photo with each edit that changes it; the wordings of an edit take turns over the photos."""
+    """Ask for each edit of each photo that it changes; the photos take the wordings of an edit in turn."""
     found = [
         (photo, number, edit.wordings[photo % len(edit.wordings)].format(**edit.words(pixels)))
         for photo, (pixels, *edited) in enumerate(variants)
@@ -124,20 +123,15 @@ def _queries(variants: Sequence[Sequence[Pixels]], edits: Sequence[AskedEdit]) -
 
 
 def _asked(photos: Sequence[Pixels], queries: Queries) -> Iterator[list[Content]]:
-    """The queries as pictures alone, as texts alone, and composed."""
+    """Yield the queries as pictures alone, as texts alone, and composed."""
     pictures = [Image(photos[number]) for number in queries.photo]
     yield [Content((picture,)) for picture in pictures]
     yield [Content((text,)) for text in queries.wording]
     yield [Content(both) for both in zip(pictures, queries.wording, strict=True)]
 
 
-def _embed(encoder: Encoder, contents: Sequence[Content], role: Role) -> Floats:
-    starts = range(0, len(contents), BATCH)
-    return np.concatenate([encoder.encode(contents[start : start + BATCH], role=role) for start in starts])
-
-
 def _is_first(scores: Floats, queries: Queries) -> NDArray[np.bool_]:
-    """(Q,) whether the target has the highest of the (Q, N) scores, the reference left out."""
+    """Return whether (Q,) the target has the highest of the (Q, N) scores, where the reference is left out."""
     rows = np.arange(len(scores))
     ranked = scores.copy()
     ranked[rows, queries.reference] = -np.inf
@@ -145,7 +139,7 @@ def _is_first(scores: Floats, queries: Queries) -> NDArray[np.bool_]:
 
 
 def _fusions(image: Floats, text: Floats) -> Iterator[tuple[tuple[str, float], Floats]]:
-    """Every way of late fusion: what is summed and the weight of the text, with the (Q, N) sums."""
+    """Yield every setting of late fusion, which is the kind of scores and the weight of the text, with (Q, N) sums."""
     for name, one, other in (
         ("cosines", image, text),
         ("standardised", _standardised(image), _standardised(text)),
@@ -155,13 +149,13 @@ def _fusions(image: Floats, text: Floats) -> Iterator[tuple[tuple[str, float], F
 
 
 def _standardised(scores: Floats) -> Floats:
-    """Scores of each query with mean 0 and deviation 1 over the gallery."""
+    """Scale the scores of each query to mean 0 and standard deviation 1 over the gallery."""
     deviations = np.maximum(scores.std(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     return np.asarray((scores - scores.mean(axis=1, keepdims=True)) / deviations, np.float32)
 
 
 def _best_of_each_edit(fusions: Sequence[NDArray[np.bool_]], queries: Queries) -> NDArray[np.bool_]:
-    """(Q,) hits of the fusion that is best for the query's edit."""
+    """Return the hits (Q,) of the fusion that is best for the edit of each query."""
     hits = np.zeros(len(queries.edit), np.bool_)
     for number in np.unique(queries.edit):
         asked = queries.edit == number
@@ -170,7 +164,7 @@ def _best_of_each_edit(fusions: Sequence[NDArray[np.bool_]], queries: Queries) -
 
 
 def _recalls(hits: NDArray[np.bool_], queries: Queries, parts: Parts) -> dict[str, float]:
-    """Percent of all queries, of each part if there are several, and of each edit."""
+    """Return the percentage of hits over all queries, for each part if there are several, and for each edit."""
     names = [edit.name for part in parts.values() for edit in part]
     chosen = {"all": names}
     if len(parts) > 1:

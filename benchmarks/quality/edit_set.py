@@ -1,7 +1,7 @@
-"""Seven edits of pictures, done to the pixels by Pillow, and how people ask for them: the seen edits.
+"""The seen edits: seven edits of pictures, computed by Pillow, and texts that ask for them.
 
-The starter's head was trained on photos after these edits, pixel for pixel (`train/data/photo_edits.py`), with the
-wordings to tune on; the wordings to report on are others. `unseen_edits.py` has edits that it was not trained on.
+The starter's head was trained on photos after exactly these edits (`train/data/photo_edits.py`), with the wordings for
+tuning; reports use other wordings. `unseen_edits.py` has edits that the head was not trained on.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class AskedEdit:
 
     Attributes:
         name: short name, a row of the report.
-        apply: (H, W, 3) uint8 RGB to the same shape.
-        wordings: ways to ask for it; `words` fills in what stands in braces.
-        words: what the edit does to one photo, where that depends on the photo.
+        apply: function from (H, W, 3) uint8 RGB to the same shape.
+        wordings: texts that ask for the edit; `words` gives the values in braces.
+        words: values for the braces of a wording, if they depend on the photo.
     """
 
     name: str
@@ -35,13 +35,13 @@ class AskedEdit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenEdit:
-    """One edit.
+    """An edit that the head was trained on.
 
     Attributes:
         name: short name, a row of the report.
-        apply: (H, W, 3) uint8 RGB to the same shape.
-        train_wordings: ways to ask for it, for tuning.
-        dev_wordings: other ways, for reports only.
+        apply: function from (H, W, 3) uint8 RGB to the same shape.
+        train_wordings: texts that ask for the edit, for tuning.
+        dev_wordings: other texts, for reports only.
     """
 
     name: str
@@ -50,13 +50,13 @@ class SeenEdit:
     dev_wordings: tuple[str, ...]
 
     def asked(self, split: str) -> AskedEdit:
-        """Take the wordings to report on for `dev`, those to tune on for `train`."""
+        """Return the edit with the wordings of a split: those for reports for `dev`, those for tuning for `train`."""
         wordings = self.dev_wordings if split == "dev" else self.train_wordings
         return AskedEdit(name=self.name, apply=self.apply, wordings=wordings)
 
 
 def _tint(colour: tuple[int, int, int], strength: float) -> Callable[[Pixels], Pixels]:
-    """Colourise the luminance from black over the colour to white, and blend that over the picture."""
+    """Return an edit that maps luminance from black over the colour to white, and blends that over the picture."""
 
     def apply(pixels: Pixels) -> Pixels:
         picture = Image.fromarray(pixels)
@@ -71,7 +71,7 @@ def _grey(pixels: Pixels) -> Pixels:
 
 
 def _night(pixels: Pixels) -> Pixels:
-    """Day for night, as film does it: less saturation, much less light, a blue cast."""
+    """Simulate night as film does: less saturation, much less light, a blue cast."""
     pale = ImageEnhance.Color(Image.fromarray(pixels)).enhance(0.6)
     red, green, blue = ImageEnhance.Brightness(pale).enhance(0.4).split()
     cast = (

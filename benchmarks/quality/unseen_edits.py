@@ -1,14 +1,14 @@
 """Edits of photos that nothing was trained or tuned on: other formulas, other kinds, other wordings.
 
-The starter's head learned from the formulas and wordings of `train/data/photo_edits.py`, which are exactly those
-of `edit_set.py`; the composed benchmark calls them seen. Nothing in this file was used to train the head, to choose a
-weight or a threshold, or to write an example phrase of the encoder, and nothing in it may be. Development has kinds,
-formulas and wordings of its own in `train/starter/composed_edits.py`, on train photos.
+The starter's head was trained on the formulas and wordings of `train/data/photo_edits.py`, which are exactly those of
+`edit_set.py`; the composed benchmark calls them seen. Nothing in this file was used to train the head, to choose a
+weight or a threshold, or to write an example phrase of the encoder, and nothing in it may be used so. Development has
+its own kinds, formulas and wordings in `train/starter/composed_edits.py`, on train photos.
 
-The edits form three groups. `formulas` are those of training in other formulas: another tint for each colour, another
-grey, another night, more light by gamma, another crop. A mirrored photo has one formula, so only its wordings are new.
-`kinds` are kinds that the head never saw, some of which the encoder has a rule for. `unruled` are kinds that the
-encoder has no rule for: these show what becomes of a wish that it does not understand.
+The edits form three groups. `formulas` are the kinds of training by other formulas: another tint for each colour,
+another grey, another night, more light by gamma, another crop. Mirroring has one formula, so only its wordings are new.
+`kinds` are kinds that the head was not trained on; the encoder has a rule for some of them. `unruled` are kinds that
+the encoder has no rule for: they measure the results of requests that it does not recognise.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ HUES = {"red": 0, "yellow": 60, "green": 120, "blue": 240}
 """Degrees on the colour wheel."""
 OTHER_HUE = {"red": "blue", "yellow": "red", "green": "red", "blue": "yellow"}
 HUE_REACH = 40
-"""Degrees on either side of a hue that bear its name."""
+"""Degrees on either side of a hue that count as this hue."""
 LEAST_SATURATION = 50
-"""Of 255; below it a pixel has no colour to replace."""
+"""Least saturation, of 255, of a pixel that has a colour to replace."""
 
 
 def _red_hue(pixels: Pixels) -> Pixels:
-    """Turn every hue to red, and give grey things some of it."""
+    """Change every hue to red, and tint greys."""
     _, saturation, value = Image.fromarray(pixels).convert("HSV").split()
     hue = Image.new("L", saturation.size, 0)
     return _rgb(Image.merge("HSV", (hue, saturation.point(lambda level: 110 + level * 0.55), value)))
 
 
 def _blue_filter(pixels: Pixels) -> Pixels:
-    """Look through blue glass: the other channels lose most of their light."""
+    """Apply a blue filter: the other channels lose most of their light."""
     return _levels(pixels * np.array([0.35, 0.55, 1.0]))
 
 
 def _green_multiply(pixels: Pixels) -> Pixels:
-    """Print the mean of the channels in green ink."""
+    """Multiply the mean of the channels by green."""
     return _levels(pixels.mean(axis=2, keepdims=True) * np.array([0.45, 1.0, 0.4]))
 
 
 def _lightness(pixels: Pixels) -> Pixels:
-    """Grey as the middle between the largest and the smallest channel."""
+    """Turn the photo to grey: the middle between the largest and the smallest channel."""
     wide = pixels.astype(np.float64)
     return _levels(np.repeat((wide.max(axis=2, keepdims=True) + wide.min(axis=2, keepdims=True)) / 2, 3, axis=2))
 
 
 def _moonlight(pixels: Pixels) -> Pixels:
-    """Darken the shadows more than the lights, then mix with navy."""
+    """Darken shadows more than highlights, then mix with navy."""
     dark = 255 * (pixels / 255) ** 2.2 * 0.6
     return _levels(0.7 * dark + 0.3 * np.array([12, 20, 60]))
 
@@ -68,14 +68,17 @@ def _gamma(pixels: Pixels) -> Pixels:
 
 
 def _middle(pixels: Pixels) -> Pixels:
-    """The middle 60 % of either side, enlarged."""
+    """Enlarge the middle 60 % of either side."""
     photo = Image.fromarray(pixels)
     left, top = photo.width // 5, photo.height // 5
     return np.asarray(photo.crop((left, top, photo.width - left, photo.height - top)).resize(photo.size))
 
 
 def _sepia(pixels: Pixels) -> Pixels:
-    """Source: the matrix of the CSS filter `sepia(1)`, W3C Filter Effects Module Level 1, section 9.4."""
+    """Apply a sepia matrix.
+
+    Source: the matrix of the CSS filter `sepia(1)`, W3C Filter Effects Module Level 1, section 9.4.
+    """
     matrix = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
     return _levels(pixels @ matrix.T)
 
@@ -97,7 +100,7 @@ def _replaced(pixels: Pixels) -> Pixels:
 
 
 def _colours(pixels: Pixels) -> dict[str, str]:
-    """The main colour of a photo, `old`, and what it is replaced by, `new`."""
+    """Return the main colour of a photo, `old`, and the colour that replaces it, `new`."""
     hue, saturation, _ = (np.asarray(band) for band in Image.fromarray(pixels).convert("HSV").split())
     old = max(HUES, key=lambda name: int(_has_hue(hue, saturation, name).sum()))
     return {"old": old, "new": OTHER_HUE[old]}
@@ -115,7 +118,7 @@ def _mosaic(pixels: Pixels) -> Pixels:
 
 
 def _framed(pixels: Pixels) -> Pixels:
-    """Shrink into a wide white frame."""
+    """Reduce the photo and put it into a wide white frame."""
     photo = Image.fromarray(pixels)
     small = photo.resize((photo.width * 7 // 10, photo.height * 7 // 10))
     frame = Image.new("RGB", photo.size, "white")
@@ -124,7 +127,7 @@ def _framed(pixels: Pixels) -> Pixels:
 
 
 def _grainy(pixels: Pixels) -> Pixels:
-    """Coarse grain, the same on every photo."""
+    """Add coarse grain, the same to every photo."""
     grain = np.random.default_rng(0).normal(0, 40, pixels.shape[:2])
     return _levels(pixels + grain[..., None])
 

@@ -23,7 +23,7 @@ _entered: set[str] = set()
 
 
 def _is_importing(frame: FrameType | None) -> bool:
-    """Whether a module of the project is being imported further up the stack."""
+    """Return whether a module of the project is being imported further up the stack."""
     while frame is not None:
         code = frame.f_code
         if code.co_name == "<module>" and code.co_filename.startswith(FOLDERS):

@@ -1,8 +1,8 @@
-"""Run every stage of CI, one after another, and sum up; `.ci/run` does this.
+"""Run every stage of CI, one after another, and print a summary; `.ci/run` calls this.
 
     python -m tools.ci [STAGE...]
 
-A stage that fails does not end the run: what does not need it is run all the same. The exit status is 1 if any failed.
+A stage that fails does not end the run: the stages that do not need it still run. The exit status is 1 if any failed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TIMED_OUT = 124
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the stages that are named, or all of them."""
+    """Run the named stages; without names, all stages."""
     parser = argparse.ArgumentParser(prog="python -m tools.ci", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("stage", nargs="*", help="Stages to run, by name. Default: all stages.")
     chosen = parser.parse_args(arguments).stage
@@ -40,14 +40,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run_after(stage: Stage, before: Sequence[StageOutcome]) -> StageOutcome:
-    """Run a stage, unless one that it needs ran and did not pass."""
+    """Run a stage, unless a stage that it needs ran and did not pass."""
     if any(outcome.stage.name in stage.needs and outcome.status != 0 for outcome in before):
         return StageOutcome(stage=stage, status=None)
     return run(stage)
 
 
 def run(stage: Stage) -> StageOutcome:
-    """Run a stage and time it; what it prints goes where this process prints."""
+    """Run a stage and measure its time; it prints to the output of this process."""
     sys.stdout.write(f"\n{'-' * 20} {stage.name}: {' '.join(stage.command)}\n")
     sys.stdout.flush()
     OUT.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Finding the Python interpreters of this machine that the project supports."""
+"""Find the Python interpreters of this machine that the project supports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Version = tuple[int, int]
 
 
 def interpreters() -> dict[Version, Path]:
-    """A working interpreter of each supported version: those on the path first, then those of pyenv, newest last."""
+    """Return one working interpreter of each supported version, newest last; the path goes before pyenv."""
     found: dict[Version, Path] = {}
     for path in _candidates():
         version = _version_of(path)
@@ -26,7 +26,7 @@ def interpreters() -> dict[Version, Path]:
 
 
 def oldest_and_newest(found: dict[Version, Path], *, but: Version) -> dict[Version, Path]:
-    """The two ends of what was found, less the version that the other stages run on."""
+    """Return the oldest and the newest interpreter found, without the version that the other stages use."""
     ends = {version: found[version] for version in (min(found), max(found))} if found else {}
     return {version: path for version, path in ends.items() if version != but}
 
@@ -40,7 +40,7 @@ def _candidates() -> Iterable[Path]:
 
 
 def _version_of(path: Path) -> Version | None:
-    """Its version; None where it does not run, as pyenv's stand-ins for versions that are not switched on."""
+    """Return the version of an interpreter; None if it does not run, like the shims of pyenv for inactive versions."""
     done = subprocess.run([path, "-c", VERSION], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         return None

@@ -1,4 +1,4 @@
-"""What became of the stages of CI: how each ended, the tests that it ran and skipped, and the summary as text."""
+"""The outcomes of the stages of CI: how each ended, the tests that it ran and skipped, and the summary as text."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ KINDS = ("passed", "failed", "skipped")
 
 @dataclass(frozen=True, kw_only=True)
 class Tests:
-    """What became of the tests of a stage.
+    """The outcomes of the tests of a stage.
 
     Attributes:
-        passed: the names of those that passed.
-        failed: the names of those that failed.
-        skipped: the reason for each that was skipped; a module that could not be imported is named as a whole.
+        passed: the names of the tests that passed.
+        failed: the names of the tests that failed.
+        skipped: the reason for each skipped test; a module that could not be imported is named as a whole.
     """
 
     __test__ = False
@@ -40,7 +40,7 @@ class Tests:
         return bool(self.passed or self.failed or self.skipped)
 
     def has_run(self, name: str) -> bool:
-        """Whether a test, or any test of a module, passed or failed."""
+        """Return whether a test, or any test of a module, passed or failed."""
         return any(one == name or one.startswith(f"{name}::") for one in (*self.passed, *self.failed))
 
 
@@ -55,18 +55,18 @@ class StageOutcome:
 
     @property
     def is_bad(self) -> bool:
-        """Whether CI has failed because of it."""
+        """Return whether this outcome makes CI fail."""
         return self.status not in (0, CANNOT_RUN)
 
     @property
     def word(self) -> str:
-        """How it ended, in a word or three."""
+        """Return the outcome in one to three words."""
         words = {None: "not run", 0: "passed", CANNOT_RUN: "CANNOT RUN HERE"}
         return words.get(self.status, f"FAILED ({self.status})")
 
 
 def read_report(path: Path | None) -> Tests:
-    """The tests of a JUnit file; none where it was not written."""
+    """Read the tests of a JUnit file; a missing file has none."""
     if path is None or not path.is_file():
         return Tests()
     cases = [("::".join(filter(None, (case.module, case.name))), case) for case in read_cases(path)]
@@ -78,7 +78,7 @@ def read_report(path: Path | None) -> Tests:
 
 
 def line_coverage(path: Path) -> dict[str, float]:
-    """Percent of the lines of each package that ran, from coverage.py's JSON; empty where it was not written."""
+    """Read the percentage of executed lines of each package from coverage.py's JSON; a missing file has none."""
     if not path.is_file():
         return {}
     files = json.loads(path.read_text(encoding="utf-8"))["files"]
@@ -91,7 +91,7 @@ def line_coverage(path: Path) -> dict[str, float]:
 
 
 def summary(outcomes: Sequence[StageOutcome], coverage: dict[str, float], remarks: Iterable[str]) -> str:
-    """All of it as text; the last line counts the tests of all stages."""
+    """Return the outcomes of all stages as text; the last line counts their tests."""
     lines = ["", "=" * 30 + " summary of CI " + "=" * 30]
     for outcome in outcomes:
         counts = str(outcome.tests or "")
@@ -106,7 +106,7 @@ def summary(outcomes: Sequence[StageOutcome], coverage: dict[str, float], remark
 
 
 def _skips(outcomes: Sequence[StageOutcome]) -> Iterable[str]:
-    """What no stage ran, and what one stage skipped and another ran; with the reasons."""
+    """List the tests that no stage ran, and those that one stage skipped and another ran, with the reasons."""
     for outcome in outcomes:
         name = outcome.stage.name
         if outcome.status is None:

@@ -1,4 +1,4 @@
-"""The stages of CI: what each runs, in which environment, and as which job of `tests/expected_skips.toml`."""
+"""The stages of CI: the command and environment of each, and its job in `tests/expected_skips.toml`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Stage:
     """One command of CI.
 
     Attributes:
-        name: what the summary calls it.
-        command: what is run, in the root of the checkout.
-        environment: variables that are set for it.
-        needs: the stages that must have passed before; where one has not, this one is not run.
-        report: the JUnit file that it writes, where it runs tests.
-        timeout_s: the time after which it is stopped and has failed.
+        name: name in the summary.
+        command: command line, run in the root of the checkout.
+        environment: additional environment variables.
+        needs: stages that must have passed before; otherwise this one is not run.
+        report: the JUnit file that it writes if it runs tests.
+        timeout_s: time after which it is stopped and counts as failed.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Stage:
 
 
 def stages() -> Iterator[Stage]:
-    """All stages in the order in which they run."""
+    """Return all stages in the order in which they run."""
     yield Stage(name="browser", command=("sh", "tools/ci/install_chromium.sh"), timeout_s=600)
     yield _make("install", ".venv/installed")
     yield _make("checks", "check", needs=("install",))
@@ -58,12 +58,12 @@ def stages() -> Iterator[Stage]:
 
 
 def other_interpreters() -> dict[Version, Path]:
-    """The oldest and the newest Python of this machine besides the one that everything else runs on."""
+    """Return stages for the oldest and the newest other Python of this machine."""
     return oldest_and_newest(interpreters(), but=sys.version_info[:2])
 
 
 def _other_python(version: Version, path: Path) -> Iterator[Stage]:
-    """The fast tests on another Python, with the newest dependencies that it can have."""
+    """Return the stage that runs the fast tests on another Python, with the newest dependencies available for it."""
     number = ".".join(map(str, version))
     folder = f".venv-python{number}"
     install = ("make", f"{folder}/installed", f"VENV={folder}", f"PYTHON={path}", "LOCK=")
@@ -85,7 +85,7 @@ def _tests(name: str, python: tuple[str, ...], *options: str, job: str, needs: t
 
 
 def _unprivileged() -> Stage:
-    """What root is refused nothing of, as a user without privileges; in the same way where CI is not root."""
+    """Return the stage for tests of missing permissions, which CI runs as another user if it is root."""
     name, python = "unprivileged", ".venv/bin/python"
     options = ("-p", "no:cacheprovider", "-m", "unprivileged")
     if os.geteuid() != 0 or shutil.which("setpriv") is None:

@@ -1,7 +1,7 @@
 """`python -m tools.gpu_check`: check this project on an NVIDIA GPU and write `docs/results/gpu.json`.
 
-Three parts run one after the other, each in a process of its own, so that one that crashes does not take the others
-with it. A part that cannot run is recorded with the reason.
+Three parts run one after the other, each in its own process, so that a crash in one does not stop the others. A part
+that cannot run is recorded with the reason.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOT_RUN, FAILED = "not run", "failed"
 
 
 def main() -> int:
-    """Run the wanted parts; returns 1 where one of them failed."""
+    """Run the chosen parts; return 1 if one of them failed."""
     given = _parse()
     if given.measure:
         module = import_module(f"tools.gpu_check.{PARTS[given.parts[0]][0]}")
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def is_failure(part: dict[str, Any]) -> bool:
-    """Say whether a part broke off or did not pass; one that could not run is no failure."""
+    """Return whether a part crashed or did not pass; a part that could not run is no failure."""
     return FAILED in part or part.get("passed") is False
 
 
@@ -68,7 +68,7 @@ def _command() -> str:
 
 
 def _run(name: str, *, is_small: bool) -> dict[str, Any]:
-    """Run one part in a process of its own and return what it measured, or why it measured nothing."""
+    """Run one part in its own process; return what it measured, or why it measured nothing."""
     missing = [package for package in PARTS[name][1] if find_spec(package) is None]
     if missing:
         return {NOT_RUN: f"not installed: {', '.join(missing)}"}

@@ -1,6 +1,6 @@
-"""Part 2: the UNITE encoder with random weights: GPU vectors against CPU vectors, and speed in the true 2B shape.
+"""Part 2: compare GPU and CPU vectors of the UNITE encoder with random weights, and measure its speed in the 2B shape.
 
-Random weights say nothing about quality; shapes, precision and work are those of the real model.
+Random weights tell nothing about quality; shapes, precision and computation are those of the real model.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class EncodingLoad:
-    """What is embedded again and again: contents, how many of them go into one call, and the time to spend on it."""
+    """The contents that are embedded repeatedly, the number of them in one call, and the seconds to spend."""
 
     name: str
     contents: Sequence[Content]
@@ -66,7 +66,7 @@ def measure(*, is_small: bool) -> dict[str, Any]:
 
 
 def mixed_contents() -> list[Content]:
-    """Return six contents, one of each kind, with pictures so small that the CPU need not work long."""
+    """Return six contents, one of each kind, with small pictures that the CPU embeds quickly."""
     photos = [Image(picture(seed, 90, 130)) for seed in (1, 2)]
     clip = Clip(picture(3, 2, 90, 90), np.arange(2.0))
     return [
@@ -80,7 +80,7 @@ def mixed_contents() -> list[Content]:
 
 
 def workloads(*, is_small: bool) -> list[EncodingLoad]:
-    """Return texts, photos of three sizes and clips, as indexing hands them over: decoded, in full size."""
+    """Return texts, photos of three sizes and clips, as indexing passes them: decoded, in full size."""
     seconds, count, shrink = (0.1, 2, 16) if is_small else (8.0, 16, 1)
     batch, large_batch = DEFAULT_BATCH // shrink, LARGE_BATCH // shrink
     texts = _captions(1024)
@@ -101,7 +101,7 @@ def workloads(*, is_small: bool) -> list[EncodingLoad]:
 
 
 def picture(seed: int, *shape: int) -> NDArray[np.uint8]:
-    """Draw coarse random pixels of a shape (H, W), or (F, H, W), with 3 colours behind."""
+    """Draw coarse random pixels (H, W, 3), or (F, H, W, 3) for a shape (F, H, W)."""
     rough = np.random.default_rng(seed).integers(0, 255, (*shape[:-2], 7, 9, 3), dtype=np.uint8)
     rows, columns = (np.arange(side) * part // side for side, part in zip(shape[-2:], (7, 9), strict=True))
     return np.ascontiguousarray(rough[..., rows, :, :][..., columns, :])
@@ -113,7 +113,7 @@ def _captions(count: int) -> list[Content]:
 
 
 def _compare(folder: Path, device: str, dtype: Any, contents: Sequence[Content]) -> dict[str, Any]:
-    """Compare the vectors of a device with those of the CPU in float32, and see whether each finds its own."""
+    """Compare the vectors of a device with those of the CPU in float32, and check that each finds its counterpart."""
     expected, vectors = (
         load_encoder(str(folder), options).encode(contents, role="candidate")
         for options in (EncoderOptions(device="cpu", dtype="float32"), EncoderOptions(device=device, dtype=dtype))
@@ -154,7 +154,7 @@ def _query_ms(encoder: Any) -> float:
 
 
 def _run(encoder: Any, workload: EncodingLoad, device: str) -> dict[str, Any]:
-    """Call `encode` with batch after batch, as indexing does, until the time is up; the first call is not counted."""
+    """Call `encode` with one batch after another, as indexing does, until the time is up; skip the first call."""
     batches = _batches(workload)
     encoder.encode(next(batches), role="candidate")
     if device == "cuda":
@@ -186,7 +186,7 @@ def _batches(workload: EncodingLoad) -> Iterator[Sequence[Content]]:
 
 @contextmanager
 def _forward_passes(encoder: Any) -> Iterator[list[tuple[float, int]]]:
-    """Collect the seconds of each forward pass, copies to and from the GPU included, and its tokens without padding."""
+    """Collect the seconds of each forward pass, with copies to and from the GPU, and its tokens without padding."""
     embed, passes = encoder.model.embed, []
 
     def timed(batch: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Part 3: exact search on the GPU against the CPU, and against Faiss's own GPU index without this project around it."""
+"""Part 3: compare exact search on the GPU with the CPU, and with the GPU index of Faiss called directly."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Search = Callable[[Embeddings, int], tuple[Embeddings, NDArray[np.int64]]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sizes:
-    """How much is searched.
+    """The size of the search.
 
     Attributes:
-        rows: the number of rows.
-        dim: their length.
+        rows: number of rows.
+        dim: length of a row.
         k: results for each query.
-        gpu_repeats: timed searches on the GPU, of which the median counts.
-        cpu_repeats: the same on the CPU.
+        gpu_repeats: number of timed searches on the GPU, whose median is reported.
+        cpu_repeats: number of timed searches on the CPU.
     """
 
     rows: int = 1_000_000
@@ -87,7 +87,7 @@ def random_unit_rows(count: int, dim: int, first_seed: int = 0) -> Embeddings:
     Args:
         count: the number of rows.
         dim: their length.
-        first_seed: every block of rows has a seed of its own, counted from this one.
+        first_seed: seed of the first block of rows; each further block has the next one.
     """
     rows = np.empty((count, dim), np.float32)
 
@@ -113,7 +113,7 @@ def _same_results(ways: dict[str, Search], queries: Embeddings, k: int) -> dict[
 
 
 def _times(ways: dict[str, Search], queries: Embeddings, sizes: Sizes) -> dict[str, float]:
-    """Return the median milliseconds of one search by each way; the ways take turns."""
+    """Return the median milliseconds of one search by each way; the ways are timed in turn."""
     repeats = {name: sizes.cpu_repeats if name == "cpu" else sizes.gpu_repeats for name in ways}
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(max(repeats.values())):

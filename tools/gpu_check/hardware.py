@@ -1,4 +1,4 @@
-"""What the GPU is, and how busy it is while something runs; NVML, the library of the driver, and `nvidia-smi` know."""
+"""Describe the GPU and sample its load, by `nvidia-smi` and NVML, the library of the driver."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ CUDA_LIBRARIES = ("libcudart.so", "libcublas.so", "libcuda.so")
 
 @dataclass(slots=True)
 class BusyShare:
-    """Samples of the share of time in which the GPU ran a kernel, in percent; empty where there is no GPU."""
+    """Samples of the share of time in which the GPU ran a kernel, in percent; empty without a GPU."""
 
     percents: list[int] = field(default_factory=list)
 
     @property
     def mean(self) -> float | None:
-        """The mean of the samples, or None where there are none."""
+        """Return the mean of the samples, or None without samples."""
         return round(sum(self.percents) / len(self.percents), 1) if self.percents else None
 
 
 def describe_gpus() -> list[dict[str, str]]:
-    """Return the name, memory, driver and compute capability of every NVIDIA GPU; nothing where there is none."""
+    """Return the name, memory, driver and compute capability of every NVIDIA GPU, if any."""
     if shutil.which("nvidia-smi") is None:
         return []
     command = ["nvidia-smi", "--query-gpu=" + ",".join(FIELDS), "--format=csv,noheader"]
@@ -41,7 +41,7 @@ def describe_gpus() -> list[dict[str, str]]:
 
 @contextmanager
 def watched() -> Iterator[BusyShare]:
-    """Sample how busy the first GPU is, twenty times a second, until the block ends."""
+    """Sample the load of the first GPU, twenty times a second, until the block ends."""
     share, is_over, read = BusyShare(), Event(), _open_nvml()
 
     def sample() -> None:
@@ -60,7 +60,7 @@ def watched() -> Iterator[BusyShare]:
 
 
 def loaded_libraries() -> list[str]:
-    """Return the file names of the CUDA libraries in this process; they show which release did the work."""
+    """Return the file names of the CUDA libraries in this process; they show which release was used."""
     try:
         lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -70,7 +70,7 @@ def loaded_libraries() -> list[str]:
 
 
 def _open_nvml() -> Callable[[], int | None] | None:
-    """Return a function that reads how busy the first GPU was of late, or None where there is no driver."""
+    """Return a function that reads the recent load of the first GPU, or None without a driver."""
     try:
         library = ctypes.CDLL(NVML)
     except OSError:

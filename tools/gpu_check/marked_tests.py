@@ -34,7 +34,7 @@ def measure(*, is_small: bool) -> dict[str, Any]:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    """Run the marked tests of a module; warnings of other releases than those of CI do not make a test fail here."""
+    """Run the marked tests of a module; warnings do not fail a test, because releases may differ from those of CI."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         options = ["-m", "gpu", "-q", "-W", "default", "-p", "no:cacheprovider", f"--junitxml={report}"]

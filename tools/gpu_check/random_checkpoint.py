@@ -1,7 +1,7 @@
-"""Writes UNITE checkpoints with random weights, so that speed and precision can be measured without the real ones.
+"""Write UNITE checkpoints with random weights, so that speed and precision can be measured without the real ones.
 
 The weights are drawn on the device that will run them. The tokenizer is byte-pair encoding trained on this project's
-own pages, with the special tokens at their true places, so texts have about as many tokens as with the real one.
+own pages, with the special tokens at their real ids, so texts have about as many tokens as with the real one.
 """
 
 from __future__ import annotations

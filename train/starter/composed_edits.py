@@ -1,13 +1,13 @@
 """Edits of train photos to develop composed search on: several formulas for each kind of edit, and wordings.
 
-What a picture with words asks for in `unite_search/encoders/starter/` was chosen with these, see
-`composed_recall.py`: block weights, exaggeration, certainty, the weight of late fusion, example phrases. The
-benchmark of composed search has other formulas and other wordings on photos of another split, and the two must stay
-apart: nothing may move from there to here.
+The parameters of composed queries in `unite_search/encoders/starter/` were chosen with these edits by
+`composed_recall.py`: block weights, exaggeration, certainty, the weight of late fusion, example phrases. The benchmark
+of composed search has other formulas and other wordings on photos of another split. Development and benchmark must stay
+separate: nothing of the benchmark may be used here.
 
-`KNOWN` are edits that the encoder has a rule for, and `RARE` such that nothing is asked with: they only say how
-features move. `UNKNOWN` are edits that the encoder shall have no rule for: they tell what becomes of a wish that it
-does not understand.
+`KNOWN` are edits that the encoder has a rule for. `RARE` are further such edits without queries: they only serve to
+measure how features shift. `UNKNOWN` are edits that the encoder must not have a rule for: they measure the results of
+requests that it does not recognise.
 """
 
 from __future__ import annotations
@@ -42,18 +42,22 @@ class DevelopmentEdit:
     """One kind of edit.
 
     Attributes:
-        formulas: each turns a photo into an edited photo of the same size; photos take turns.
-        wordings: ways to ask for it; photos take turns.
-        words: what stands in the braces of a wording, where that depends on the photo.
+        formulas: functions from a photo to the edited photo of the same size; photos take them in turn.
+        wordings: texts that ask for the edit; photos take them in turn.
+        words: values for the braces of a wording, if they depend on the photo.
     """
 
     formulas: tuple[Formula, ...]
     wordings: tuple[str, ...]
     words: Callable[[Photo], Mapping[str, str]] = field(default=lambda _: {})
 
+    def apply(self, photo: Photo, number: int) -> Photo:
+        """Edit the photo with this number by the formula whose turn it is."""
+        return self.formulas[number % len(self.formulas)](photo)
+
 
 def _of_levels(change: Callable[[Floats], Floats]) -> Formula:
-    """Make a formula of what is done to (H, W, 3) levels from 0 to 1."""
+    """Make a formula from a function of (H, W, 3) levels in 0..1."""
 
     def apply(photo: Photo) -> Photo:
         levels = change(np.asarray(photo, np.float64) / 255)
@@ -63,7 +67,7 @@ def _of_levels(change: Callable[[Floats], Floats]) -> Formula:
 
 
 def _tint(colour: str) -> DevelopmentEdit:
-    """A flat colour over the photo; the luma with the chroma of the colour; light of the colour added."""
+    """Return an edit by a flat overlay, by the chroma of the colour with the luma kept, or by added light."""
     levels = np.array(COLOURS[colour]) / 255
     chroma = levels - _luma(levels)
     return DevelopmentEdit(
@@ -83,10 +87,13 @@ def _tint(colour: str) -> DevelopmentEdit:
 
 
 def _luma(levels: Floats) -> Floats:
+    """Return the luma (..., 1) of levels (..., 3)."""
     return np.asarray((levels @ np.array([0.299, 0.587, 0.114]))[..., None])
 
 
 def _cropped(share: float) -> Formula:
+    """Return a formula that removes this share of each side and enlarges the rest."""
+
     def apply(photo: Photo) -> Photo:
         left, top = (int(side * share) for side in photo.size)
         return photo.crop((left, top, photo.width - left, photo.height - top)).resize(photo.size)
@@ -95,12 +102,12 @@ def _cropped(share: float) -> Formula:
 
 
 def _unsharp(photo: Photo) -> Photo:
-    """Reduce and enlarge again."""
+    """Reduce the photo and enlarge it again."""
     return photo.resize((photo.width // 7, photo.height // 7)).resize(photo.size, Image.Resampling.BICUBIC)
 
 
 def _replaced(photo: Photo) -> Photo:
-    """Give the pixels of the photo's main colour the chroma of another one, and their own luma."""
+    """Give the pixels of the photo's main colour the chroma of another colour, and keep their luma."""
     words = _main_colour(photo)
     levels = np.asarray(photo, np.float64) / 255
     target = np.array(COLOURS[words["new"]]) / 255
@@ -112,12 +119,13 @@ def _replaced(photo: Photo) -> Photo:
 
 
 def _main_colour(photo: Photo) -> dict[str, str]:
+    """Return the most frequent colour of a photo, `old`, and the one that replaces it, `new`."""
     old = max(REPLACED, key=lambda name: int(_is_of(photo, name).sum()))
     return {"old": old, "new": REPLACED[REPLACED.index(old) - 1]}
 
 
 def _is_of(photo: Photo, colour: str) -> NDArray[np.bool_]:
-    """(H, W): whether a pixel's chroma points the way of the colour."""
+    """Return a mask (H, W) of the pixels whose chroma is close to that of the colour."""
     levels = np.asarray(photo, np.float64)
     chroma = levels - levels.mean(axis=2, keepdims=True)
     wanted = np.array(COLOURS[colour], np.float64)
@@ -127,19 +135,21 @@ def _is_of(photo: Photo, colour: str) -> NDArray[np.bool_]:
 
 
 def _squeezed(photo: Photo) -> Photo:
-    """Half as wide, between black bars."""
+    """Reduce the photo to half its width, between black bars."""
     out = Image.new("RGB", photo.size)
     out.paste(photo.resize((photo.width // 2, photo.height)), (photo.width // 4, 0))
     return out
 
 
 def _vignette(levels: Floats) -> Floats:
+    """Darken levels towards the corners."""
     rows, columns = (np.linspace(-1, 1, side) for side in levels.shape[:2])
     away = rows[:, None] ** 2 + columns[None] ** 2
     return np.asarray(levels * (1 - 0.5 * away)[..., None])
 
 
 def _sketch(photo: Photo) -> Photo:
+    """Draw the edges of the photo dark on white."""
     return ImageOps.invert(photo.convert("L").filter(ImageFilter.FIND_EDGES)).convert("RGB")
 
 

@@ -23,13 +23,14 @@ from train.data.mine import DEV_SENTENCES, Triplet, mine
 from train.data.sources import captioned
 from train.record import write_measurement
 from unite_search.content import Content, Image
-from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, load_encoder
+from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, Role, load_encoder
 from unite_search.encoders.starter.encoder import StarterEncoder
 from unite_search.media.load import load_image
 
 Floats = NDArray[np.float32]
 DEPTHS = (1, 5, 10)
 TEXT_WEIGHTS = np.linspace(0, 1, 21)
+"""Weights of the text that late fusion is tried with."""
 BATCH = 64
 
 
@@ -42,7 +43,7 @@ def measure(photos: Sequence[tuple[str, list[str]]], encoder: Encoder) -> dict[s
     """
     triplets = mine([captions for _, captions in photos], DEV_SENTENCES)
     images = [load_image(Path(path), encoder.media)[0] for path, _ in photos]
-    gallery = _embed(encoder, [Content((image,)) for image in images], "candidate")
+    gallery = embed(encoder, [Content((image,)) for image in images], "candidate")
     methods = _scores(encoder, triplets, images, gallery)
     recalls = {name: _recalls(scores, triplets) for name, scores in methods.items()}
     fused = [
@@ -64,10 +65,11 @@ def _scores(
         "text_only": [Content((triplet.edit,)) for triplet in triplets],
         "described": [Content((triplet.described,)) for triplet in triplets],
     }
-    return {name: _embed(encoder, queries, "query") @ gallery.T for name, queries in contents.items()}
+    return {name: embed(encoder, queries, "query") @ gallery.T for name, queries in contents.items()}
 
 
 def _recalls(scores: Floats, triplets: Sequence[Triplet]) -> dict[str, float]:
+    """Compute R@K in percent from (Q, N) scores, where the reference of a query is left out."""
     rows = np.arange(len(triplets))
     ranked = scores.copy()
     ranked[rows, [triplet.reference for triplet in triplets]] = -np.inf
@@ -76,7 +78,8 @@ def _recalls(scores: Floats, triplets: Sequence[Triplet]) -> dict[str, float]:
     return {f"recall_at_{depth}": round(100 * float((rank <= depth).mean()), 1) for depth in DEPTHS}
 
 
-def _embed(encoder: Encoder, contents: Sequence[Content], role: Any) -> Floats:
+def embed(encoder: Encoder, contents: Sequence[Content], role: Role) -> Floats:
+    """Embed N contents in batches, to (N, D)."""
     starts = range(0, len(contents), BATCH)
     return np.concatenate([encoder.encode(contents[start : start + BATCH], role=role) for start in starts])
 

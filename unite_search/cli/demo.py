@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,7 +53,8 @@ def demo(
         if not (as_json or quiet):
             show_report(report)
         unreadable = {skip.path for skip in report.skipped}
-        answers = [_answer(target, question) for question in _questions(folder, unreadable, is_drawn=media is None)]
+        questions = _questions(folder, unreadable, is_drawn=media is None)
+        answers = [_answer(target, question, folder) for question in questions]
     page = _write_page(out.absolute() / "gallery.html", answers)
     if as_json:
         print_json({"page": page, "index": report_record(report), "answers": [answer_record(it) for it in answers]})
@@ -77,9 +79,12 @@ def _questions(folder: Path, unreadable: set[Path], *, is_drawn: bool) -> list[D
     return drawn_questions(folder) if is_drawn else own_questions(folder, unreadable)
 
 
-def _answer(target: Collection, question: DemoQuestion) -> Answer:
+def _answer(target: Collection, question: DemoQuestion, folder: Path) -> Answer:
+    """Answer from the folder of this run; the collection may also hold that of an earlier one."""
+    from unite_search.storage.catalog import any_of
+
     asked: dict[str, Any] = {"title": question.title}
-    result = target.search(question.query, question.options)
+    result = target.search(question.query, replace(question.options, where=any_of([folder], (), None)))
     return Answer(title=question.title, asked=asked, query=question.query, result=result)
 
 

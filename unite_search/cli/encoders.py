@@ -24,6 +24,15 @@ Model = Annotated[
     str, typer.Argument(metavar="NAME|DIR", help="A name that `unite-search encoders` lists, a folder, or a hub id.")
 ]
 
+KnownModel = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|DIR",
+        callback=o.check_encoder,
+        help="A name that `unite-search encoders` lists, a folder, or a hub id.",
+    ),
+]
+
 
 @encoders.callback()
 def list_encoders(ctx: typer.Context, as_json: o.AsJson = False) -> None:
@@ -67,7 +76,7 @@ def pull(model: Model, as_json: o.AsJson = False) -> None:
 
 @encoders.command()
 def check(
-    model: Model,
+    model: KnownModel,
     parity: Annotated[
         Path | None,
         typer.Option(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from unite_search.query import Hit, Query, SearchResult
 
 TEXT_LENGTH = 72
-THUMBNAIL_SIDE = 192
+SHOWN_SIDE = 192
 THUMBNAIL_CELLS = 4
 CSV_COLUMNS = (
     *("rank", "id", "score", "cosine", "uri", "modality", "partition", "start_s", "end_s", "text"),
@@ -171,7 +171,7 @@ def thumbnail_drawer() -> Draw | None:
         if hit.modality == "text":
             return ""
         try:
-            thumbnail = image_thumbnail(_path(hit), side=THUMBNAIL_SIDE, start_s=hit.start_s, end_s=hit.end_s)
+            thumbnail = image_thumbnail(_path(hit), side=SHOWN_SIDE, start_s=hit.start_s, end_s=hit.end_s)
         except (UnreadableFileError, OSError):
             return ""
         drawn: RenderableType = picture(thumbnail, width="auto", height=THUMBNAIL_CELLS)

@@ -36,6 +36,7 @@ def status(collection: o.Name = None, db: o.Database = None, as_json: o.AsJson =
             "encoder": f"{found.encoder} ({found.dim} dimensions)",
             "files": f"{found.files:,}" + (f", {found.duplicates:,} of them duplicates" if found.duplicates else ""),
             "items": f"{sum(found.items.values()):,}" + (f" ({items})" if items else ""),
+            "indexes": ", ".join(f"{name} {kind}" for name, kind in found.indexes.items()) or "none yet",
             "size": file_size(found.size_bytes),
             "indexed": ", ".join(printable(str(root)) for root in found.roots) or "nothing yet",
         }
@@ -108,8 +109,9 @@ def rebuild(
     config = o.index_config(index_type, target_recall, index_memory)
     with opened(chosen_directory(collection, db), index=config) as target:
         sizes = target.rebuild()
+        kinds = target.status().indexes
     if as_json:
-        print_json({"items": sizes})
+        print_json({"items": sizes, "indexes": kinds})
     else:
         print_lines([f"{name}: {counted(size, 'item')}" for name, size in sizes.items()] or ["the collection is empty"])
 

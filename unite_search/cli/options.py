@@ -107,7 +107,12 @@ def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | Non
     return check
 
 
-def _check_encoder(name: str | None) -> str | None:
+def check_encoder(name: str | None) -> str | None:
+    """Refuse the name of an unknown encoder, and return the name that a collection stores.
+
+    Raises:
+        BadParameter: no encoder has that name.
+    """
     from unite_search.encoders.base import canonical_name
 
     try:
@@ -142,7 +147,7 @@ EncoderName = Annotated[
     typer.Option(
         "--encoder",
         metavar="NAME|DIR",
-        callback=_check_encoder,
+        callback=check_encoder,
         rich_help_panel=ENCODER,
         help="A name that `unite-search encoders` lists, or the folder or hub id of a UNITE model. Default: that of "
         "the collection, `starter` for a new one.",

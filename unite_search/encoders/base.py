@@ -1,8 +1,8 @@
-"""The contract of encoders: what an encoder is, which options it has, and how one is found by its name.
+"""The interface of encoders, their options, and how an encoder is found by its name.
 
-A name leads to a module that is imported only when that encoder is needed. Besides the encoders listed here there are
-those of other packages, under the entry point group `unite_search.encoders`, and any UNITE checkpoint, named by its
-folder or its hub id. docs/guides/own-encoder.md shows how to write an encoder.
+The module of an encoder is imported only when that encoder is needed. Besides the encoders listed here, other packages
+offer encoders under the entry point group `unite_search.encoders`, and any UNITE checkpoint is named by its folder or
+its hub id. docs/guides/own-encoder.md shows how to write an encoder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Role = Literal["query", "candidate"]
 DType = Literal["float32", "bfloat16", "float16"]
 Attention = Literal["sdpa", "flash_attention_2", "eager"]
 DTYPES: tuple[str, ...] = get_args(DType)
-OF_A_MACHINE = ("device", "attention")
+PER_MACHINE = ("device", "attention")
 
 UNITE = "unite_search.encoders.unite.encoder:UniteEncoder"
 ENCODERS: dict[str, str] = {
@@ -42,15 +42,15 @@ UNITE_PACKAGES = ("torch", "transformers", "huggingface_hub", "safetensors")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EncoderOptions:
-    """Embedding options; None is the encoder's own choice. All but `device` and `attention` change the vectors.
+    """Options of an encoder; None is the choice of the encoder. All but `device` and `attention` change the vectors.
 
     Attributes:
-        max_pixels: of a picture or frame; larger ones are reduced.
-        fps: frames a second that are taken of a clip.
-        max_frames: of a clip.
+        max_pixels: most pixels of a picture or frame; larger ones are reduced.
+        fps: frames per second that are taken from a clip.
+        max_frames: most frames that are taken from a clip.
         dtype: precision of weights and activations.
-        device: `cpu`, `cuda`, `cuda:1`, or `all` to spread the model over every GPU.
-        attention: how it is computed; `flash_attention_2` needs the package flash-attn and a GPU.
+        device: `cpu`, `cuda`, `cuda:1`, or `all` to distribute the model over every GPU.
+        attention: implementation of attention; `flash_attention_2` needs the package flash-attn and a GPU.
     """
 
     max_pixels: int | None = None
@@ -65,22 +65,22 @@ class EncoderOptions:
             raise ValueError(f"dtype is {self.dtype!r}; expected {', '.join(DTYPES)}")
 
     def over(self, other: EncoderOptions) -> EncoderOptions:
-        """These options, and those of `other` where nothing was chosen."""
+        """Return these options, completed by those of `other` where an option is None."""
         return replace(other, **{name: value for name, value in asdict(self).items() if value is not None})
 
     def stored(self) -> dict[str, Any]:
-        """What a collection keeps: everything that was chosen, but for what belongs to a machine."""
-        return {name: value for name, value in asdict(self).items() if value is not None and name not in OF_A_MACHINE}
+        """Return the options that a collection stores: all that are set, except those that depend on the machine."""
+        return {name: value for name, value in asdict(self).items() if value is not None and name not in PER_MACHINE}
 
 
 @dataclass(slots=True)
 class Workload:
-    """What an encoder has done since it was loaded.
+    """The work of an encoder since it was loaded.
 
     Attributes:
-        items: contents embedded.
-        tokens: their tokens.
-        padded_tokens: tokens computed, padding included.
+        items: number of contents embedded.
+        tokens: number of their tokens, without padding.
+        padded_tokens: number of tokens computed, with padding.
     """
 
     items: int = 0
@@ -91,16 +91,16 @@ class Workload:
 class Encoder(Protocol):
     """Embeds contents of any modality into one space.
 
-    Any class with these attributes is an encoder; `EncoderDefaults` has those that most do not care about.
+    Any class with these attributes is an encoder; `EncoderDefaults` has default values for those that few need.
 
     Attributes:
-        name: what a user types, such as `starter` or `unite-2b`.
+        name: the name that a user types, such as `starter` or `unite-2b`.
         fingerprint: changes whenever the same content would get another vector; stored with a collection.
         dim: D, the length of a vector.
-        modalities: the union of what it can embed.
-        media: how it wants images and videos decoded.
-        options: the choices that it was loaded with; `EncoderOptions()` for an encoder without any.
-        concurrency: how many threads may call `encode` at once; indexing uses as many.
+        modalities: all modalities that it can embed.
+        media: how images and videos are decoded for it.
+        options: the options that it was loaded with; `EncoderOptions()` for an encoder without options.
+        concurrency: number of threads that may call `encode` at once; indexing uses as many.
         workload: tokens computed so far; None for an encoder that does not count them.
     """
 
@@ -126,7 +126,7 @@ class Encoder(Protocol):
 
         Args:
             contents: N contents; each may mix text, images and clips.
-            role: `query` for what one searches with, `candidate` for what is indexed.
+            role: `query` for queries, `candidate` for items to index.
 
         Returns:
             (N, D) float32, rows of unit length, in the order given.
@@ -135,7 +135,7 @@ class Encoder(Protocol):
 
 
 class EncoderDefaults:
-    """The attributes of an encoder without options, which one thread calls at a time and which counts no tokens."""
+    """Default attributes: an encoder without options, which one thread calls at a time and which counts no tokens."""
 
     options = EncoderOptions()
     concurrency = 1
@@ -143,14 +143,14 @@ class EncoderDefaults:
 
 
 def load_encoder(name: str, options: EncoderOptions | None = None) -> Encoder:
-    """Load an encoder.
+    """Load an encoder by its name.
 
     Args:
         name: a listed name, the folder of a UNITE checkpoint or adapter, or its hub id.
-        options: embedding options, for encoders that have any.
+        options: options for encoders that have any.
 
     Raises:
-        ValueError: the name is unknown; the message lists the known ones.
+        ValueError: the name is unknown; the message lists the known names.
         UniteSearchError: the encoder has no such options, or the package that offers it is faulty.
         EncoderUnavailableError: its weights or packages are not installed.
     """
@@ -167,24 +167,24 @@ def load_encoder(name: str, options: EncoderOptions | None = None) -> Encoder:
 
 
 def embedding_options(*, dtype: str | None = None, **others: Any) -> EncoderOptions:
-    """Options from a command line, whose precision is any text.
+    """Make options from values of the command line, where `dtype` may be any text.
 
     Raises:
-        ValueError: it is no precision.
+        ValueError: `dtype` is none of `DTYPES`.
     """
     return EncoderOptions(dtype=cast("DType | None", dtype), **others)
 
 
 def encoder_names() -> list[str]:
-    """The names of the encoders of this package and of those that other packages offer, sorted."""
+    """Return the sorted names of the encoders of this package and of other packages."""
     return sorted({*ENCODERS, *_plugins()})
 
 
 def canonical_name(name: str) -> str:
-    """The name that a collection remembers; for a folder its absolute path.
+    """Return the name that a collection stores for an encoder; for a folder its absolute path.
 
     Raises:
-        ValueError: it is no encoder.
+        ValueError: no encoder has that name.
     """
     if name in ENCODERS or name in _plugins():
         return name
@@ -198,24 +198,24 @@ def canonical_name(name: str) -> str:
 
 
 def is_folder(encoder: object) -> bool:
-    """Whether an encoder is named by a folder, which may have been moved: only its fingerprint tells what it is."""
+    """Return whether an encoder is given as a folder. Folders may be moved, so only the fingerprint identifies it."""
     if not isinstance(encoder, str) or encoder in ENCODERS or encoder in _plugins():
         return False
     return Path(encoder).expanduser().is_dir()
 
 
 def is_checkpoint(name: str) -> bool:
-    """Whether a name stands for a UNITE checkpoint."""
+    """Return whether a name stands for a UNITE checkpoint."""
     return ENCODERS[name] == UNITE if name in ENCODERS else name not in _plugins()
 
 
 def _plugins() -> dict[str, EntryPoint]:
-    """What other packages offer, by name; names of this package cannot be replaced."""
+    """Return the encoders of other packages by name; names of this package cannot be replaced."""
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS) if entry.name not in ENCODERS}
 
 
 def _load_entry_point(entry: EntryPoint, options: EncoderOptions) -> Encoder:
-    """Call the factory of an entry point, and check that the encoder is one that a collection can remember."""
+    """Call the factory of an entry point, and check that the encoder has the name of the entry point."""
     package = entry.dist.name if entry.dist else entry.module
     try:
         encoder = cast(Encoder, entry.load()(options))
@@ -229,6 +229,7 @@ def _load_entry_point(entry: EntryPoint, options: EncoderOptions) -> Encoder:
 
 
 def _import_unite() -> Any:
+    """Import the module of UNITE encoders, and name the missing packages if that fails."""
     try:
         return import_module(UNITE.partition(":")[0])
     except ModuleNotFoundError as error:

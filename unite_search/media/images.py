@@ -67,9 +67,9 @@ class DecodedImage:
     """A decoded image and what its file says about it.
 
     Attributes:
-        image: reduced, upright.
-        width: of the image in the file, in pixels, upright.
-        height: of the image in the file, in pixels, upright.
+        image: the image, reduced and upright.
+        width: width of the image in the file, in pixels, upright.
+        height: height of the image in the file, in pixels, upright.
         taken_at: date from EXIF, None without one.
     """
 

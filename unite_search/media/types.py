@@ -26,11 +26,11 @@ class MediaFile:
 
     Attributes:
         path: absolute path.
-        modality: by extension; whether a gif is animated is found out when it is read.
+        modality: modality by extension; an animated gif is recognised when it is read.
         size_bytes: size at the time of the scan.
         mtime_ns: modification time at the time of the scan.
         sidecars: files with the same stem that describe it, sorted by name.
-        sidecar_state: changes when a sidecar is added, removed or modified; empty without sidecars.
+        sidecar_state: text that changes when a sidecar is added, removed or modified; empty without sidecars.
     """
 
     path: Path
@@ -59,11 +59,11 @@ class ReadOptions:
     """How files become items; the same options give the same items.
 
     Attributes:
-        media: the sizes and frames that the encoder needs.
+        media: sizes and frames that the encoder needs.
         segments: `none` (a video is one item), `shots`, or the longest window in seconds.
-        keyframes_only: whether to decode key frames only; faster, coarser.
-        timeout_s: a worker that is silent for this long is killed and its file skipped; see `time_limit_s`.
-        max_pixels: larger images are refused.
+        keyframes_only: whether to decode key frames only, which is faster and coarser.
+        timeout_s: time without a message after which a worker is killed and its file skipped; see `time_limit_s`.
+        max_pixels: most pixels of an image; larger images are refused.
     """
 
     media: MediaSpec
@@ -73,11 +73,11 @@ class ReadOptions:
     max_pixels: int = 200_000_000
 
     def time_limit_s(self, size_bytes: int) -> float:
-        """Return how long a worker may be silent over a file: a large one takes time to read from a slow disk."""
+        """Return how long a worker may send no message for a file; a large file takes time to read from a slow disk."""
         return self.timeout_s + size_bytes / SLOWEST_DISK_BYTES_PER_S
 
     def recipe(self, file: MediaFile) -> str:
-        """Return what besides its bytes decides which items a file yields; stored with each row."""
+        """Return what decides the items of a file besides its bytes; stored with each row."""
         parts = [file.sidecar_state] if file.sidecar_state else []
         if file.may_move:
             parts += [f"segments={self.segments}", *(["keyframes"] if self.keyframes_only else [])]
@@ -86,12 +86,12 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a file and its sidecars say about it; None for what they do not say.
+    """The facts that a file and its sidecars give; None for facts that they lack.
 
     Attributes:
-        width: in pixels, upright.
-        height: in pixels, upright.
-        duration_s: of the whole file.
+        width: width in pixels, upright.
+        height: height in pixels, upright.
+        duration_s: duration of the whole file.
         taken_at: date from EXIF or the container, naive local time.
         metadata: the object of the JSON sidecar, `{}` without one.
     """
@@ -108,9 +108,9 @@ class Draft:
     """One item of a file, decoded and not yet embedded.
 
     Attributes:
-        content: what to embed: the caption first, then the picture or clip.
-        start_s: where the item starts in the file, None for what has no time.
-        end_s: where it ends.
+        content: the content to embed: the caption first, then the picture or clip.
+        start_s: time in the file at which the item starts; None for items without time.
+        end_s: time at which it ends.
         text: the passage or caption to show with a hit.
     """
 

@@ -81,8 +81,8 @@ class ClipLimits:
     """The largest video that `read_clip` accepts.
 
     Attributes:
-        pixels: of one frame.
-        duration_s: of a file that is read from its beginning to its end.
+        pixels: most pixels of a frame.
+        duration_s: longest duration of a file that is read from its beginning to its end.
     """
 
     pixels: int

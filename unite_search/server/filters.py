@@ -40,7 +40,7 @@ class FilterToken(NamedTuple):
 
     Attributes:
         kind: number, text, name, sign or end.
-        text: as written.
+        text: the token as written.
         at: index of its first character.
     """
 

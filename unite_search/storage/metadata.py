@@ -36,15 +36,15 @@ class CollectionMetadata:
 
     Attributes:
         encoder: name of the encoder.
-        fingerprint: of the encoder.
-        dim: vector length.
-        next_id: every id below may have been used.
+        fingerprint: fingerprint of the encoder.
+        dim: length of a vector.
+        next_id: ids from this one on were never used; those below may have been.
         roots: folders that were indexed, for a later `index` without arguments.
         segments: how videos were cut, for a later `index` without options.
         keyframes_only: whether only key frames of videos were read.
         encoder_options: the options that change the encoder's vectors, so that queries are embedded like the items.
-        index: what was asked of the vector indexes, for later runs.
-        format_version: of the folder's layout.
+        index: configuration of the vector indexes, for later runs.
+        format_version: version of the folder's layout.
     """
 
     encoder: str
@@ -60,7 +60,7 @@ class CollectionMetadata:
 
     @classmethod
     def of(cls, encoder: Encoder, index: IndexConfig | None = None) -> CollectionMetadata:
-        """The metadata of a new collection."""
+        """Return the metadata of a new collection."""
         return cls(
             encoder=encoder.name,
             fingerprint=encoder.fingerprint,
@@ -74,8 +74,8 @@ class CollectionMetadata:
         """Read the metadata of a collection folder.
 
         Raises:
-            CollectionNotFoundError: there is none.
-            UniteSearchError: it is damaged, or was written by a newer version of this program.
+            CollectionNotFoundError: the folder has no metadata.
+            UniteSearchError: the metadata is damaged, or was written by a newer version of this program.
         """
         path = directory / FILE_NAME
         try:
@@ -105,7 +105,7 @@ class CollectionMetadata:
         fingerprint.
 
         Raises:
-            EncoderMismatchError: it is the name of another encoder.
+            EncoderMismatchError: the name is that of another encoder.
         """
         if given is None or is_folder(given):
             return
@@ -117,7 +117,7 @@ class CollectionMetadata:
         """Load the encoder that made the vectors, or check the one that was given in its place.
 
         Raises:
-            EncoderMismatchError: it gives other vectors than those of the collection.
+            EncoderMismatchError: the encoder gives other vectors than those of the collection.
         """
         chosen = self.encoder if given is None else given
         merged = options.over(EncoderOptions(**self.encoder_options))

@@ -149,8 +149,9 @@ class Store:
 
     def status(self) -> Status:
         """Count items, files, duplicates and bytes."""
-        with self.reading() as (catalog, _):
+        with self.reading() as (catalog, indexes):
             partitions, states = catalog.ids_by_partition(), catalog.states()
+            kinds = {name: indexes.partition(name).spec for name in indexes.names()}
             version = catalog.version
         copies = Counter(state.content_hash for state in states.values())
         return Status(
@@ -161,6 +162,7 @@ class Store:
             dim=self.metadata.dim,
             files=len(states),
             items={name: len(partitions[name]) for name in sorted(partitions)},
+            indexes=kinds,
             size_bytes=sum(path.stat().st_size for path in self.directory.rglob("*") if path.is_file()),
             roots=tuple(map(Path, self.metadata.roots)),
             duplicates=sum(count - 1 for count in copies.values()),

@@ -1,8 +1,8 @@
-"""What a picture looks like apart from what it shows: which colours, and where.
+"""Describe the colours of a picture and where they are, independent of its subject.
 
-A picture is reduced to a thumbnail, and two blocks are read from that: a soft histogram of its colours, whose cosine is
-the Bhattacharyya coefficient, and a coarse grid of colours, which tells left from right. Edits of colour and mirroring
-act on the thumbnail, so that a query can ask for colours that no picture was there to show.
+A picture is reduced to a thumbnail, and two blocks are computed from it: a soft histogram of its colours, whose cosine
+is the Bhattacharyya coefficient, and a coarse grid of colours, which distinguishes left from right. Edits are applied
+to the thumbnail, so that a query can ask for colours that its own picture does not have.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ GRID_SIDE = 4
 COLOUR_DIM = LEVELS**3
 LAYOUT_DIM = GRID_SIDE**2 * 3
 LEAST_CONTRAST = 0.01
-"""Grids with less contrast than this fade to zero instead of being blown up to unit length."""
+"""Grids with less contrast than this fade to zero instead of being scaled to unit length."""
 
 Floats = NDArray[np.float32]
 
 
 def thumbnails(pixels: NDArray[np.uint8]) -> Floats:
-    """Average blocks of pixels.
+    """Reduce pictures to thumbnails by averaging blocks of pixels.
 
     Args:
         pixels: (N, H, W, 3) uint8 RGB; H and W are multiples of 28.
@@ -34,7 +34,7 @@ def thumbnails(pixels: NDArray[np.uint8]) -> Floats:
 
 
 def colour_block(thumbs: Floats) -> Floats:
-    """Soft histogram of colours, (N, 125) float32 unit rows; each colour is shared by the bins around it."""
+    """Return soft histograms of colours, (N, 125) float32 unit rows; each colour is shared by the bins around it."""
     centres = np.linspace(0, 1, LEVELS, dtype=np.float32)
     nearness = 1 - np.abs(thumbs[..., None] - centres) * (LEVELS - 1)  # (N, 28, 28, 3, 5)
     red, green, blue = np.moveaxis(nearness.clip(0).reshape(len(thumbs), -1, 3, LEVELS), 2, 0)
@@ -44,7 +44,7 @@ def colour_block(thumbs: Floats) -> Floats:
 
 
 def layout_block(thumbs: Floats) -> Floats:
-    """Where the colours are: a 4 x 4 grid of colours less their mean, (N, 48) float32, unit rows unless plain."""
+    """Return a 4 x 4 grid of colours less their mean, (N, 48) float32; unit rows, but shorter for uniform pictures."""
     cells = _block_means(thumbs, GRID_SIDE)
     centred = (cells - cells.mean(axis=(1, 2), keepdims=True)).reshape(len(thumbs), LAYOUT_DIM)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
@@ -52,6 +52,7 @@ def layout_block(thumbs: Floats) -> Floats:
 
 
 def _block_means(pixels: NDArray[np.uint8] | Floats, side: int) -> Floats:
+    """Average (N, H, W, C) over blocks, to (N, side, side, C) float32."""
     count, height, width, channels = pixels.shape
     tall, wide = height // side, width // side
     total = np.uint32 if pixels.dtype == np.uint8 else np.float32

@@ -1,8 +1,8 @@
-"""Edits that people ask for in words: the words are compared with example phrases, the edit is done to thumbnails.
+"""Recognise edits that a text asks for by example phrases, and apply them to thumbnails.
 
-An edit changes how a picture looks and not what it shows: the query "this photo, but at night" needs the subject of the
-photo and the colours of a night. Nobody says by which formula a picture is to be tinted or darkened, so an edit has
-several, and a query asks for what they have in common.
+An edit changes the colours or the orientation of a picture and keeps its subject: the query "this photo, but at night"
+needs the subject of the photo and the colours of a night. A request does not say by which formula to tint or to darken,
+so an edit has several formulas, and a query uses the mean of their results.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from unite_search.encoders.starter.phrases import all_phrases
 
 Floats = NDArray[np.float32]
 Formula = Callable[[Floats], Floats]
-"""What an edit may do to (..., 28, 28, 3) thumbnails in 0..1."""
+"""Maps (..., 28, 28, 3) thumbnails in 0..1 to the same shape."""
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Source: ITU-R BT.601."""
 TINT = 0.5
-"""How much of a colour grey things take on when a picture is recoloured."""
+"""Share of the new colour in the grey parts of a recoloured picture."""
 LEAST_SIMILARITY, FULL_SIMILARITY = 0.45, 0.65
-"""Between the two, a text may ask for an edit or for something else; see `train/starter/composed_recall.py`."""
+"""Between the two, the certainty of an edit rises from 0 to 1; chosen with `train/starter/composed_recall.py`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +33,9 @@ class KnownEdit:
     """One edit.
 
     Attributes:
-        name: one word or two, a key of `EDITS`.
-        formulas: the first is the plainest.
-        recolours: whether its words alone say which colours are wanted; a mirrored picture has those that it had.
+        name: one or two words, a key of `EDITS`; for a replaced colour such as `red to blue`.
+        formulas: ways to compute the edit, the simplest first.
+        recolours: whether the request alone tells the colours of the result; mirroring, for example, keeps the colours.
     """
 
     name: str
@@ -57,8 +57,8 @@ class EditBook:
             embedding: (D,) unit text embedding.
 
         Returns:
-            The edit of the most similar phrase, and how certain that is, above 0 and at most 1; None and 0 if that
-            phrase is no edit, or not similar enough.
+            The edit of the most similar phrase and its certainty, above 0 and at most 1; None and 0 if that phrase asks
+            for no edit or is not similar enough.
         """
         similarities = self.embeddings @ embedding
         nearest = int(similarities.argmax())
@@ -78,40 +78,40 @@ def flip(thumbs: Floats) -> Floats:
 
 
 def scaled(red: float, green: float, blue: float) -> Formula:
-    """Multiply the channels."""
+    """Return a formula that multiplies the channels."""
     factors = np.array([red, green, blue], np.float32)
     return lambda thumbs: np.clip(thumbs * factors, 0, 1)
 
 
 def toned(red: float, green: float, blue: float) -> Formula:
-    """Multiply the luma to channels."""
+    """Return a formula that multiplies the luma by a factor for each channel."""
     return lambda thumbs: scaled(red, green, blue)(grey(thumbs))
 
 
 def bent(exponent: float) -> Formula:
-    """Raise levels to a power, below 1 for more light; black and white stay."""
+    """Return a formula that raises levels to a power, below 1 for more light; black and white do not change."""
     return lambda thumbs: np.asarray(np.clip(thumbs, 0, 1) ** np.float32(exponent), np.float32)
 
 
 def mixed(share: float, red: float, green: float, blue: float) -> Formula:
-    """Lay a colour over the picture, of which `share` is seen."""
+    """Return a formula that blends a colour over the picture with the opacity `share`."""
     colour = np.array([red, green, blue], np.float32)
     return lambda thumbs: np.asarray((1 - share) * thumbs + share * colour, np.float32)
 
 
 def saturated(factor: float) -> Formula:
-    """Move colours away from grey."""
+    """Return a formula that multiplies the distance of colours from grey."""
     return lambda thumbs: np.clip(grey(thumbs) + factor * (thumbs - grey(thumbs)), 0, 1)
 
 
 def cropped(cells: int) -> Formula:
-    """Enlarge the middle: so many of the thumbnail's cells fall away on each side."""
+    """Return a formula that removes so many cells of the thumbnail on each side and enlarges the rest."""
     kept = np.linspace(cells, THUMBNAIL_SIDE - 1 - cells, THUMBNAIL_SIDE).round().astype(np.int64)
     return lambda thumbs: thumbs[..., kept[:, None], kept, :]
 
 
 def recoloured(red: float, green: float, blue: float) -> Formula:
-    """Give a colour to what has one, and a tint of it to what is grey; black and white stay."""
+    """Return a formula that replaces every colour and tints greys; black and white do not change."""
     colour = np.array([red, green, blue], np.float32)
     chroma = colour - colour @ LUMA
 
@@ -127,7 +127,7 @@ def recoloured(red: float, green: float, blue: float) -> Formula:
 
 
 def _tint(name: str) -> KnownEdit:
-    """Recolour, print in the colour's ink, look through its glass, or lay it over the picture."""
+    """Return the edit that recolours by hue, by multiplied luma, by a colour filter or by a flat overlay."""
     colour = HUES[name]
     red, green, blue = (channel / max(colour) for channel in colour)
     ink = toned(1.3 * red, 1.3 * green, 1.3 * blue)
@@ -136,6 +136,7 @@ def _tint(name: str) -> KnownEdit:
 
 
 def _sepia(thumbs: Floats) -> Floats:
+    """Tone the luma in brown, and blend a light brown over it."""
     return mixed(0.1, 1.0, 0.7, 0.4)(toned(1.1, 0.9, 0.7)(thumbs))
 
 

@@ -1,4 +1,4 @@
-"""`StarterEncoder`: contents of any modality to unit vectors, with two frozen towers and a small trained head."""
+"""`StarterEncoder` embeds contents of any modality as unit vectors, with two frozen towers and a small trained head."""
 
 from __future__ import annotations
 
@@ -32,29 +32,32 @@ WEIGHTS = Path(__file__).with_name("weights")
 CODE_VERSION = 6
 """Raise it whenever the code changes a vector."""
 SWAP_SHARE = 0.5
-"""How far a swap moves what the head says; chosen on triplets mined from train photos that the head had not seen."""
+"""Factor of the vector from the old to the new thing of a swap, which is added to the output of the head; chosen on
+triplets mined from train photos that the head had not been trained on."""
 SHIFT_FACTOR = 3.0
-"""How far an edit moves what the vision tower sees, in mean distances of edited photos from what they were."""
+"""Factor of the mean shift between the features of photos before and after an edit."""
 SWAP_CERTAINTY = 0.5
-"""That "blue instead of red" wants the same photo recoloured; it may want another one with a thing of that colour."""
+"""Certainty that a request such as "blue instead of red" is an edit: it asks for the same photo in other colours, or
+for another photo that shows a blue thing."""
 FRAMES = 8
 
 Floats = NDArray[np.float32]
 Part = TypeVar("Part")
 Asked = tuple[list[Picture], list[Words], list[KnownEdit]]
-"""Pictures, words that are no edits of them, and edits that their thumbnails have yet to undergo."""
+"""Pictures, the words that do not edit them, and the edits that have yet to be applied to their thumbnails."""
 
 
 class StarterEncoder(EncoderDefaults):
     """The built-in encoder. Networks are opened when first needed, so that a text query never opens the vision tower.
 
-    Several threads may encode at once; two that are first may open a network twice, and one of them is dropped.
+    Several threads may encode at once. If two of them are the first to need a network, both may open it, and one of
+    the copies is discarded.
 
     Args:
-        weights: folder that `train/starter/export_towers.py` wrote.
+        weights: the folder that `train/starter/export_towers.py` wrote.
 
     Raises:
-        EncoderUnavailableError: the weights are not there.
+        EncoderUnavailableError: the folder has no weights.
     """
 
     name = "starter"
@@ -70,33 +73,38 @@ class StarterEncoder(EncoderDefaults):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the weights' hashes, as the export listed them, and of the code's version."""
+        """Return the version of the code and a hash of the weights' hashes, as the export listed them."""
         listed = (self._folder / "weights.json").read_bytes()
         return f"starter-{CODE_VERSION}-{hashlib.sha256(listed).hexdigest()[:16]}"
 
     def encode(self, contents: Sequence[Content], *, role: Role) -> Floats:
-        """See `Encoder`. An instruction is ignored: the towers do not follow any."""
+        """Embed contents as `Encoder` describes. Instructions are ignored, because the towers do not follow any."""
         texts = [_texts(content, role) for content in contents]
         pictures = [_pictures(content) for content in contents]
         with one_thread():
             words = _dealt(self._read([text for group in texts for text in group]), map(len, texts))
             seen = _dealt(self._look([frames for group in pictures for frames in group]), map(len, pictures))
             parts = list(zip(seen, words, strict=True))
-            return self._asked(parts) if role == "query" else self._fused([(*part, []) for part in parts], role)
+            if role == "query":
+                return self._encode_queries(parts)
+            return self._fused([(*part, []) for part in parts], role)
 
-    def _asked(self, contents: Sequence[tuple[list[Picture], list[Words]]]) -> Floats:
-        """Queries (N, D). One that may ask for an edit, or for something else, is a bit of both."""
+    def _encode_queries(self, contents: Sequence[tuple[list[Picture], list[Words]]]) -> Floats:
+        """Encode queries to (N, D).
+
+        If an edit is uncertain, mix the vector with the edit and the one without, by certainty.
+        """
         rows = self._composed([self._edited(*content) for content in contents])
         certainties = [_certainty(*content) for content in contents]
-        doubted = [row for row, certainty in enumerate(certainties) if certainty < 1]
-        if doubted:
-            certainty = np.array([certainties[row] for row in doubted], np.float32)[:, None]
-            others = self._composed([(*contents[row], []) for row in doubted])
-            rows[doubted] = unit_rows(certainty * rows[doubted] + (1 - certainty) * others)
+        uncertain = [row for row, certainty in enumerate(certainties) if certainty < 1]
+        if uncertain:
+            certainty = np.array([certainties[row] for row in uncertain], np.float32)[:, None]
+            others = self._composed([(*contents[row], []) for row in uncertain])
+            rows[uncertain] = unit_rows(certainty * rows[uncertain] + (1 - certainty) * others)
         return rows
 
     def _composed(self, contents: Sequence[Asked]) -> Floats:
-        """Queries (N, D) with the edits given; pictures with other words that swap nothing are fused late with them."""
+        """Encode queries with the given edits to (N, D); late fusion joins pictures with words that ask for no swap."""
         rows = self._fused(contents, "query")
         late = [row for row, (seen, said, _) in enumerate(contents) if seen and said and not any(w.swap for w in said)]
         if late:
@@ -105,6 +113,7 @@ class StarterEncoder(EncoderDefaults):
         return rows
 
     def _fused(self, contents: Sequence[Asked], role: Role) -> Floats:
+        """Fuse the parts of each content to (N, D)."""
         learned = self._learned(contents)
         if role == "query":
             self._swap(learned, contents)
@@ -115,7 +124,7 @@ class StarterEncoder(EncoderDefaults):
         return np.stack(rows) if rows else np.empty((0, DIM), np.float32)
 
     def _edited(self, pictures: list[Picture], words: list[Words]) -> Asked:
-        """What the vision tower would make of pictures after the edits that words ask for, with the other words."""
+        """Shift the features of pictures by the edits that words ask for; return them, the other words, the edits."""
         edits = [said.edit for said in words if said.edit]
         if not (pictures and edits):
             return pictures, words, []
@@ -125,29 +134,31 @@ class StarterEncoder(EncoderDefaults):
         return [self._shifted(picture, shift) for picture in pictures], [said for said in words if not said.edit], edits
 
     def _shifted(self, picture: Picture, shift: Floats) -> Picture:
+        """Add a shift to the features of a picture, and derive its other blocks from them again."""
         features = np.asarray(picture.features + shift, np.float32)
         mix, look = unit_rows(features[None, FEATURE_DIM:]), unit_rows(features[None, :FEATURE_DIM] @ self._appearance)
         return Picture(mix, look, picture.thumbs, features)
 
     def _read(self, texts: Sequence[str]) -> list[Words]:
+        """Embed texts, and find the edit and the swap that each asks for."""
         if not texts:
             return []
         embeddings = self._text(texts)
         semantics = self._conse.texts(embeddings)
-        nameness = (embeddings @ self._conse.classes.T).max(axis=1)
+        name_scores = (embeddings @ self._conse.classes.T).max(axis=1)
         swaps = [find_swap(text) for text in texts]
         found = map(self._edit_of, texts, embeddings, swaps)
-        rows = zip(semantics, embeddings, nameness, found, swaps, strict=True)
+        rows = zip(semantics, embeddings, name_scores, found, swaps, strict=True)
         return [Words(mix, row, name, edit, swap, certainty) for mix, row, name, (edit, certainty), swap in rows]
 
     def _edit_of(self, text: str, embedding: Floats, swap: Swap | None) -> tuple[KnownEdit | None, float]:
-        """The edit that a text asks for and how certain that is, less where it may be a swap."""
+        """Return the edit that a text asks for and its certainty, which is reduced if the text may be a swap."""
         replacement = find_replacement(text)
         edit, certainty = (replacement, 1.0) if replacement else self._edits.find(embedding)
         return edit, min(certainty, SWAP_CERTAINTY) if swap else certainty
 
     def _learned(self, contents: Sequence[Asked]) -> Floats:
-        """What the head makes of N contents, (N, LEARNED_DIM); several pictures or texts of one are averaged."""
+        """Run the head on N contents, (N, LEARNED_DIM); several pictures or texts of a content are averaged."""
         if not contents:
             return np.empty((0, LEARNED_DIM), np.float32)
         pictures = np.zeros((len(contents), FEATURE_DIM + TEXT_DIM), np.float32)
@@ -160,7 +171,7 @@ class StarterEncoder(EncoderDefaults):
         return self._head(pictures, texts)
 
     def _swap(self, learned: Floats, contents: Sequence[Asked]) -> None:
-        """Move rows (N, LEARNED_DIM) of pictures with a swap from what is unwanted towards what is wanted instead."""
+        """Move the rows (N, LEARNED_DIM) of pictures with a swap from the old thing towards the new one, in place."""
         swaps = [
             (row, words.swap) for row, (seen, said, _) in enumerate(contents) for words in said if seen and words.swap
         ]
@@ -172,7 +183,7 @@ class StarterEncoder(EncoderDefaults):
             learned[rows] = unit_rows(learned[rows])
 
     def _look(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Picture]:
-        """Look at M pictures, each (F, H, W, 3) uint8, all their frames in common batches."""
+        """Run the vision tower on M pictures, each (F, H, W, 3) uint8; their frames share batches."""
         if not pictures:
             return []
         frames = np.concatenate(list(side_by_side(squashed, pictures)))
@@ -183,7 +194,10 @@ class StarterEncoder(EncoderDefaults):
         return [Picture(mix, look, thumbs, features.mean(axis=0)) for mix, look, thumbs, features in split]
 
     def _see(self) -> Callable[[NDArray[np.uint8]], tuple[Floats, ...]]:
-        """What is computed of each frame alone; all that it needs is opened here, before several threads ask for it."""
+        """Return the function that computes the blocks of a batch of frames.
+
+        The networks that it needs are opened here, before several threads call it.
+        """
         look, conse, appearance = self._vision, self._conse, self._appearance
 
         def see(frames: NDArray[np.uint8]) -> tuple[Floats, ...]:
@@ -212,7 +226,7 @@ class StarterEncoder(EncoderDefaults):
 
     @cached_property
     def _shifts(self) -> dict[str, Floats]:
-        """Of each edit, how it moves features and class mix of photos on average, `train/starter/export_edits.py`."""
+        """Return the mean shift of features and class mix by each edit, measured by `train/starter/export_edits.py`."""
         return dict(zip(EDITS, self._array("shifts"), strict=True))
 
     @cached_property
@@ -228,25 +242,25 @@ class StarterEncoder(EncoderDefaults):
 
 
 def _certainty(pictures: list[Picture], words: list[Words]) -> float:
-    """How certain it is that the words that may ask for edits of the pictures do."""
+    """Return the lowest certainty among the words that may ask for an edit of the pictures; 1 if there are none."""
     return min((said.certainty for said in words if pictures and said.edit), default=1.0)
 
 
 def _texts(content: Content, role: Role) -> list[str]:
-    """The texts to read one by one: joined, unless each may be an edit of the query's picture."""
+    """Return the texts to read one by one: joined, unless each may ask for an edit of the query's picture."""
     said = [part for part in content.parts if isinstance(part, str)]
     may_edit = role == "query" and len(said) < len(content.parts)
     return said if may_edit or not said else [" ".join(said)]
 
 
 def _pictures(content: Content) -> list[NDArray[np.uint8]]:
-    """Each image or clip as (F, H, W, 3) frames."""
+    """Return each image or clip as (F, H, W, 3) frames."""
     shown = [part for part in content.parts if not isinstance(part, str)]
     return [part.pixels[None] if isinstance(part, Image) else part.frames for part in shown]
 
 
 def squashed(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Scale (F, H, W, 3) to the tower's square without cutting anything off."""
+    """Scale (F, H, W, 3) frames to the square input of the tower, without cropping."""
     size = (VISION_SIDE, VISION_SIDE)
     if frames.shape[1:3] == size:
         return frames
@@ -255,6 +269,6 @@ def squashed(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _dealt(parts: Sequence[Part], counts: Iterable[int]) -> Iterator[list[Part]]:
-    """Deal a flat list out to groups of the given sizes."""
+    """Split a flat list into groups of the given sizes."""
     rest = iter(parts)
     return (list(islice(rest, count)) for count in counts)

@@ -1,25 +1,26 @@
-"""How the parts of one content become one vector.
+"""Fuse the parts of one content to one vector.
 
 A vector is five weighted blocks side by side, so that the score of two vectors is a weighted sum of block cosines:
 
-    learned 256      what the trained head makes of all parts together, see `head.py`
-    semantic 384     what is shown or said: class mix of pictures, sentence vector of texts
-    appearance 128   what pictures look like to the classifier; zero for texts
-    colour 125       which colours; zero for texts
-    layout 48        where the colours are; zero for texts
+    learned 256      output of the trained head for all parts together, see `head.py`
+    semantic 384     the subject: class mix of pictures, sentence vector of texts
+    appearance 128   projected features of the classifier; zero for texts
+    colour 125       histogram of colours; zero for texts
+    layout 48        positions of the colours; zero for texts
 
-The head learned from photos and captions of everyday scenes; the class mix knows a thousand things by name, and colours
-and layout follow from an edit by arithmetic: neither has to be learned, and neither can be forgotten.
+The head was trained on photos and captions of everyday scenes. The class mix covers the thousand classes of ImageNet,
+and the colours and layout after an edit are computed by its formulas: neither depends on the training of the head.
 
-Candidates always weigh alike. Queries weigh by what they ask for: a picture alone asks for its subject, a picture with
-an edit for the same picture in other colours or another way up (at night also in another light, for then the sky is no
-longer its bright part), a picture with a swap for a mix of both subjects. A text alone that names colours as an edit
-does ("at night", "in black and white") asks for them too: for what the edit makes of greys. A text that is nearly the
-name of an ImageNet class trusts the class mix more than the head.
+All candidates have the same weights. The weights of a query depend on what it asks for: a picture alone asks for its
+subject, a picture with an edit for the same picture in other colours or another orientation (at night with less weight
+on layout, because the sky is then no longer the bright part), a picture with a swap for a mix of both subjects. A text
+alone that names an edit of colours ("at night", "in black and white") asks for these colours too: they are estimated by
+applying the edit to shades of grey. A text that is close to the name of an ImageNet class gives the class mix more
+weight than the head.
 
-The wanted picture competes with the same picture after other edits, so a query exaggerates what its edit does. A
-picture with words that are neither an edit nor a swap is late fusion, `fused_late`: a head that has not learned what
-the words mean cannot do better.
+The target competes with the same picture after other edits, so a query exaggerates its edit. A picture with words that
+are neither an edit nor a swap is encoded by late fusion, `fused_late`: the head does no better for words whose meaning
+it has not learned.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ DIM = LEARNED_DIM + SEMANTIC_DIM + APPEARANCE_DIM + COLOUR_DIM + LAYOUT_DIM
 
 
 class Weights(NamedTuple):
-    """The share of each block."""
+    """The weight of each block."""
 
     learned: float
     semantic: float
@@ -62,18 +63,18 @@ EDIT_QUERY = Weights(0.3, 0.1, 0.4, 1.0, 1.0)
 NIGHT_QUERY = EDIT_QUERY._replace(layout=0.2)
 MIXED_QUERY = Weights(1.0, 0.2, 0.2, 0.05, 0.05)
 COLOUR_WORDS_QUERY = Weights(1.0, 0.35, 0.0, 0.7, 0.0)
-LEAST_NAMENESS, FULL_NAMENESS = 0.65, 0.85
-"""A text between the two is a bit of both, a name and a sentence: 19 of 20 captions are below 0.65, 19 of 20 names of
-classes above 0.8."""
+LEAST_NAME_SCORE, FULL_NAME_SCORE = 0.65, 0.85
+"""A text between the two mixes the weights of a name and of a sentence: 19 of 20 captions score below 0.65, 19 of 20
+class names above 0.8."""
 LATE_TEXT_WEIGHT = 0.65
-"""Of late fusion: the weight that found most edited train photos, see `train/starter/composed_recall.py`."""
+"""Weight of the text in late fusion, which found most edited train photos, see `train/starter/composed_recall.py`."""
 EXAGGERATION = 1.5
-"""How far a query goes from the colours of its picture to those of the edited one, and beyond them."""
+"""Factor of the step from the colours of the picture to those of the edited picture; above 1 it goes beyond them."""
 LEAST_CERTAINTY = 0.5
-"""Of an edit, for a text alone to ask for its colours."""
+"""Least certainty of an edit at which a text alone asks for its colours."""
 LEAST_LENGTH = 0.1
 TEXT_SHARE = 0.5
-"""Of the subject of a content that has both pictures and words."""
+"""Weight of the words in the subject of a content that has both pictures and words."""
 
 SHADES_OF_GREY = np.tile(np.linspace(0, 1, THUMBNAIL_SIDE, dtype=np.float32)[:, None, None], (1, 1, THUMBNAIL_SIDE, 3))
 
@@ -81,8 +82,8 @@ SHADES_OF_GREY = np.tile(np.linspace(0, 1, THUMBNAIL_SIDE, dtype=np.float32)[:, 
 class Picture(NamedTuple):
     """An image (F = 1) or the frames of a clip.
 
-    `semantic` (F, 384), `appearance` (F, 128), `thumbs` (F, 28, 28, 3), and for the head the mean of the frames'
-    `features` (1664,).
+    `semantic` is (F, 384), `appearance` (F, 128), `thumbs` (F, 28, 28, 3), and `features` (1664,) is the mean over the
+    frames, for the head.
     """
 
     semantic: Floats
@@ -94,22 +95,24 @@ class Picture(NamedTuple):
 class Words(NamedTuple):
     """A text.
 
-    `semantic` (384,), its plain `embedding` (384,), how near it is to the name of a class (-1..1), the edit and the
-    swap that it asks for, if it asks for one, and how certain it is (0..1) that it asks for the edit.
+    `semantic` is (384,), `embedding` (384,) is the output of the text tower, `name_score` the largest cosine with a
+    class name (-1..1), `edit` and `swap` are what the text asks for, if anything, and `certainty` (0..1) is that
+    of the edit.
     """
 
     semantic: Floats
     embedding: Floats
-    nameness: float
+    name_score: float
     edit: KnownEdit | None
     swap: Swap | None
     certainty: float
 
 
 class Parts(NamedTuple):
-    """The parts of one content, at least one, what the head makes of them together, (256,), and edits of the pictures.
+    """The parts of one content, at least one.
 
-    The `edits` are those that the thumbnails have yet to undergo; the words that asked for them are not among `words`.
+    `learned` (256,) is the output of the head for all parts together. `edits` have yet to be applied to the thumbnails;
+    the words that asked for them are not among `words`.
     """
 
     pictures: Sequence[Picture]
@@ -119,7 +122,7 @@ class Parts(NamedTuple):
 
 
 def fuse(parts: Parts, role: Role) -> Floats:
-    """Make one unit vector (D,) of a content."""
+    """Fuse the parts of a content to one unit vector (D,)."""
     pictures, words, learned, edits = parts
     if not pictures:
         return _text_vector(parts, role)
@@ -143,6 +146,7 @@ def fused_late(pictures: Floats, texts: Floats) -> Floats:
 
 
 def _weights(role: Role, edits: Sequence[KnownEdit], *, has_words: bool) -> Weights:
+    """Return the weights of the blocks of a content that has pictures."""
     if role == "candidate":
         return CANDIDATE
     if edits:
@@ -151,6 +155,7 @@ def _weights(role: Role, edits: Sequence[KnownEdit], *, has_words: bool) -> Weig
 
 
 def _text_vector(parts: Parts, role: Role) -> Floats:
+    """Fuse the parts of a content without pictures; a query may ask for the colours of an edit."""
     subject = _mean([word.semantic for word in parts.words])
     appearance, colours, layout = (np.zeros(dim, np.float32) for dim in (APPEARANCE_DIM, COLOUR_DIM, LAYOUT_DIM))
     weights = _name_weights(parts.words) if role == "query" else TEXT
@@ -162,9 +167,9 @@ def _text_vector(parts: Parts, role: Role) -> Floats:
 
 
 def _name_weights(words: Sequence[Words]) -> Weights:
-    """Of a query in words: the nearer to the name of a class, the more the classifier is trusted."""
-    nameness = max(word.nameness for word in words)
-    share = min(max((nameness - LEAST_NAMENESS) / (FULL_NAMENESS - LEAST_NAMENESS), 0), 1)
+    """Return the weights of a text query; the higher its name score, the more weight the class mix has."""
+    score = max(word.name_score for word in words)
+    share = min(max((score - LEAST_NAME_SCORE) / (FULL_NAME_SCORE - LEAST_NAME_SCORE), 0), 1)
     return Weights(*(share * name + (1 - share) * text for name, text in zip(NAME_QUERY, TEXT, strict=True)))
 
 
@@ -173,7 +178,7 @@ def _joined(weights: Weights, blocks: Sequence[Floats]) -> Floats:
 
 
 def _edited(block: Block, thumbs: Floats, edits: Sequence[KnownEdit], exaggeration: float) -> Floats:
-    """The mean block of thumbnails after edits, moved away from the block before them; several edits go one by one."""
+    """Return the mean block of thumbnails after all edits in turn, moved further away from the block before them."""
     before = _mean(block(thumbs))
     if not edits:
         return before
@@ -187,7 +192,7 @@ def _edited(block: Block, thumbs: Floats, edits: Sequence[KnownEdit], exaggerati
 
 
 def _mean(rows: Sequence[Floats] | Floats) -> Floats:
-    """The mean direction of (M, D) rows; one row is left as it is, rows that cancel out stay short."""
+    """Return the mean direction of (M, D) rows; a single row is returned unchanged, rows that cancel out stay short."""
     if len(rows) == 1:
         return rows[0]
     mean = np.mean(rows, axis=0)

@@ -1,8 +1,8 @@
-"""The trained head in numpy: features of the frozen towers to embeddings. `train/starter/torch_head.py` trains it.
+"""The trained head in numpy, which embeds features of the frozen towers. `train/starter/torch_head.py` trains it.
 
 A picture and a text become a token each; a final token, which starts as their sum, attends to them and is pooled. Heads
-that learned from different seeds make different mistakes: `Ensemble` joins what they say and keeps its main directions.
-Matrices are stored as int8 with a scale for each row, which halves the file.
+trained with different seeds make different errors, so `Ensemble` concatenates their outputs and projects them onto the
+principal directions. Matrices are stored as int8 with a scale for each row, which halves the file.
 
 Letters: N contents, T = 3 tokens (picture, text, final), W width, D embedding, M heads.
 """
@@ -31,10 +31,10 @@ LARGEST_INT8 = 127
 
 
 class Ensemble:
-    """Several heads as one.
+    """Several heads that are used as one.
 
     Args:
-        path: `.npz`, see `read_arrays`: the parameters of each head as `NUMBER.name`, and `projection` (M * D, D).
+        path: `.npz` for `read_arrays` with the parameters of each head as `NUMBER.name`, and `projection` (M * D, D).
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,15 +47,15 @@ class Ensemble:
         self._heads = [Head(weights) for weights in members.values()]
 
     def __call__(self, pictures: Floats, texts: Floats) -> Floats:
-        """Embed contents, see `Head.__call__`."""
+        """Embed contents as `Head.__call__` does."""
         return unit_rows(np.concatenate([head(pictures, texts) for head in self._heads], axis=1) @ self._projection)
 
 
 class Head:
-    """Embeds what the towers saw and read.
+    """Embeds the features of the two towers.
 
     Args:
-        weights: float32 arrays, named as the parameters in torch.
+        weights: float32 arrays, named like the parameters in torch.
     """
 
     def __init__(self, weights: Mapping[str, Floats]) -> None:
@@ -82,15 +82,16 @@ class Head:
         return unit_rows(final @ self._weights["out.weight"].T)
 
     def _seen(self, pictures: Floats) -> Floats:
+        """Turn (N, 1280 + 384) features and class mix into picture tokens (N, W)."""
         features = (pictures[:, :FEATURE_DIM] - self._weights["feature_mean"]) / self._weights["feature_spread"]
         mixes = pictures[:, FEATURE_DIM:] * np.float32(TEXT_DIM**0.5)
         return self._linear("picture", np.concatenate([features, mixes], axis=1))
 
     def _attention(self, tokens: Floats, present: NDArray[np.bool_]) -> Floats:
-        """The final of (N, 3, W) tokens attends to those that are present; (N, W)."""
+        """Let the final of (N, 3, W) tokens attend to those that are present; return (N, W)."""
         count = len(tokens)
         flat = self._norm("attention_norm", tokens).reshape(count * 3, WIDTH)
-        projected = self._linear("attention", flat)  # at once: numpy would multiply each three tokens by themselves
+        projected = self._linear("attention", flat)  # flat, because numpy would run one small product per content
         split = projected.reshape(count, 3, 3, HEADS, WIDTH // HEADS)  # tokens, then query key value
         queries, keys, values = split[:, -1, 0], split[:, :, 1], split[:, :, 2]
         scores = np.einsum("nhd,nthd->nht", queries, keys) / (WIDTH // HEADS) ** 0.5  # (N, heads, 3)
@@ -110,7 +111,7 @@ class Head:
 
 
 def read_arrays(path: Path) -> dict[str, Floats]:
-    """The arrays of an `.npz`, as float32; one in int8 is multiplied by the `.scale` of its rows."""
+    """Read the arrays of an `.npz` as float32; an int8 array is multiplied by the `.scale` of its rows."""
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name].astype(np.float32) for name in stored.files}
     scales = {name: arrays.pop(name) for name in list(arrays) if name.endswith(SCALE)}
@@ -120,7 +121,7 @@ def read_arrays(path: Path) -> dict[str, Floats]:
 
 
 def packed(arrays: Mapping[str, Floats]) -> dict[str, NDArray[Any]]:
-    """What `read_arrays` reads: matrices as int8 with a float32 scale for each row, vectors as float16."""
+    """Pack arrays for `read_arrays`: matrices as int8 with a float32 scale for each row, vectors as float16."""
     found: dict[str, NDArray[Any]] = {}
     for name, array in arrays.items():
         if array.ndim < 2:

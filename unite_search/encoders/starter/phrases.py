@@ -1,4 +1,4 @@
-"""How people ask for an edit: example phrases, and phrases that look alike and ask for something else.
+"""Example phrases that ask for an edit, and similar phrases that ask for something else.
 
 `train/starter/export_towers.py` stores the text embedding of each, in the order of `all_phrases`.
 """
@@ -75,11 +75,12 @@ _NO_EDITS = """
 
 
 def all_phrases() -> tuple[tuple[str, str | None], ...]:
-    """Every phrase with the name of its edit, None for phrases that ask for no edit."""
+    """Return every phrase with the name of its edit; None for phrases that ask for no edit."""
     colours = {colour: _COLOUR.format(colour) for colour in COLOURS}
     edits = [(phrase, name) for name, table in (colours | _OTHER).items() for phrase in _listed(table)]
     return (*edits, *((phrase, None) for phrase in _listed(_NO_EDITS)))
 
 
 def _listed(table: str) -> list[str]:
+    """Split a table of phrases at line ends and bars."""
     return [phrase.strip() for line in table.strip().splitlines() for phrase in line.split("|")]

@@ -1,7 +1,7 @@
-"""One colour in the place of another: "make the red parts blue", "green instead of yellow".
+"""Recognise requests to replace one colour by another: "make the red parts blue", "green instead of yellow".
 
-Such a wish names two colours, which of them is to go, and nothing else, or the thing that has the colour. A wish that
-puts one thing in the place of another ("a blue bus instead of the red car") is a swap, see `swaps.py`.
+Such a request names two colours, tells which of them is replaced, and may name the thing that has the old colour. A
+request to replace one thing by another ("a blue bus instead of the red car") is a swap, see `swaps.py`.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ OLD_FIRST = re.compile(r"^\W*(?:instead of|rather than|in (?:the )?place of|not)
 AFTER_NEW = frozenset(
     {"please", "now", "one", "ones", "for", "colour", "color", "parts", "things", "areas", "too", "here"}
 )
-"""Words that may follow the new colour; any other is a thing, so that a thing is asked for."""
+"""Words that may follow the new colour; any other word names a thing, so that the request asks for a thing."""
 LONGEST = 120
-"""Characters of a wish; longer texts describe."""
+"""Most characters of a request; longer texts are descriptions."""
 NEAR = float(np.cos(np.radians(45)))
-"""Cosine of chroma and a hue, from which on a thing has that colour."""
+"""Least cosine between the chroma of a cell and a hue at which the cell has that colour."""
 LEAST_SPREAD = 0.12
-"""Between the largest and the smallest channel of a colour; below it is a grey."""
+"""Least difference between the largest and the smallest channel of a colour; below it the colour is a grey."""
 
 
-def find_replacement(wish: str) -> KnownEdit | None:
-    """Read a wish; None where it does not put one colour in the place of another."""
-    plain = wish.lower()
-    found = list(COLOUR.finditer(plain)) if len(wish) <= LONGEST else []
+def find_replacement(request: str) -> KnownEdit | None:
+    """Find the replacement of a colour that a request asks for; None if it asks for something else."""
+    plain = request.lower()
+    found = list(COLOUR.finditer(plain)) if len(request) <= LONGEST else []
     if len(found) != 2 or found[0][1] == found[1][1] or not CHANGE.search(plain):
         return None
     first, second = found
@@ -50,7 +50,7 @@ def find_replacement(wish: str) -> KnownEdit | None:
 
 
 def _formulas(old: str, new: str) -> tuple[Formula, ...]:
-    """Keep the luma of what changes, or keep its largest and its smallest channel."""
+    """Return two formulas: one keeps the largest and the smallest channel of changed cells, one keeps their luma."""
     colour = np.array(HUES[new], np.float32)
     steps = (colour - colour.min()) / np.ptp(colour)
 
@@ -67,7 +67,7 @@ def _formulas(old: str, new: str) -> tuple[Formula, ...]:
 
 
 def _has(thumbs: Floats, name: str) -> NDArray[np.bool_]:
-    """(..., 28, 28, 1): whether a cell has the colour."""
+    """Return a mask (..., 28, 28, 1) of the cells that have the colour."""
     colour = np.array(HUES[name], np.float32)
     wanted = colour - colour.mean()
     chroma = thumbs - thumbs.mean(axis=-1, keepdims=True)

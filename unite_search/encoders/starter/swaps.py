@@ -1,7 +1,7 @@
-"""What a wish puts in the place of what: "a cat instead of the dog", "replace the snow with sand".
+"""Recognise requests to replace one thing by another: "a cat instead of the dog", "replace the snow with sand".
 
-A picture and such words ask for another picture. The head reads the wish as a whole and is vague about which of the two
-things is wanted; these patterns are not. A wish that matches none is left to the head.
+A picture with such a request asks for another picture. The head embeds the request as a whole and hardly distinguishes
+which of the two things is wanted; these patterns do. A request that matches none of them is left to the head.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OPENING = re.compile(
 )
 CLOSING = re.compile(r"(?:,?\s+(?:here|there|this time|now|please))+$")
 LONGEST = 200
-"""Characters of a wish that is read; longer texts describe, and patterns would take long."""
+"""Most characters of a request; longer texts are descriptions, and matching them would take long."""
 REFERRING = frozenset(
     {
         "it",
@@ -47,21 +47,21 @@ REFERRING = frozenset(
         "colors",
     }
 )
-"""Words for the picture as a whole: "turn it into a painting" swaps nothing."""
+"""Words for the picture as a whole: "turn it into a painting" is no swap."""
 
 
 class Swap(NamedTuple):
-    """What is wanted and what it takes the place of, as said, without article."""
+    """The thing that is wanted and the thing that it replaces, in the words of the request, without article."""
 
     new: str
     old: str
 
 
-def find_swap(wish: str) -> Swap | None:
-    """Read a wish; None where it names no two things."""
-    if len(wish) > LONGEST:
+def find_swap(request: str) -> Swap | None:
+    """Find the two things that a request names; None if it is no swap."""
+    if len(request) > LONGEST:
         return None
-    plain = OPENING.sub("", " ".join(wish.lower().split()).strip(" .!?"), count=1)
+    plain = OPENING.sub("", " ".join(request.lower().split()).strip(" .!?"), count=1)
     for pattern in PATTERNS:
         match = pattern.fullmatch(CLOSING.sub("", plain))
         if match and not REFERRING & {match["new"], match["old"]}:

@@ -1,4 +1,4 @@
-"""Texts to padded batches of token ids, by the tokenizer that MiniLM was trained with."""
+"""Turn texts into padded batches of token ids, with the tokenizer that MiniLM was trained with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAD_ID = 0
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """Read a `tokenizer.json`; truncation is as the file says, padding is left to `batches`."""
+    """Read a `tokenizer.json`. Texts are truncated as the file says; `batches` pads them."""
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     return tokenizer
@@ -22,7 +22,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
 def batches(
     tokenizer: Tokenizer, texts: Sequence[str], size: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Group texts of similar length, so that little of the work is padding.
+    """Group texts of similar length in batches, so that few tokens are padding.
 
     Args:
         tokenizer: from `load_tokenizer`.
@@ -30,7 +30,7 @@ def batches(
         size: largest number of texts in a batch.
 
     Yields:
-        (B,) positions in `texts`, and their (B, T) token ids, padded with `PAD_ID`.
+        (B,) positions in `texts`, and (B, T) token ids of these texts, padded with `PAD_ID`.
     """
     rows = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
     order = np.array(sorted(range(len(rows)), key=lambda position: len(rows[position])), dtype=np.int64)
@@ -40,6 +40,7 @@ def batches(
 
 
 def _padded(rows: list[list[int]]) -> NDArray[np.int64]:
+    """Pad rows of token ids to (B, T)."""
     ids = np.full((len(rows), max(map(len, rows))), PAD_ID, dtype=np.int64)
     for target, row in zip(ids, rows, strict=True):
         target[: len(row)] = row
