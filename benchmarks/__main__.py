@@ -77,7 +77,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "mixed": Benchmark("quality.mixed", "merging of photos and captions into one ranking", _data_and_encoder),
     "showcase": Benchmark("quality.showcase", "ten example queries with their hits, as a page", _data_and_encoder),
     "ingest": Benchmark("system.ingest", "speed of index against its upper bound; memory", _data_and_encoder),
-    "stages": Benchmark("system.stages", "CPU time of each stage of index", _data_and_encoder),
+    "stages": Benchmark("system.index_stages", "CPU time of each stage of index", _data_and_encoder),
     "scaling": Benchmark("system.scaling", "time and memory by size of the collection, with a plot", _nothing),
     "startup": Benchmark("system.startup", "CPU time of whole commands", _encoder),
     "kills": Benchmark("system.kills", "recovery of index after 50 kills at random moments", _data_and_encoder),

@@ -28,8 +28,8 @@ from indexers.spec import IndexConfig
 FILE_NAME = "manifest.json"
 FORMAT_VERSION = 3
 OLD_FORMAT_VERSION = 2
-PRESENT_NAMES = {"fresh": "delta", "dead": "deleted", "efforts": "search_parameters"}
-"""Keys of format 2 and what they are called now; the files themselves are the same."""
+RENAMED_KEYS = {"fresh": "delta", "dead": "deleted", "efforts": "search_parameters"}
+"""Keys of format 2 and their names in format 3; the files themselves are the same."""
 OPEN_ATTEMPTS = 3
 
 
@@ -201,7 +201,7 @@ class PartitionedIndex:
     def save(self, *, version: int) -> None:
         """Store all changes, as covering `version` of the owner's data; compact and tune what has changed much."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._generation += 1
+        self._generation = max(self._generation, Manifest.generation_of(self._directory)) + 1
         kept = {}
         for name in self.names():
             kept[name] = self._partitions.stored(name) or self._partitions[name].store(
@@ -315,10 +315,6 @@ class PartitionCache:
         with self._lock:
             return self._closed[name] if name in self._closed else self._open[name].stored
 
-    def open_names(self) -> list[str]:
-        """Return the names of the open partitions, the least recently used first."""
-        return list(self._open)
-
     def put(self, name: str, partition: Partition) -> Partition:
         """Add an open partition and return it."""
         with self._lock:
@@ -365,7 +361,7 @@ class Manifest:
             content = json.loads((directory / FILE_NAME).read_text(encoding="utf-8"))
             found = content.pop("format_version")
             if found == OLD_FORMAT_VERSION:
-                content = _with_present_names(content)
+                content = _with_renamed_keys(content)
             elif found != FORMAT_VERSION:
                 return None
             return cls(**content)
@@ -383,7 +379,7 @@ class Manifest:
         write_text(directory / FILE_NAME, json.dumps({"format_version": FORMAT_VERSION, **asdict(self)}, indent=2))
 
 
-def _with_present_names(content: Any) -> Any:
+def _with_renamed_keys(content: Any) -> Any:
     """Rename the keys of a manifest of format 2, at any depth but that of partition names."""
     partitions = {name: _renamed(partition) for name, partition in content["partitions"].items()}
     return {**content, "partitions": partitions}
@@ -392,4 +388,4 @@ def _with_present_names(content: Any) -> Any:
 def _renamed(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    return {PRESENT_NAMES.get(key, key): _renamed(inner) for key, inner in value.items()}
+    return {RENAMED_KEYS.get(key, key): _renamed(inner) for key, inner in value.items()}

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Picture
 
-from benchmarks.datasets.base import DatasetError, Entry
 from benchmarks.datasets.cirr import submission
+from benchmarks.datasets.dataset import DatasetError, Entry
 from benchmarks.datasets.registry import DATASETS, describe, load_dataset
 
 COVR = {

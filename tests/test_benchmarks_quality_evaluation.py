@@ -16,7 +16,7 @@ from PIL import Image as Picture
 from test_benchmarks_quality_metrics import NONE
 from toy import ToyEncoder
 
-from benchmarks.datasets.base import Dataset, Entry, Question
+from benchmarks.datasets.dataset import Dataset, Entry, Question
 from benchmarks.datasets.registry import load_dataset
 from benchmarks.quality import compare, covr_miniature, pages
 from benchmarks.quality.captions import AGAIN, rescore

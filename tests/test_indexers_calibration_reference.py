@@ -65,8 +65,9 @@ def drawn(seed: int) -> list[RankedList]:
 
 
 def test_tuned_constants() -> None:
-    """Temperature and prior were chosen on captions of train photos, see docs/architecture.md; the head is as long as
-    a first search; 2 = 1 / (2 * 0.5²) is the logarithm of a standard normal's mean exponential at that temperature.
+    """Temperature and prior were chosen on captions of train photos, see docs/explanation/scores.md; the head is as
+    long as a first search; 2 = 1 / (2 * 0.5²) is the logarithm of a standard normal's mean exponential at that
+    temperature.
     """
     assert (module.HEAD, module.TEMPERATURE, module.PRIOR_ITEMS) == (100, 0.5, 8)
     assert (module.PRIOR_LOG_MEAN_EXP, module.SMALLEST_SPREAD) == (2.0, 0.001)

@@ -83,11 +83,11 @@ def test_no_more_stays_open_than_the_budget_allows(tmp_path: Path) -> None:
         tmp_path, dim=DIM, fingerprint="toy-1", config=IndexConfig(cache_bytes=int(2.5 * size))
     )
     assert (tight.problems, tight.names(), tight.count("a")) == ([], names, 20)
-    assert tight._partitions.open_names() == ["c", "d"]
+    assert list(tight._partitions._open) == ["c", "d"]
     for number in (0, 3, 1, 0):
         found = tight.search([names[number]], unit(20, seed=number)[:1], 1)[names[number]][1]
         assert found.tolist() == [[100 * number]]
-    assert tight._partitions.open_names() == ["b", "a"]
+    assert list(tight._partitions._open) == ["b", "a"]
     tight.add("c", np.array([999]), unit(1))
     tight.search(["a", "b", "d"], unit(1), 1)
     assert tight.ids("c").tolist() == [*range(200, 220), 999]
@@ -286,3 +286,18 @@ def test_a_folder_of_the_old_format_is_opened_without_building_it_again(
     assert {path.name for path in tmp_path.iterdir()} == names
     assert json.loads((tmp_path / "manifest.json").read_text())["format_version"] == 3
     assert PartitionedIndex.open(tmp_path, dim=DIM, fingerprint="toy-1", config=config).problems == []
+
+
+def test_two_handles_never_write_one_name_twice(saved: Path) -> None:
+    """What a reader has mapped of the first writer's files must not change below it."""
+    first, second = opened(saved), opened(saved)
+    first.add("image", np.arange(20, 25), unit(5, seed=2))
+    first.save(version=4)
+    inodes = {path.name: path.stat().st_ino for path in saved.iterdir() if path.name != "manifest.json"}
+    kept = opened(saved)
+    second.add("image", np.arange(30, 35), unit(5, seed=3))
+    second.save(version=5)
+    now = {path.name: path.stat().st_ino for path in saved.iterdir() if path.name != "manifest.json"}
+    assert not [name for name, inode in now.items() if inodes.get(name, inode) != inode]
+    assert set(now) - set(inodes), "the second writer wrote files of its own"
+    assert np.array_equal(kept.reconstruct("image", np.arange(20, 25)), unit(5, seed=2))

@@ -84,7 +84,7 @@ def test_other_ids_than_those_of_the_cpu_do_not_pass(monkeypatch: pytest.MonkeyP
 
 
 def test_rows_are_unit_float16_and_do_not_repeat() -> None:
-    rows = faiss_search.unit_rows(faiss_search.BLOCK_ROWS + 5, 32)
+    rows = faiss_search.random_unit_rows(faiss_search.BLOCK_ROWS + 5, 32)
     assert np.array_equal(rows, rows.astype(np.float16))
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3)
     assert len(np.unique(rows, axis=0)) == len(rows)
@@ -101,7 +101,7 @@ def test_without_a_driver_nothing_is_known_of_the_gpu(monkeypatch: pytest.Monkey
 def test_the_large_shape_has_as_many_weights_as_qwen2_vl_2b() -> None:
     torch: Any = pytest.importorskip("torch")
     transformers: Any = pytest.importorskip("transformers")
-    from tools.gpu_check.checkpoint import SHAPES
+    from tools.gpu_check.random_checkpoint import SHAPES
 
     with torch.device("meta"):
         model = transformers.Qwen2VLModel(transformers.Qwen2VLConfig.from_dict(SHAPES["2b"]))
@@ -115,7 +115,7 @@ def test_vectors_of_another_model_do_not_pass_for_those_of_this_one(
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     from tools.gpu_check import encoder
-    from tools.gpu_check.checkpoint import write_checkpoint
+    from tools.gpu_check.random_checkpoint import write_checkpoint
     from unite_search import load_encoder
 
     write_checkpoint(tmp_path / "tiny", "tiny", device="cpu", dtype="float32")
@@ -131,7 +131,7 @@ def test_speed_counts_whole_batches_and_tokens_without_padding(tmp_path: Path) -
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     from tools.gpu_check import encoder
-    from tools.gpu_check.checkpoint import write_checkpoint
+    from tools.gpu_check.random_checkpoint import write_checkpoint
     from unite_search import Content, load_encoder
 
     write_checkpoint(tmp_path / "tiny", "tiny", device="cpu", dtype="float32")

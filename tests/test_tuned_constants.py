@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from unite_search.encoders.starter import edits, encoder, fusion
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("unite_search", "indexers")
 HOURS = 60 * 60.0
 TUNED = {
-    # Scores: chosen on captions of train photos, see "Scores" in docs/architecture.md. The temperature is pinned beside
-    # the merge's own tests, because the starter has a constant of that name too.
+    # Scores: chosen on captions of train photos, see docs/explanation/scores.md. The temperature is pinned beside the
+    # merge's own tests, because the starter has a constant of that name too.
     "PRIOR_ITEMS": 8,
     "SMALLEST_SPREAD": 0.001,
     "HEAD": 100,  # as many as a first search brings at least
@@ -103,3 +105,34 @@ def test_a_tuned_constant_is_what_was_measured(name: str) -> None:
     (definition,) = definitions()[name]
     value = eval(ast.unparse(definition), {"__builtins__": {}})
     assert value == TUNED[name]
+
+
+def test_the_starters_tuned_constants_are_those_of_its_code_version() -> None:
+    """Chosen on edited train photos, see `train/starter/composed_recall.py`. Stored vectors, or the queries that they
+    are compared with, depend on each: who changes one increments the version, by which collections know their encoder.
+    """
+    assert encoder.CODE_VERSION == 6
+    assert (encoder.SWAP_SHARE, encoder.SHIFT_FACTOR, encoder.SWAP_CERTAINTY) == (0.5, 3.0, 0.5)
+    assert (edits.LEAST_SIMILARITY, edits.FULL_SIMILARITY, edits.TINT) == (0.45, 0.65, 0.5)
+    assert (fusion.EXAGGERATION, fusion.LATE_TEXT_WEIGHT, fusion.TEXT_SHARE) == (1.5, 0.65, 0.5)
+    assert (fusion.LEAST_NAME_SCORE, fusion.FULL_NAME_SCORE, fusion.LEAST_CERTAINTY) == (0.65, 0.85, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("TEXT", (1.0, 0.35, 0.0, 0.0, 0.0)),
+        ("NAME_QUERY", (1.0, 2.0, 0.0, 0.0, 0.0)),
+        ("CANDIDATE", (1.0, 0.6, 0.4, 0.5, 0.5)),
+        ("PICTURE_QUERY", (1.0, 0.1, 0.4, 0.1, 0.1)),
+        ("EDIT_QUERY", (0.3, 0.1, 0.4, 1.0, 1.0)),
+        ("NIGHT_QUERY", (0.3, 0.1, 0.4, 1.0, 0.2)),
+        ("MIXED_QUERY", (1.0, 0.2, 0.2, 0.05, 0.05)),
+        ("COLOUR_WORDS_QUERY", (1.0, 0.35, 0.0, 0.7, 0.0)),
+    ],
+)
+def test_the_starters_block_weights_are_those_of_its_code_version(
+    name: str, weights: tuple[float, float, float, float, float]
+) -> None:
+    """Learned, semantic, appearance, colour, layout; of code version 6, as above."""
+    assert getattr(fusion, name) == weights

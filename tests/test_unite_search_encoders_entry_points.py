@@ -64,6 +64,18 @@ def test_a_built_in_name_cannot_be_replaced(plugins: Path) -> None:
     assert load_encoder("starter").fingerprint.startswith("starter-")
 
 
+def test_a_folder_of_the_same_name_does_not_hide_it(
+    plugins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work" / "plugged").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
+    assert load_encoder("plugged").name == "plugged"
+    with Collection.open(tmp_path / "db", encoder="plugged", create=True):
+        pass
+    with Collection.open(tmp_path / "db", encoder="plugged") as again:
+        assert again.encoder.name == "plugged"
+
+
 def test_a_faulty_package_is_named(plugins: Path) -> None:
     with pytest.raises(UniteSearchError, match="package toy-plugin offers an encoder as 'misnamed' that calls itself"):
         load_encoder("misnamed")

@@ -202,7 +202,7 @@ def test_weights_stay_under_60_megabytes() -> None:
 
 
 def golden_pixels() -> NDArray[np.uint8]:
-    """The picture of `train/starter/export.py` golden_pixels, drawn again: that module needs torch."""
+    """The picture of `train/starter/export_towers.py` golden_pixels, drawn again: that module needs torch."""
     row, column, channel = np.indices((VISION_SIDE, VISION_SIDE, 3))
     drawn_pixels = (row * 3 + column * (channel + 1) + row * column // 64) % 256
     return np.asarray(drawn_pixels[None], np.uint8)

@@ -10,9 +10,10 @@ import pytest
 from toy import ToyEncoder
 
 from indexers.errors import UnknownSpecError
-from unite_search import Collection, IndexConfig
+from unite_search import Collection, IndexConfig, Query
 from unite_search.cli.app import app
 from unite_search.cli.errors import run
+from unite_search.cli.options import parse_size
 from unite_search.encoders.base import ENCODERS
 from unite_search.storage.metadata import CollectionMetadata
 
@@ -121,3 +122,27 @@ def test_an_unknown_type_leaves_no_collection_behind(tmp_path: Path) -> None:
     with pytest.raises(UnknownSpecError):
         Collection.open(tmp_path / "db", encoder=ToyEncoder(), index=IndexConfig(spec="nonsense"), create=True)
     assert not (tmp_path / "db" / "collection.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("500MB", 5 * 10**8), ("2g", 2 * 10**9), ("1.5 GiB", 3 << 29), ("64KiB", 1 << 16), ("3tb", 3 * 10**12)],
+)
+def test_a_size_is_decimal_or_binary_as_it_says(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["5iB", "GB", "-1MB", "1XB", ""])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_size(text)
+
+
+def test_a_writer_that_was_opened_before_uses_what_another_asked_for(tmp_path: Path, media: Path) -> None:
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as first:
+        with Collection.open(tmp_path / "db", encoder=ToyEncoder(), index=IndexConfig(spec="float16")) as second:
+            second.index([media])
+        (media / "more.txt").write_text("another note")
+        first.index([media])
+        assert first.search(Query.of("red")).searched == {"image": 4, "text": 2}
+    assert set(specs(tmp_path / "db").values()) == {"float16"}

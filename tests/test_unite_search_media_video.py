@@ -157,6 +157,28 @@ def test_files_without_time_stamps_are_read_right_in_any_order(tmp_path: Path) -
     assert frame_numbers(video.clip(order, side=None).frames, 30) == order.tolist()
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx265"), ("a.avi", "libx264")])
+def test_a_decoder_that_fails_once_costs_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, codec: str
+) -> None:
+    """As decord does on a busy machine, with EAGAIN (-11) on a sound file."""
+    from unite_search.media.decoder import Decoder
+
+    video = opened(write_clip(tmp_path / name, numbered_frames(30), codec=codec))
+    failures = iter([True])
+    read = Decoder._read
+
+    def failing(decoder: Decoder, index: int) -> NDArray[np.uint8]:
+        if index == 13 and next(failures, False):
+            raise RuntimeError("avcodec_receive_frame: -11 Resource temporarily unavailable")
+        return read(decoder, index)
+
+    monkeypatch.setattr(Decoder, "_read", failing)
+    order = np.array([2, 13, 29])
+    assert frame_numbers(video.clip(order, side=None).frames, 30) == order.tolist()
+    assert next(failures, None) is None, "it did fail once"
+
+
 def test_animated_gif_with_its_durations(tmp_path: Path) -> None:
     frames = [PIL.Image.fromarray(frame) for frame in numbered_frames(4)]
     path = tmp_path / "a.gif"

@@ -159,7 +159,7 @@ def test_without_a_free_process_a_client_is_told_to_try_again(
     def refuse(*_: object) -> None:
         raise DecodeProcessError("too many files are waiting to be read; try again")
 
-    monkeypatch.setattr(service.workers, "call", refuse)
+    monkeypatch.setattr(service.call_pool, "call", refuse)
     response = client.post("/api/v1/uploads", content=png((9, 9, 9)))
     assert (response.status_code, response.headers["retry-after"]) == (503, "5")
     assert response.json()["detail"] == "too many files are waiting to be read; try again"

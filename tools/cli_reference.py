@@ -100,7 +100,8 @@ def _section(name: str, command: Command) -> str:
 def _parameters(command: Command) -> Iterator[Parameter]:
     hints = get_type_hints(command, include_extras=True)
     for name, given in inspect.signature(command).parameters.items():
-        described, *extra = get_args(hints[name]) if hasattr(hints[name], "__metadata__") else (hints[name],)
+        hint = _annotated(hints[name])
+        described, *extra = get_args(hint) if hasattr(hint, "__metadata__") else (hint,)
         infos = [one for one in extra if isinstance(one, (ArgumentInfo, OptionInfo))]
         if not infos:
             continue
@@ -108,6 +109,11 @@ def _parameters(command: Command) -> Iterator[Parameter]:
         is_list = get_origin(inner) is list
         value = get_args(inner)[0] if is_list else inner
         yield Parameter(name, infos[0], value, is_list, given.default)
+
+
+def _annotated(hint: Any) -> Any:
+    """Take off the Optional[...] that Python 3.10 puts around an annotation whose default is None."""
+    return next((one for one in get_args(hint) if hasattr(one, "__metadata__")), hint)
 
 
 def _without_none(hint: Any) -> Any:

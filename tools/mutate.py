@@ -1,6 +1,6 @@
 """Change the code in small ways and check whether the tests fail: a mutation tester for changed lines or named files.
 
-    python -m tools.mutate --files indexers/spec.py [--tests tests/test_x.py] [--sample 40 --seed 1] [--json FILE]
+    python -m tools.mutate --files indexers/spec.py [--tests tests/test_golden.py] [--sample 40 --seed 1] [--json FILE]
     python -m tools.mutate --since main
 
 Each mutant of `tools.mutants` runs in a copy of the tree, against the tests named after its file

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from train.batches import BatchSampler
+from train.batch_sampler import BatchSampler
 from train.checkpoints import Checkpointer, MetricsLog, RunProgress, read_metrics, seed_everything
 from train.config import OptimiserConfig, RunConfig, SourceConfig, TrainConfig
 from train.curves import draw_curves

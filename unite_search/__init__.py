@@ -1,8 +1,8 @@
 """Multimodal search over folders of videos, images and text.
 
 Ask with a text, a picture, a clip, or several together. `Collection` is where to start. Names are imported when they
-are first used, so that `import unite_search` costs nothing. What is listed in `__all__` is public; everything else may
-change without notice.
+are first used, so that `import unite_search` costs nothing. Public are the names in `__all__` and the modules of
+`unite_search.integrations`; everything else may change without notice.
 
 Examples:
     >>> from unite_search import Collection, Query

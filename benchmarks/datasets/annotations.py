@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.datasets.base import DatasetError
+from benchmarks.datasets.dataset import DatasetError
 
 Row = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.datasets.annotations import find_file, read_json, read_json_lines, read_json_rows, read_table
-from benchmarks.datasets.base import Dataset, DatasetError, Entry, Media, Question
+from benchmarks.datasets.dataset import Dataset, DatasetError, Entry, Media, Question
 
 CaptionedMedia = tuple[str, Media, Sequence[str]]
 """The id, the photo or clip, and its captions."""

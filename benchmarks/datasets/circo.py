@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.datasets.annotations import find_file, read_json, read_json_rows
-from benchmarks.datasets.base import Dataset, Entry, Media, Question
+from benchmarks.datasets.dataset import Dataset, Entry, Media, Question
 
 COLUMNS = ("id", "reference_img_id", "relative_caption")
 IMAGE_INFO = "image_info_unlabeled2017.json"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.datasets.annotations import find_file, read_json, read_json_rows
-from benchmarks.datasets.base import Dataset, DatasetError, Entry, Media, Question
+from benchmarks.datasets.dataset import Dataset, DatasetError, Entry, Media, Question
 
 COLUMNS = ("pairid", "reference", "caption", "img_set")
 SPLITS = ("val", "test1")

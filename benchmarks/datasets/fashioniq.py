@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.datasets.annotations import find_file, read_json, read_json_rows
-from benchmarks.datasets.base import Dataset, DatasetError, Entry, Media, Question
+from benchmarks.datasets.dataset import Dataset, DatasetError, Entry, Media, Question
 
 COLUMNS = ("target", "candidate", "captions")
 CATEGORIES = ("dress", "shirt", "toptee")

@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 
 from benchmarks.datasets.annotations import Row, find_file, read_json_lines, read_table
-from benchmarks.datasets.base import Dataset, DatasetError, Entry, Media, Question
+from benchmarks.datasets.dataset import Dataset, DatasetError, Entry, Media, Question
 from benchmarks.datasets.parquet import read_parquet_rows
 
 QRELS = ("query-id", "corpus-id", "score")

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.datasets.annotations import Row
-from benchmarks.datasets.base import Dataset, DatasetError, Entry, Media, Question
+from benchmarks.datasets.dataset import Dataset, DatasetError, Entry, Media, Question
 from benchmarks.datasets.parquet import read_parquet_rows
 
 COLUMNS = ("qry_text", "qry_img_path", "tgt_text", "tgt_img_path")

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.datasets.annotations import Row
-from benchmarks.datasets.base import DatasetError
+from benchmarks.datasets.dataset import DatasetError
 from indexers.atomic import atomic_write
 
 UNPACKED = "unpacked"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.datasets.base import Dataset, DatasetError
+from benchmarks.datasets.dataset import Dataset, DatasetError
 
 
 @dataclass(frozen=True, slots=True)

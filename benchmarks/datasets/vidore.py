@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.datasets import folder as triple
-from benchmarks.datasets.base import Dataset, DatasetError, Entry, Media, Question
+from benchmarks.datasets.dataset import Dataset, DatasetError, Entry, Media, Question
 from benchmarks.datasets.parquet import read_parquet_rows
 
 COLUMNS = ("query", "image", "image_filename")

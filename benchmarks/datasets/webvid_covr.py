@@ -11,7 +11,7 @@ import ast
 from pathlib import Path
 
 from benchmarks.datasets.annotations import find_file, read_table
-from benchmarks.datasets.base import Dataset, DatasetError, Entry, Media, Question
+from benchmarks.datasets.dataset import Dataset, DatasetError, Entry, Media, Question
 from unite_search.media.scan import MODALITY_OF
 
 COLUMNS = ("txt1", "txt2", "pth1", "pth2", "edit")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.results import write_result
-from benchmarks.datasets.base import Dataset
 from benchmarks.datasets.cirr import DEPTHS, submission
+from benchmarks.datasets.dataset import Dataset
 from benchmarks.datasets.registry import load_dataset
 from benchmarks.quality.embedding import CountCallback, Embedder
 from benchmarks.quality.embedding_cache import EmbeddingCache

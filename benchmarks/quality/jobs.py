@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.datasets.base import Dataset, Media
+from benchmarks.datasets.dataset import Dataset, Media
 from benchmarks.quality.protocol import Protocol
 from unite_search.content import Clip, Content, Image, MediaSpec, Part, UniformFrames
 from unite_search.encoders.base import Encoder, Role

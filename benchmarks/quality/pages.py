@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.datasets.base import Entry
+from benchmarks.datasets.dataset import Entry
 from benchmarks.quality.ranking import Outcome
 from unite_search.gallery import Section, write_gallery
 from unite_search.media.uri import absolute, path_to_uri

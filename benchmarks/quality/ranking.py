@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.datasets.base import Dataset, Entry, Media, Question
+from benchmarks.datasets.dataset import Dataset, Entry, Media, Question
 from benchmarks.quality.embedding import Embedder, EmbeddingResult, Vector
 from benchmarks.quality.jobs import jobs_of
 from benchmarks.quality.metrics import Judged, Ranking, rank

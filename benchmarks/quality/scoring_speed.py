@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.datasets.base import Dataset, Entry, Question
+from benchmarks.datasets.dataset import Dataset, Entry, Question
 from benchmarks.quality.embedding_cache import EmbeddingCache
 from benchmarks.quality.metrics import BLOCK_BYTES, Judged, rank
 from benchmarks.quality.protocol import presets

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
 
 from tools.ci.stages import Stage
+from tools.junit import read_cases
 
 CANNOT_RUN = 77
 """The exit status of a stage that this machine cannot run, as automake has it."""
@@ -70,25 +69,12 @@ def read_report(path: Path | None) -> Tests:
     """Read the tests of a JUnit file; a missing file has none."""
     if path is None or not path.is_file():
         return Tests()
-    passed, failed, skipped = set[str](), list[str](), dict[str, str]()
-    for case in ElementTree.parse(path).iter("testcase"):
-        name = "::".join(filter(None, (case.get("classname"), case.get("name"))))
-        skip = case.find("skipped")
-        if case.find("failure") is not None or case.find("error") is not None:
-            failed.append(name)
-        elif skip is not None:
-            skipped[name] = _reason(skip)
-        else:
-            passed.add(name)
-    return Tests(passed=frozenset(passed), failed=tuple(failed), skipped=skipped)
-
-
-def _reason(skip: ElementTree.Element) -> str:
-    """Return why a test was skipped; for a whole module pytest gives the reason only inside a printed tuple."""
-    whole_module = re.search(r"Skipped: (.*?)[\"']\)", skip.text or "")
-    if skip.get("message") == "collection skipped" and whole_module:
-        return whole_module[1]
-    return skip.get("message") or "no reason given"
+    cases = [("::".join(filter(None, (case.module, case.name))), case) for case in read_cases(path)]
+    return Tests(
+        passed=frozenset(name for name, case in cases if case.outcome == "passed"),
+        failed=tuple(name for name, case in cases if case.outcome == "failed"),
+        skipped={name: case.reason for name, case in cases if case.outcome == "skipped"},
+    )
 
 
 def line_coverage(path: Path) -> dict[str, float]:

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tools.gpu_check.checkpoint import page_words, write_checkpoint
 from tools.gpu_check.hardware import watched
+from tools.gpu_check.random_checkpoint import page_words, write_checkpoint
 from unite_search import Clip, Content, EncoderOptions, Image, load_encoder
 
 DEFAULT_BATCH = 32

@@ -58,7 +58,8 @@ def measure(*, is_small: bool) -> dict[str, Any]:
     sizes = SMALL if is_small else Sizes()
     if not is_small and not gpu_count():
         return {"not run": f"Faiss {faiss.__version__} sees no GPU"}
-    rows, queries = unit_rows(sizes.rows, sizes.dim), unit_rows(max(BATCHES), sizes.dim, first_seed=1_000_000)
+    rows = random_unit_rows(sizes.rows, sizes.dim)
+    queries = random_unit_rows(max(BATCHES), sizes.dim, first_seed=1_000_000)
     cpu = FaissIndex(sizes.dim)
     cpu.add(np.arange(sizes.rows) * 3, rows)
     started = time.perf_counter()
@@ -80,7 +81,7 @@ def measure(*, is_small: bool) -> dict[str, Any]:
     }
 
 
-def unit_rows(count: int, dim: int, first_seed: int = 0) -> Embeddings:
+def random_unit_rows(count: int, dim: int, first_seed: int = 0) -> Embeddings:
     """Draw rows of unit length that float16 holds exactly, so that CPU (float32) and GPU (float16) agree.
 
     Args:

@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+
+from tools.junit import read_cases
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "mark.gpu"
@@ -48,16 +49,10 @@ def _run(path: Path) -> dict[str, Any]:
 
 
 def read_report(report: Path) -> dict[str, Any]:
-    """Read the outcomes of one pytest run from its JUnit file."""
-    passed, failed, skipped = 0, {}, {}
-    for case in ElementTree.parse(report).iter("testcase"):
-        name = case.get("name", "")
-        problem = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
-        skip = case.find("skipped")
-        if problem is not None:
-            failed[name] = f"{problem.get('message', '')} {problem.text or ''}".strip()[-1000:]
-        elif skip is not None:
-            skipped[name] = skip.text if skip.get("message") == "collection skipped" else skip.get("message", "")
-        else:
-            passed += 1
-    return {"passed": passed, "failed": failed, "skipped": skipped}
+    """Read the outcomes of one pytest run, of one module, from its JUnit file."""
+    cases = read_cases(report)
+    return {
+        "passed": sum(case.outcome == "passed" for case in cases),
+        "failed": {case.name: case.reason for case in cases if case.outcome == "failed"},
+        "skipped": {case.name: case.reason for case in cases if case.outcome == "skipped"},
+    }

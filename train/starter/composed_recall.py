@@ -10,7 +10,6 @@ does the same with other photos, formulas and wordings, none of which may be use
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from PIL import Image as PillowImage
 
 from train.config import SourceConfig
 from train.data.sources import captioned
-from train.record import commit
+from train.record import write_measurement
 from train.starter.composed_edits import KNOWN, UNKNOWN
 from train.starter.mined_recall import TEXT_WEIGHTS, embed
 from unite_search.content import Content, Image
@@ -109,9 +108,7 @@ def main() -> None:
     paths = [path for path, _ in captioned(SourceConfig(kind="captions", path=given.manifest, split=given.split))]
     photos = [PillowImage.fromarray(load_image(Path(path), encoder.media)[0].pixels) for path in paths]
     command = " ".join(["python -m train.starter.composed_recall", *sys.argv[1:]])
-    record = {"command": command, "commit": commit(), "results": measure(photos, encoder)}
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_measurement(given.out, command, {"results": measure(photos, encoder)})
 
 
 if __name__ == "__main__":

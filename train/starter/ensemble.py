@@ -9,8 +9,6 @@ feature cache. The hash of the file is written to `weights.json`; copy it to MOD
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.atomic import write_text
 from train.starter.trainee import CACHE, HEAD
+from train.starter.weight_hashes import update_weight_hashes
 from unite_search.encoders.starter.encoder import WEIGHTS
 from unite_search.encoders.starter.head import DIM, FEATURE_DIM, TEXT_DIM, Head, packed, read_arrays
 
@@ -42,9 +40,7 @@ def join_heads(folders: Sequence[Path], cache: Path, out: Path) -> None:
     arrays["projection"] = projection([Head(member) for member in members], seen, said)
     stored: dict[str, Any] = packed(arrays)
     np.savez(out / HEAD, **stored)
-    listed = json.loads((out / "weights.json").read_text(encoding="utf-8"))
-    listed[HEAD] = hashlib.sha256((out / HEAD).read_bytes()).hexdigest()
-    write_text(out / "weights.json", json.dumps(dict(sorted(listed.items())), indent=1) + "\n")
+    update_weight_hashes(out, [HEAD])
 
 
 def projection(heads: Sequence[Head], pictures: Floats, texts: Floats) -> Floats:

@@ -9,8 +9,6 @@ formulas of `composed_edits.py`, and stored for each edit of the encoder.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from PIL import Image
 from train.config import SourceConfig
 from train.data.sources import captioned
 from train.starter.composed_edits import KNOWN, RARE
+from train.starter.weight_hashes import update_weight_hashes
 from unite_search.encoders.starter.conse import Conse
 from unite_search.encoders.starter.edits import EDITS
 from unite_search.encoders.starter.encoder import WEIGHTS, StarterEncoder, squashed
@@ -40,9 +39,7 @@ def export_edits(manifest: Path, weights: Path) -> None:
     text = TextTower(weights / "text.onnx", weights / "tokenizer.json")
     np.save(weights / "edits.npy", text([phrase for phrase, _ in all_phrases()]))
     np.save(weights / "shifts.npy", _shifts(manifest, weights).astype(np.float16))
-    listed = json.loads((weights / "weights.json").read_text(encoding="utf-8"))
-    listed |= {name: hashlib.sha256((weights / name).read_bytes()).hexdigest() for name in FILES}
-    (weights / "weights.json").write_text(json.dumps(dict(sorted(listed.items())), indent=1) + "\n", encoding="utf-8")
+    update_weight_hashes(weights, FILES)
 
 
 def _shifts(manifest: Path, weights: Path) -> Floats:

@@ -10,7 +10,6 @@ alone, on the sentence alone, and on both with their scores summed, with the wei
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from train.config import SourceConfig
 from train.data.mine import DEV_SENTENCES, Triplet, mine
 from train.data.sources import captioned
-from train.record import commit
+from train.record import write_measurement
 from unite_search.content import Content, Image
 from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, Role, load_encoder
 from unite_search.encoders.starter.encoder import StarterEncoder
@@ -100,15 +99,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     given = parser.parse_args()
     photos = captioned(SourceConfig(kind="mined", path=given.manifest, split=given.split))
-    record = {
-        "command": " ".join(["python -m train.starter.mined_recall", *sys.argv[1:]]),
-        "commit": commit(),
+    command = " ".join(["python -m train.starter.mined_recall", *sys.argv[1:]])
+    measured = {
         "results": measure(photos, load_encoder(given.encoder)),
         "seeds": {folder.name: measure(photos, StarterEncoder(folder))["recall"] for folder in given.seeds},
     }
-    text = json.dumps(record, indent=2)
-    given.out.write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(write_measurement(given.out, command, measured))
 
 
 if __name__ == "__main__":

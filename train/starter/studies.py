@@ -9,7 +9,6 @@ each kind of query and target; tables show the mean over seeds and the standard 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from train.config import ModelConfig, SourceConfig, load_config
 from train.data.pairs import Pair
 from train.data.sources import read_pairs
 from train.loop import Run
-from train.record import commit
+from train.record import write_measurement
 from train.starter.trainee import StarterTrainee
 from train.trainee import Trainee, embed_in_chunks
 
@@ -161,17 +160,14 @@ def main() -> None:
     if given.seeds < 2:
         parser.error(f"--seeds is {given.seeds}; expected at least 2")
     results = study(given.study, given.seeds)
-    record = {
-        "command": f"python -m train.starter.studies {given.study} --seeds {given.seeds}",
-        "commit": commit(),
+    measured = {
         "torch": torch.__version__,
         "steps": {stage: entry.steps for stage, entry in STAGES.items()},
         "variants": STUDIES[given.study],
         "results": results,
     }
-    text = json.dumps(record, indent=2)
-    given.out.write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(text + "\n")
+    command = f"python -m train.starter.studies {given.study} --seeds {given.seeds}"
+    sys.stdout.write(write_measurement(given.out, command, measured))
 
 
 if __name__ == "__main__":

@@ -80,11 +80,6 @@ class UniteTrainee:
         rows: torch.Tensor = self._embedder(items)
         return rows
 
-    def embed_tokenized(self, items: Sequence[TokenizedItem]) -> torch.Tensor:
-        """Embed tokenized items: (N, D) unit rows, with a graph."""
-        rows: torch.Tensor = self._embedder(self._see(items))
-        return rows
-
     def _language_inputs(self, keys: Sequence[Key]) -> list[LanguageInput]:
         return self._see([self._encoder.inputs.tokenize(self._content(side), role) for role, side in keys])
 

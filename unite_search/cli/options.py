@@ -24,8 +24,8 @@ OUTPUT = "Output"
 ENCODER = "Encoder"
 INDEX = "Vector index (giving one of these resets the others)"
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?))?B?", re.IGNORECASE)
+_PREFIXES = " KMGT"
 
 
 def parse_segments(text: str) -> SegmentLength:
@@ -60,13 +60,14 @@ def parse_modalities(text: str) -> tuple[str, ...]:
 
 
 def parse_size(text: str) -> int:
-    """Read a size such as `500MB` or `2G`, and return it in bytes.
+    """Read a size such as `500MB`, `2G` or `2GiB`, and return it in bytes.
 
     Raises:
         ValueError: the text is not a size, or the size is zero.
     """
     match = _SIZE.fullmatch(text.strip())
-    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    step = 1024 if match and match[3] else 1000
+    size = int(float(match[1]) * step ** _PREFIXES.index((match[2] or " ").upper())) if match else 0
     if not size:
         raise ValueError(f"{text!r} is not a size, such as 500MB or 2GB")
     return size

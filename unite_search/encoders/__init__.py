@@ -1,1 +1,1 @@
-"""Encoders: content in, unit vectors out. `registry.load_encoder` finds one by name."""
+"""Encoders: content in, unit vectors out. `base.load_encoder` finds one by name."""

@@ -186,12 +186,12 @@ def canonical_name(name: str) -> str:
     Raises:
         ValueError: no encoder has that name.
     """
-    if name in ENCODERS:
+    if name in ENCODERS or name in _plugins():
         return name
     folder = Path(name).expanduser()
     if folder.is_dir() or folder.is_absolute():
         return str(folder.resolve())
-    if is_hub_name(name) or name in _plugins():
+    if is_hub_name(name):
         return name
     known = ", ".join(encoder_names())
     raise ValueError(f"unknown encoder {name!r}; known are {known}, and the folder or hub id of a UNITE model")
@@ -199,7 +199,9 @@ def canonical_name(name: str) -> str:
 
 def is_folder(encoder: object) -> bool:
     """Return whether an encoder is given as a folder. Folders may be moved, so only the fingerprint identifies it."""
-    return isinstance(encoder, str) and encoder not in ENCODERS and Path(encoder).expanduser().is_dir()
+    if not isinstance(encoder, str) or encoder in ENCODERS or encoder in _plugins():
+        return False
+    return Path(encoder).expanduser().is_dir()
 
 
 def is_checkpoint(name: str) -> bool:

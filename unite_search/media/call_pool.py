@@ -83,13 +83,13 @@ class CallPool:
         self, process: DecodeProcess, function: Callable[..., object], arguments: tuple[object, ...]
     ) -> tuple[UniteSearchError | None, Any]:
         process.send((function, arguments))
-        if not process.poll(self._timeout_s):
-            raise UnreadableFileError(f"it took longer than {self._timeout_s:.0f} s to read")
         try:
-            error, result = process.receive()
+            if process.poll(self._timeout_s):
+                error, result = process.receive()
+                return error, result
         except (EOFError, OSError) as lost:
             raise UnreadableFileError(f"the decoder crashed ({process.exit_status()})") from lost
-        return error, result
+        raise UnreadableFileError(f"it took longer than {self._timeout_s:.0f} s to read")
 
 
 def _started() -> DecodeProcess:

@@ -45,6 +45,7 @@ class Decoder:
             UnreadableFileError: the file is not a video, or is damaged.
         """
         _refuse_text(path)
+        self._path = path
         self._max_pixels = max_pixels
         self._reader = _open_reader(path)
         self._position = 0
@@ -64,13 +65,29 @@ class Decoder:
             UnreadableFileError: the frame cannot be decoded, or is too large.
         """
         try:
-            raw = (self._reader[index] if self._is_seekable else self._walk_to(index)).asnumpy()
-        except _reader_errors() as error:
-            raise UnreadableFileError(DAMAGED) from error
+            raw = self._read(index)
+        except _reader_errors():
+            raw = self._read_with_new_reader(index)
         height, width = raw.shape[:2]
         if width * height > self._max_pixels:
             raise UnreadableFileError(f"too many pixels ({width} x {height})")
         return _without_padding(raw)
+
+    def _read(self, index: int) -> NDArray[np.uint8]:
+        raw: NDArray[np.uint8] = (self._reader[index] if self._is_seekable else self._walk_to(index)).asnumpy()
+        return raw
+
+    def _read_with_new_reader(self, index: int) -> NDArray[np.uint8]:
+        """Read a frame once more: on a busy machine, decord now and then fails with EAGAIN on a sound file.
+
+        Raises:
+            UnreadableFileError: it fails again, so the file is damaged.
+        """
+        self._reader, self._position = _open_reader(self._path), 0
+        try:
+            return self._read(index)
+        except _reader_errors() as error:
+            raise UnreadableFileError(DAMAGED) from error
 
     def _walk_to(self, index: int) -> Any:
         """Decode frame after frame up to an index: without time stamps (AVI), decord seeks to the wrong frame."""

@@ -86,7 +86,7 @@ class Searcher:
             return item.text or ""
         source = MediaSource(uri_to_path(item.uri), item.start_s, item.end_s)
         with self._service.metrics.stage("load"):
-            loaded = self._service.workers.call(
+            loaded = self._service.call_pool.call(
                 load, source, reader.encoder.media, self._service.bounds, item.modality == "video"
             )
         return loaded.part

@@ -34,8 +34,8 @@ class Service:
         self.readers = {collection.name: Reader(collection, self.encoders) for collection in collections}
         if not collections or len(self.readers) != len(collections):
             raise UniteSearchError("give at least one collection, and no two of the same name")
-        self.workers = CallPool(max(2, os.cpu_count() or 1), timeout_s=limits.decode_s)
-        self.previews = Previews(self.workers)
+        self.call_pool = CallPool(max(2, os.cpu_count() or 1), timeout_s=limits.decode_s)
+        self.previews = Previews(self.call_pool)
         self.uploads = Uploads(kept_bytes=limits.kept_bytes, kept_s=limits.kept_s)
         self.bounds = Bounds(limits.image_pixels, limits.video_pixels, limits.video_s)
         self.metrics = Metrics(self._gauges)
@@ -52,7 +52,7 @@ class Service:
         for reader in self.readers.values():
             reader.stop()
         self.encoders.close()
-        self.workers.close()
+        self.call_pool.close()
 
     def reader(self, name: str | None) -> Reader:
         """Return the collection of a name; the first collection for None.

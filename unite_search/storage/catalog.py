@@ -151,7 +151,8 @@ class Catalog:
 
     def highest_id(self) -> int:
         """Return the greatest id, or -1 for an empty table."""
-        return int(max((ids.max() for ids in self.ids_by_partition().values()), default=-1))
+        highest = pc.max(self._table.to_table(columns=["id"])["id"]).as_py()
+        return -1 if highest is None else int(highest)
 
     def embeddings(self, ids: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Stream the vectors of the sorted `ids` as ((n,), (n, D)) batches, in table order."""

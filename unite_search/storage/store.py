@@ -179,10 +179,14 @@ class Store:
 
     def _reread_metadata(self) -> None:
         """Read the metadata again and store a new index configuration in it. Needs the write lock."""
+        opened_with = self._index or self.metadata.index
         self.metadata = CollectionMetadata.read(self.directory)
-        if self._index not in (None, self.metadata.index):
+        if self._index is not None and self._index != self.metadata.index:
             self.metadata = replace(self.metadata, index=self._index)
             self.metadata.write(self.directory)
+        if self.metadata.index != opened_with:
+            with self._lock.writing():
+                self.partitions = self._open_partitions(self.catalog)
 
     def _save_partitions(self) -> None:
         changed = sync(self.partitions, self.catalog)

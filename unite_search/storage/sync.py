@@ -40,8 +40,9 @@ def sync(partitions: PartitionedIndex, catalog: Catalog) -> int:
 def steps(partitions: PartitionedIndex, catalog: Catalog) -> Iterator[Step]:
     """Yield the steps of `sync`; embeddings are read from the catalog as the steps are taken."""
     wanted = catalog.ids_by_partition()
+    known = np.concatenate([NO_IDS, *wanted.values()])
     for name in partitions.names():
-        gone = np.setdiff1d(partitions.ids(name), wanted.get(name, NO_IDS))
+        gone = np.setdiff1d(partitions.ids(name), known)
         if len(gone):
             yield Step(name, gone)
     for name, ids in wanted.items():
@@ -68,7 +69,7 @@ def find_problems(catalog: Catalog, partitions: PartitionedIndex) -> list[str]:
 
 
 def _catalog_problems(catalog: Catalog) -> Iterator[str]:
-    ids = np.concatenate([np.empty(0, np.int64), *catalog.ids_by_partition().values()])
+    ids = np.concatenate([NO_IDS, *catalog.ids_by_partition().values()])
     repeated = len(ids) - len(np.unique(ids))
     if repeated:
         yield f"catalog: {repeated} ids stand more than once"
@@ -87,8 +88,7 @@ def _catalog_problems(catalog: Catalog) -> Iterator[str]:
 def _partition_problems(catalog: Catalog, partitions: PartitionedIndex) -> Iterator[str]:
     wanted = catalog.ids_by_partition()
     for name in sorted({*wanted, *partitions.names()}):
-        held = partitions.ids(name) if name in partitions.names() else np.empty(0, np.int64)
-        expected = wanted.get(name, np.empty(0, np.int64))
+        held, expected = partitions.ids(name), wanted.get(name, NO_IDS)
         for count, what in (
             (len(np.setdiff1d(expected, held)), "lacks {} items of the catalog"),
             (len(np.setdiff1d(held, expected)), "holds {} items that the catalog does not"),

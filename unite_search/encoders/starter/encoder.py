@@ -54,7 +54,7 @@ class StarterEncoder(EncoderDefaults):
     the copies is discarded.
 
     Args:
-        weights: the folder that `train/starter/export.py` wrote.
+        weights: the folder that `train/starter/export_towers.py` wrote.
 
     Raises:
         EncoderUnavailableError: the folder has no weights.

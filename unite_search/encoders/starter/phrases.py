@@ -1,6 +1,6 @@
 """Example phrases that ask for an edit, and similar phrases that ask for something else.
 
-`train/starter/export.py` stores the text embedding of each, in the order of `all_phrases`.
+`train/starter/export_towers.py` stores the text embedding of each, in the order of `all_phrases`.
 """
 
 from __future__ import annotations

@@ -62,5 +62,5 @@ def preview(upload_id: models.UploadId, service: RunningService) -> Response:
 def _keep(service: Service, reader: Reader, path: Path) -> models.Upload:
     with path.open("rb") as stream:
         is_video = not is_image(stream.read(HEAD_BYTES))
-    loaded = service.workers.call(load, MediaSource(path), reader.encoder.media, service.bounds, is_video)
+    loaded = service.call_pool.call(load, MediaSource(path), reader.encoder.media, service.bounds, is_video)
     return models.Upload.model_validate(service.uploads.add(loaded))

