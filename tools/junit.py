@@ -47,7 +47,7 @@ def _case(element: ElementTree.Element) -> TestCase:
 
 
 def _skip_reason(skip: ElementTree.Element) -> str:
-    """Return why a test was skipped; for a whole module pytest gives the reason only in the text, in a printed tuple."""
+    """Return why a test was skipped; for a whole module pytest gives it only in the text, in a printed tuple."""
     message, text = skip.get("message", ""), skip.text or ""
     if message == "collection skipped" and text:
         printed = re.search(r"Skipped: (.*?)[\"']\)", text)
