@@ -13,7 +13,7 @@ LONGEST_REASON = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TestCase:
-    """What became of one test.
+    """The outcome of one test.
 
     Attributes:
         module: the module of the test, with dots; empty where pytest reports on a whole module.
@@ -47,7 +47,7 @@ def _case(element: ElementTree.Element) -> TestCase:
 
 
 def _skip_reason(skip: ElementTree.Element) -> str:
-    """Why a test was skipped; pytest gives it for a whole module only in the text, within a printed tuple."""
+    """Return why a test was skipped; for a whole module pytest gives it only in the text, in a printed tuple."""
     message, text = skip.get("message", ""), skip.text or ""
     if message == "collection skipped" and text:
         printed = re.search(r"Skipped: (.*?)[\"']\)", text)

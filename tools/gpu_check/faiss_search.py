@@ -82,7 +82,7 @@ def measure(*, is_small: bool) -> dict[str, Any]:
 
 
 def random_unit_rows(count: int, dim: int, first_seed: int = 0) -> Embeddings:
-    """Draw rows of unit length that float16 holds exactly, so that the CPU's float32 and the GPU's float16 agree.
+    """Draw rows of unit length that float16 holds exactly, so that CPU (float32) and GPU (float16) agree.
 
     Args:
         count: the number of rows.

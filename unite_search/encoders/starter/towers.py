@@ -1,7 +1,7 @@
 """The two frozen networks, each an onnxruntime session.
 
-The graphs hold everything between raw input and result: the vision graph normalises its pixels, the text graph masks,
-pools and normalises. `train/starter/export_towers.py` makes both.
+The graphs include all preprocessing and pooling: the vision graph normalises its pixels, the text graph masks, pools
+and normalises. `train/starter/export_towers.py` makes both.
 
 Small batches run in parallel, each on one thread: on two cores that processes a tenth more pictures a second than one
 large batch on two threads, which wait for each other after every layer.
