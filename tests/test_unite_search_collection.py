@@ -368,3 +368,40 @@ def test_an_export_comes_back_as_the_same_collection(collection: Collection, med
             ]
         assert again.verify() == []
         assert counts(again.index([media])) == {"unchanged": 5}
+
+
+def test_a_remembered_root_that_is_missing_keeps_its_items_and_stops_nobody(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as collection:
+        for name in ("disk", "home"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "note.txt").write_text(f"a note on the {name}")
+        collection.index([tmp_path / "disk", tmp_path / "home"])
+        (tmp_path / "disk").rename(tmp_path / "unplugged")
+        (tmp_path / "home" / "new.txt").write_text("something new")
+        for dry_run in (True, False):
+            report = collection.index(options=IndexOptions(dry_run=dry_run))
+            assert (report.added, report.removed, report.unchanged) == (1, 0, 1)
+            assert [f"{tmp_path / 'disk'} is missing: its 1 files stay" in warning for warning in report.warnings] == [
+                True
+            ]
+        assert collection.status().files == 3
+        (tmp_path / "unplugged").rename(tmp_path / "disk")
+        assert (collection.index().unchanged, collection.index().warnings) == (3, [])
+
+
+def test_removing_a_folder_forgets_the_roots_in_it(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as collection:
+        for name in ("old", "old/inner", "kept"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "note.txt").write_text(f"a note in {name}")
+        collection.index([tmp_path / "old", tmp_path / "old" / "inner", tmp_path / "kept"])
+        assert collection.remove(paths=[tmp_path / "old"]) == 2
+        assert collection.status().roots == (tmp_path / "kept",)
+        assert (collection.index().added, collection.status().files) == (0, 1)
+
+
+def test_a_named_path_that_is_missing_is_an_error(tmp_path: Path, media: Path) -> None:
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as collection:
+        with pytest.raises(UniteSearchError, match="does not exist"):
+            collection.index([media, tmp_path / "missing"])
+        assert collection.status().files == 0

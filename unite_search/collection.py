@@ -143,30 +143,36 @@ class Collection:
         where it stopped.
 
         Args:
-            paths: folders and files. Without any, those that were indexed before.
+            paths: folders and files. Without any, those that were indexed before; one of those that is missing now,
+                such as a disk that is not mounted, is a warning, and its items stay.
             options: how to read and embed.
             progress: called several times a second.
 
         Raises:
             CollectionLockedError: another process is writing.
-            UniteSearchError: a path does not exist.
+            UniteSearchError: one of `paths` does not exist.
         """
         options = options or IndexOptions()
         roots = [absolute(Path(path).expanduser()) for path in paths or self._store.metadata.roots]
         if not roots:
             raise UniteSearchError("nothing to index: name a folder or a file")
+        missing = [] if paths else [root for root in roots if not root.exists()]
+        roots = [root for root in roots if root not in missing]
         started = time.monotonic()
         reading = self._read_options(options)
         check(reading.segments)
         meter = Meter(progress)
         if options.dry_run:
-            unused = IdCounter(self.directory, used_below=0)
-            report = self._ingest(reading, meter, unused).dry_run(roots, exclude=[self.directory])
+            ingest = self._ingest(reading, meter, IdCounter(self.directory, used_below=0))
+            ingest.keep(missing)
+            report = ingest.dry_run(roots, exclude=[self.directory])
         else:
             with self._store.writing() as ids, progress_file(self.directory, progress) as tell:
                 meter = Meter(tell)
                 self._store.remember(roots, reading)
-                report = self._ingest(reading, meter, ids).run(
+                ingest = self._ingest(reading, meter, ids)
+                ingest.keep(missing)
+                report = ingest.run(
                     roots,
                     exclude=[self.directory],
                     workers=options.workers or os.cpu_count() or 1,
@@ -235,7 +241,7 @@ class Collection:
         """Remove items from the collection, never the files themselves; return how many.
 
         Args:
-            paths: files, or folders with everything below.
+            paths: files, or folders with everything below. A later `index` without paths leaves them out, too.
             ids: items.
             where: SQL expression over the catalog's columns.
 
@@ -245,6 +251,7 @@ class Collection:
         """
         condition = any_of(paths, ids, where)
         with self._store.writing():
+            self._store.forget([absolute(Path(path).expanduser()) for path in paths])
             return self._store.catalog.remove(condition)
 
     def rebuild(self) -> dict[str, int]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from unite_search.display import counted
 from unite_search.media.types import Facts, MediaFile, ReadOptions, Skipped
 from unite_search.media.uri import path_to_uri, prefixes_below, uri_to_path
 from unite_search.report import IndexReport
@@ -113,6 +114,12 @@ class Ledger:
                 Skipped(path=copy.path, reason=f"{skipped.reason} (same bytes as {skipped.path.name})")
                 for copy in self._copies.pop(identity, [])
             ]
+
+    def keep(self, root: Path) -> None:
+        """Keep the files below an indexed root that is missing, such as a disk that is not mounted, and warn."""
+        self._blocked.append(root)
+        files = counted(len(_below([root], self._known.keys())), "file")
+        self._report.warnings.append(f"{root} is missing: its {files} stay indexed until `remove` takes them out")
 
     def drop_missing(self, roots: Sequence[Path]) -> None:
         """Plan the removal of known files that a finished scan of the roots did not find."""

@@ -86,6 +86,11 @@ class Ingest:
         self._encoding: deque[tuple[_Batch, Future[NDArray[np.float32]]]] = deque()
         self._started_at = self._committed_at = time.monotonic()
 
+    def keep(self, roots: Sequence[Path]) -> None:
+        """Keep what was indexed below roots that are missing now; call it before `run` or `dry_run`."""
+        for root in roots:
+            self._ledger.keep(root)
+
     def run(self, roots: Sequence[Path], *, exclude: Sequence[Path], workers: int, batch_size: int) -> IndexReport:
         """Index the roots.
 

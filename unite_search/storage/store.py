@@ -147,6 +147,13 @@ class Store:
             self.directory
         )
 
+    def forget(self, paths: Sequence[Path]) -> None:
+        """Forget the roots that are one of the paths, or below one. Needs the write lock."""
+        metadata = CollectionMetadata.read(self.directory)
+        kept = tuple(root for root in metadata.roots if not any(Path(root).is_relative_to(path) for path in paths))
+        if kept != metadata.roots:
+            replace(metadata, roots=kept).write(self.directory)
+
     def status(self) -> Status:
         """Count items, files, duplicates and bytes."""
         with self.reading() as (catalog, indexes):
