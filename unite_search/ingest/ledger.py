@@ -119,7 +119,9 @@ class Ledger:
         """Keep the files below an indexed root that is missing, such as a disk that is not mounted, and warn."""
         self._blocked.append(root)
         files = counted(len(_below([root], self._known.keys())), "file")
-        self._report.warnings.append(f"{root} is missing: its {files} stay indexed until `remove` takes them out")
+        self._report.warnings.append(
+            f"{root} is missing: what was indexed there ({files}) stays until `remove` takes it out"
+        )
 
     def drop_missing(self, roots: Sequence[Path]) -> None:
         """Plan the removal of known files that a finished scan of the roots did not find."""
