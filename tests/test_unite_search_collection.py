@@ -381,9 +381,8 @@ def test_a_remembered_root_that_is_missing_keeps_its_items_and_stops_nobody(tmp_
         for dry_run in (True, False):
             report = collection.index(options=IndexOptions(dry_run=dry_run))
             assert (report.added, report.removed, report.unchanged) == (1, 0, 1)
-            assert [f"{tmp_path / 'disk'} is missing: its 1 files stay" in warning for warning in report.warnings] == [
-                True
-            ]
+            (warning,) = report.warnings
+            assert f"{tmp_path / 'disk'} is missing: what was indexed there (1 file) stays" in warning
         assert collection.status().files == 3
         (tmp_path / "unplugged").rename(tmp_path / "disk")
         assert (collection.index().unchanged, collection.index().warnings) == (3, [])
