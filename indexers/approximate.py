@@ -7,6 +7,7 @@ without training again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ CANDIDATES = 4
 TRAIN_ROWS = 50_000
 TRAIN_ROWS_PER_CELL = 64
 TRAIN_ITERATIONS = 10
+OF_NOTHING = re.compile(r"[A-Za-z]0(?!\d)")
+"""A size of 0 in a Faiss factory string, such as `HNSW0`."""
 
 
 class ApproximateIndex:
@@ -222,6 +225,8 @@ def check_spec(spec: str, dim: int) -> None:
 
 def _of_factory(spec: str, dim: int) -> Any:
     try:
+        if OF_NOTHING.search(spec):
+            raise RuntimeError("Faiss accepts sizes of 0, and ends the process when such an index is used")
         return faiss.index_factory(dim, spec, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
         expected = f"{', '.join(EXACT)}, {INT8}, IVF<cells>,{INT8} or a Faiss factory string"

@@ -16,7 +16,7 @@ from indexers.approximate import ApproximateIndex, Graph, train
 from indexers.arrays import NO_ID, Embeddings, Ids, Mask, Positions, Results, Scores
 from indexers.blocks import scan
 from indexers.engine import top_k, use_blas_for_batches
-from indexers.errors import DimensionError
+from indexers.errors import DimensionError, UnknownSpecError
 from indexers.flat import FlatVectors
 from indexers.row_group import RowGroup
 from indexers.spec import EXACT, FLOAT16, FLOAT32, IndexConfig, can_keep
@@ -256,9 +256,13 @@ def _approximate(spec: str, parts: Sequence[RowGroup], rows: FlatVectors, *, is_
     old = [(part.approximate, part.live_positions) for part in parts if part.approximate is not None]
     if not is_new and len(old) == len(parts):
         return old[0][0].joined(old, rows)
-    approximate = train(spec, rows)
-    for block in rows.blocks():
-        approximate.add(block)
+    try:
+        approximate = train(spec, rows)
+        for block in rows.blocks():
+            approximate.add(block)
+    except RuntimeError as error:
+        shape = f"{len(rows)} rows of {rows.dim} dimensions"
+        raise UnknownSpecError(f"Faiss cannot build {spec!r} from {shape}: {str(error).split(': ')[-1]}") from error
     return approximate
 
 

@@ -29,6 +29,25 @@ def wrong_name(options):
 def broken(options):
     raise RuntimeError("the weights are damaged")
 
+def nothing(options):
+    return None
+
+class Lengthless(Plugged):
+    name = "lengthless"
+    dim = "56"
+
+class NotNumbers(Plugged):
+    name = "notnumbers"
+
+    def encode(self, contents, *, role):
+        return super().encode(contents, role=role) * float("nan")
+
+class Short(Plugged):
+    name = "short"
+
+    def encode(self, contents, *, role):
+        return super().encode(contents, role=role)[:, :-1]
+
 def starter(options):
     raise AssertionError("a built-in name must not be replaced")
 """
@@ -37,6 +56,10 @@ ENTRIES = """
 plugged = toy_plugin:Plugged
 misnamed = toy_plugin:wrong_name
 broken = toy_plugin:broken
+nothing = toy_plugin:nothing
+lengthless = toy_plugin:Lengthless
+notnumbers = toy_plugin:NotNumbers
+short = toy_plugin:Short
 absent = no_such_module:Encoder
 starter = toy_plugin:starter
 """
@@ -86,7 +109,7 @@ def test_a_faulty_package_is_named(plugins: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_plugins_too(plugins: Path) -> None:
-    with pytest.raises(ValueError, match="known are absent, broken, misnamed, plugged, starter"):
+    with pytest.raises(ValueError, match=r"known are absent, broken, .*, plugged, short, starter"):
         load_encoder("nonsense")
 
 
@@ -107,7 +130,7 @@ def test_the_commands_index_query_and_list_with_it(plugins: Path, media: Path, t
     assert Path(hits[0]["uri"]).name == "green.png"
     listed = {row["name"]: row for row in json.loads(run("encoders", "--json"))["encoders"]}
     assert listed["plugged"]["available"] is True
-    for faulty in ("absent", "broken", "misnamed"):
+    for faulty in ("absent", "broken", "lengthless", "misnamed", "nothing"):
         assert listed[faulty]["available"] is False
         assert "toy-plugin" in listed[faulty]["error"]
 
@@ -120,3 +143,23 @@ def test_a_collection_remembers_it_with_its_options(plugins: Path, tmp_path: Pat
     with Collection.open(tmp_path / "db") as again:
         assert again.encoder.name == "plugged"
         assert again.encoder.options.fps == 2.0
+
+
+def test_an_encoder_that_breaks_the_contract_is_named(plugins: Path) -> None:
+    with pytest.raises(UniteSearchError, match="encoder lengthless of toy-plugin breaks the contract: dim is '56'"):
+        load_encoder("lengthless")
+    with pytest.raises(EncoderUnavailableError, match="encoder nothing of toy-plugin cannot be loaded"):
+        load_encoder("nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("notnumbers", "returned numbers that are not finite"), ("short", "returned float32 of shape")],
+)
+def test_faulty_vectors_never_reach_a_collection(
+    plugins: Path, media: Path, tmp_path: Path, name: str, reason: str
+) -> None:
+    with Collection.open(tmp_path / "db", encoder=name, create=True) as collection:
+        with pytest.raises(UniteSearchError, match=f"encoder {name} {reason}"):
+            collection.index([media])
+        assert collection.status().files == 0

@@ -105,6 +105,9 @@ def test_index_creates_a_collection_with_the_options(
         (["--index-memory", "0GB"], 2, "'0GB' is not a size"),
         (["--index-type", "nonsense"], 1, "Faiss makes no index 'nonsense' of 64 dimensions"),
         (["--index-type", "PQ7"], 1, "Faiss makes no index 'PQ7' of 64 dimensions"),
+        (["--index-type", "HNSW0"], 1, "Faiss makes no index 'HNSW0' of 64 dimensions"),
+        (["--index-type", "PQ64x12"], 1, "Faiss cannot build 'PQ64x12' from 600 rows of 64 dimensions"),
+        (["--index-type", "IDMap,Flat"], 1, "Faiss cannot build 'IDMap,Flat' from 600 rows of 64 dimensions"),
     ],
 )
 def test_wrong_options_are_refused_and_change_nothing(

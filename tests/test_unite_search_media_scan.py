@@ -182,3 +182,11 @@ def test_deep_folders_do_not_exhaust_the_stack(tmp_path: Path, monkeypatch: pyte
         os.chdir("..")
         Path("d").rmdir()
     assert [file.path for file in found] == [tmp_path.joinpath(*["d"] * depth, "x.jpg")]
+
+
+def test_a_link_to_itself_is_skipped_and_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")
+    (tmp_path / "note.txt").write_text("a note")
+    first, second = scan([tmp_path], exclude=[])
+    assert isinstance(first, MediaFile)
+    assert (first.path.name, isinstance(second, Skipped) and second.path.name) == ("note.txt", "self.jpg")

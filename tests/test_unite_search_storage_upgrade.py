@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import lance
@@ -94,3 +97,25 @@ def test_a_newer_format_says_so(old: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 99}))
     with pytest.raises(UniteSearchError, match="has format 99, this program reads up to 2; update unite-search"):
         Collection.open(old)
+
+
+def test_readers_that_come_first_together_all_succeed(old: Path, media: Path) -> None:
+    program = (
+        f"import sys; sys.path[:0] = {sys.path!r}\nfrom toy import ToyEncoder\nfrom unite_search import Collection\n"
+    )
+    program += f"print(Collection.open({str(old)!r}, encoder=ToyEncoder()).status().files)"
+    readers = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [reader.communicate(timeout=120)[0] for reader in readers] == ["5\n"] * 4
+    check(old, media)
+
+
+@pytest.mark.unprivileged
+def test_a_collection_that_cannot_be_written_says_that_it_must_be_converted(old: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root is refused nothing")
+    old.chmod(0o555)
+    try:
+        with pytest.raises(UniteSearchError, match="has to be converted once, but it cannot be written"):
+            Collection.open(old)
+    finally:
+        old.chmod(0o755)

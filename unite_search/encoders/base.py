@@ -219,13 +219,54 @@ def _load_entry_point(entry: EntryPoint, options: EncoderOptions) -> Encoder:
     package = entry.dist.name if entry.dist else entry.module
     try:
         encoder = cast(Encoder, entry.load()(options))
+        problem = _problem_of(encoder)
     except Exception as error:
         raise EncoderUnavailableError(f"encoder {entry.name} of {package} cannot be loaded: {error}") from error
+    if problem:
+        raise UniteSearchError(f"encoder {entry.name} of {package} breaks the contract: {problem}")
     if encoder.name != entry.name:
         raise UniteSearchError(
             f"package {package} offers an encoder as {entry.name!r} that calls itself {encoder.name!r}; they must agree"
         )
     return encoder
+
+
+def _problem_of(encoder: Encoder) -> str | None:
+    """Return what is wrong with the attributes of an encoder that another package made, or None."""
+    checks = {
+        "name": isinstance(encoder.name, str),
+        "fingerprint": isinstance(encoder.fingerprint, str),
+        "dim": isinstance(encoder.dim, int) and encoder.dim > 0,
+        "modalities": isinstance(encoder.modalities, Modality),
+        "media": isinstance(encoder.media, MediaSpec),
+        "options": isinstance(encoder.options, EncoderOptions),
+        "concurrency": isinstance(encoder.concurrency, int) and encoder.concurrency > 0,
+        "workload": encoder.workload is None or isinstance(encoder.workload, Workload),
+    }
+    wrong = next((name for name, is_right in checks.items() if not is_right), None)
+    return None if wrong is None else f"{wrong} is {getattr(encoder, wrong)!r}"
+
+
+def encode(encoder: Encoder, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
+    """Encode contents, and check what comes back, so that no faulty vector reaches a collection.
+
+    Returns:
+        (N, D) float32.
+
+    Raises:
+        UniteSearchError: the encoder returned another shape, or numbers that are not finite.
+    """
+    import numpy as np
+
+    rows = np.asarray(encoder.encode(contents, role=role))
+    expected = (len(contents), encoder.dim)
+    if rows.shape != expected or rows.dtype.kind != "f":
+        raise UniteSearchError(
+            f"encoder {encoder.name} returned {rows.dtype} of shape {rows.shape}; expected float32 of shape {expected}"
+        )
+    if not np.isfinite(rows).all():
+        raise UniteSearchError(f"encoder {encoder.name} returned numbers that are not finite")
+    return rows.astype(np.float32, copy=False)
 
 
 def _import_unite() -> Any:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from unite_search.encoders.base import Encoder
+from unite_search.encoders.base import Encoder, encode
 from unite_search.ingest.ledger import Ledger
 from unite_search.ingest.progress import Meter
 from unite_search.media.decode_pool import DecodePool, Finished, Unwanted
@@ -165,7 +165,7 @@ class Ingest:
         self._batch = []
         if batch:
             contents = [draft.content for _, draft in batch]
-            self._encoding.append((batch, executor.submit(self._encoder.encode, contents, role="candidate")))
+            self._encoding.append((batch, executor.submit(encode, self._encoder, contents, role="candidate")))
 
     def _collect(self, *, leave: int) -> None:
         """Take finished batches, in order; wait while more than `leave` are being encoded."""

@@ -76,8 +76,8 @@ class _Walk:
                 yield Skipped(path=folder, reason=reason_of(error))
                 continue
             entries = [entry for entry in entries if not entry.name.startswith(".")]
-            folders = [Path(entry.path) for entry in entries if entry.is_dir() and self._may_enter(entry)]
-            files = {entry.name: Path(entry.path) for entry in entries if not entry.is_dir()}
+            folders = [Path(entry.path) for entry in entries if _is_folder(entry) and self._may_enter(entry)]
+            files = {entry.name: Path(entry.path) for entry in entries if not _is_folder(entry)}
             yield from _media_of(files)
             waiting += reversed(folders)
 
@@ -91,6 +91,14 @@ class _Walk:
         if is_outside:
             self._covered.append(target)
         return is_outside
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder; a link to itself, which cannot be examined, counts as a file."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _single(path: Path) -> Found:

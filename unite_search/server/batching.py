@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unite_search.content import Content
-from unite_search.encoders.base import Encoder
+from unite_search.encoders.base import Encoder, encode
 from unite_search.server.problems import Refusal
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class EncodeQueue:
     def _answer(self, jobs: Sequence[_Job]) -> None:
         """Encode jobs together; if that fails, each alone, so that only the bad ones fail."""
         try:
-            rows = self._encoder.encode([content for job in jobs for content in job.contents], role="query")
+            rows = encode(self._encoder, [content for job in jobs for content in job.contents], role="query")
         except Exception as error:  # noqa: BLE001 - whatever an encoder raises is raised again in the thread that asked
             if len(jobs) == 1:
                 jobs[0].done.set_exception(error)

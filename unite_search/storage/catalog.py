@@ -188,7 +188,8 @@ class Catalog:
 
     def _refusal(self, where: str | None, error: Exception) -> FilterError:
         columns = ", ".join(name for name in self._table.schema.names if name != "embedding")
-        return FilterError(f"filter {where!r}: {_first_line(error)} (columns: {columns})")
+        renamed = "; `kind` is now `modality`" if "No field named kind" in str(error) else ""
+        return FilterError(f"filter {where!r}: {_first_line(error)}{renamed} (columns: {columns})")
 
     def commit(self, change: Change) -> None:
         """Write a change. When this returns, it is on disk and visible to every new reader."""

@@ -16,12 +16,15 @@ from threading import Condition
 
 from indexers.partitioned import PartitionedIndex
 from indexers.spec import IndexConfig
-from unite_search.errors import CollectionLockedError
+from unite_search.errors import CollectionLockedError, UniteSearchError
 from unite_search.media.types import ReadOptions
 from unite_search.report import Status
 from unite_search.storage.catalog import Catalog, upgrade
 from unite_search.storage.metadata import FILE_NAME, FORMAT_VERSION, CollectionMetadata, IdCounter
 from unite_search.storage.sync import apply, find_problems, steps, sync
+
+CONVERSION_S = 20.0
+"""How long to wait while another process converts the same collection."""
 
 
 class Store:
@@ -128,7 +131,7 @@ class Store:
                 self.directory / "partitions",
                 dim=self.metadata.dim,
                 fingerprint=self.metadata.fingerprint,
-                config=self.metadata.index,
+                config=self._index or self.metadata.index,
             )
             self._save_partitions()
         return {name: self.partitions.count(name) for name in self.partitions.names()}
@@ -177,23 +180,32 @@ class Store:
         )
 
     def _current_format(self) -> CollectionMetadata:
-        """Read the metadata, after converting a collection of an older format."""
+        """Read the metadata, after converting a collection of an older format.
+
+        Raises:
+            UniteSearchError: the collection must be converted, and cannot be written.
+        """
         metadata = CollectionMetadata.read(self.directory)
-        if metadata.format_version < FORMAT_VERSION:
-            with write_lock(self.directory):
+        if metadata.format_version == FORMAT_VERSION:
+            return metadata
+        try:
+            with write_lock(self.directory, timeout_s=CONVERSION_S):
                 upgrade(self.directory / "catalog")
                 metadata = replace(CollectionMetadata.read(self.directory), format_version=FORMAT_VERSION)
                 metadata.write(self.directory)
+        except OSError as error:
+            raise UniteSearchError(
+                f"{self.directory} is of an older version and has to be converted once, but it cannot be written; "
+                "make it writable, open it, then protect it again"
+            ) from error
+        self.messages.append(f"converted to format {FORMAT_VERSION}; earlier versions of this program cannot read it")
         return metadata
 
     def _reread_metadata(self) -> None:
-        """Read the metadata again and store a new index configuration in it. Needs the write lock."""
+        """Read the metadata again, and open the partitions anew if another writer changed their configuration."""
         opened_with = self._index or self.metadata.index
         self.metadata = CollectionMetadata.read(self.directory)
-        if self._index is not None and self._index != self.metadata.index:
-            self.metadata = replace(self.metadata, index=self._index)
-            self.metadata.write(self.directory)
-        if self.metadata.index != opened_with:
+        if self._index is None and self.metadata.index != opened_with:
             with self._lock.writing():
                 self.partitions = self._open_partitions(self.catalog)
 
@@ -201,6 +213,9 @@ class Store:
         changed = sync(self.partitions, self.catalog)
         if changed or self.partitions.version != self.catalog.version:
             self.partitions.save(version=self.catalog.version)
+        if self._index is not None and self._index != self.metadata.index:
+            self.metadata = replace(self.metadata, index=self._index)
+            self.metadata.write(self.directory)
         self._synced_version = self.catalog.version
 
     def _open_partitions(self, catalog: Catalog) -> PartitionedIndex:
@@ -266,8 +281,12 @@ class ReaderWriterLock:
 
 
 @contextmanager
-def write_lock(directory: Path) -> Iterator[None]:
+def write_lock(directory: Path, *, timeout_s: float = 0.0) -> Iterator[None]:
     """Hold the collection's write lock, which the operating system releases when the process dies.
+
+    Args:
+        directory: the collection's folder.
+        timeout_s: how long to wait for a process that holds it.
 
     Raises:
         CollectionLockedError: another process holds it; the message names its process id.
@@ -275,7 +294,7 @@ def write_lock(directory: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     owner = directory / "write.pid"
-    lock = FileLock(directory / "write.lock", timeout=0)
+    lock = FileLock(directory / "write.lock", timeout=timeout_s)
     try:
         lock.acquire()
     except Timeout:
