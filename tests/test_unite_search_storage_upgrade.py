@@ -26,7 +26,8 @@ def downgrade(folder: Path) -> None:
         values = [int(Modality.from_partition(name)) for name in batch.column("partition").to_pylist()]
         return pa.RecordBatch.from_arrays([pa.array(values, pa.int8())], names=["code"])
 
-    table.add_columns(codes, read_columns=["partition"])
+    typed = lance.batch_udf(output_schema=pa.schema([("code", pa.int8())]))
+    table.add_columns(typed(codes), read_columns=["partition"])
     table.alter_columns({"path": "modality", "name": "kind"})
     table.drop_columns(["partition"])
     table.alter_columns({"path": "code", "name": "modality"})
@@ -110,9 +111,12 @@ def test_readers_that_come_first_together_all_succeed(old: Path, media: Path) ->
 
 
 @pytest.mark.unprivileged
-def test_a_collection_that_cannot_be_written_says_that_it_must_be_converted(old: Path) -> None:
+def test_a_collection_that_cannot_be_written_says_that_it_must_be_converted(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root is refused nothing")
+    old = tmp_path / "db"
+    Collection.open(old, encoder=ToyEncoder(), create=True).close()
+    downgrade(old)
     old.chmod(0o555)
     try:
         with pytest.raises(UniteSearchError, match="has to be converted once, but it cannot be written"):
