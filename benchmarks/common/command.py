@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks.common.timing import children_cpu_s
 
 PROGRAM = (sys.executable, "-c", "from unite_search.cli import main; main()")
 SAMPLE_EVERY_S = 0.1
@@ -43,7 +44,7 @@ def run_program(*arguments: str, with_memory: bool = False) -> ProgramRun:
     Raises:
         subprocess.CalledProcessError: the exit code is not 0.
     """
-    started, before = time.perf_counter(), os.times()
+    started, cpu = time.perf_counter(), children_cpu_s()
     process = subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE)
     peak = 0
     while with_memory and process.poll() is None:
@@ -53,10 +54,8 @@ def run_program(*arguments: str, with_memory: bool = False) -> ProgramRun:
     wall = time.perf_counter() - started
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
-    after = os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    is_json = "--json" in arguments
-    return ProgramRun(output=json.loads(content) if is_json else None, wall_s=wall, cpu_s=cpu, peak_bytes=peak)
+    output = json.loads(content) if "--json" in arguments else None
+    return ProgramRun(output=output, wall_s=wall, cpu_s=children_cpu_s() - cpu, peak_bytes=peak)
 
 
 def _tree_bytes(pid: int) -> int:

@@ -25,6 +25,7 @@ from benchmarks.common.clustered import Clustered
 from benchmarks.common.exported import random_rows, write_export
 from benchmarks.common.free_encoder import FreeEncoder
 from benchmarks.common.photos import read_photos
+from benchmarks.common.timing import children_cpu_s
 from benchmarks.system.ingest import link_files
 from unite_search.collection import Collection
 from unite_search.errors import UniteSearchError
@@ -142,7 +143,6 @@ def _peer(python: str, script: str, *arguments: str) -> dict[str, Any]:
 
 def _timed(call: Callable[[], object]) -> tuple[float, float]:
     """Return wall seconds, and CPU seconds with those of child processes that have ended."""
-    wall, before = time.perf_counter(), os.times()
+    wall, cpu = time.perf_counter(), time.process_time() + children_cpu_s()
     call()
-    after = os.times()
-    return time.perf_counter() - wall, sum(after[:4]) - sum(before[:4])
+    return time.perf_counter() - wall, time.process_time() + children_cpu_s() - cpu
