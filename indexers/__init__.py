@@ -7,8 +7,9 @@ Faiss. Only what is listed in `__all__` is public; every other module and name m
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from indexers.lazy import lazy_names
 
 if TYPE_CHECKING:
     from indexers.arrays import NO_ID, Embeddings, Ids, Mask, Scores
@@ -73,16 +74,5 @@ _HOMES = {
     "indexers.spec": ("IndexConfig",),
     "indexers.unit": ("unit_rows",),
 }
-_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULE_OF[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

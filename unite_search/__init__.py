@@ -15,8 +15,9 @@ Examples:
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from indexers.lazy import lazy_names
 
 if TYPE_CHECKING:
     from indexers.spec import IndexConfig
@@ -136,16 +137,5 @@ _HOMES = {
     "unite_search.search": ("QueryVector",),
     "unite_search.storage.export": ("ExportReport",),
 }
-_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULE_OF[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
