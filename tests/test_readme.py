@@ -79,6 +79,22 @@ def test_a_number_is_the_committed_one(row: dict[str, str]) -> None:
     assert content["command"].startswith(("python -m benchmarks ", "python -m train."))
 
 
+def test_the_sizes_of_installations_are_the_committed_ones() -> None:
+    measured = json.loads((RESULTS / "install.json").read_text(encoding="utf-8"))["results"]
+    sizes = {extras: found["mb"] for extras, found in measured["extras"].items()}
+    table = dict(re.findall(r"^\| `\[([a-z,]+)\]` \|[^|]*\| ([\d,]+) MB \|$", README, re.MULTILINE))
+    assert {extras: int(size.replace(",", "")) for extras, size in table.items()} == sizes
+    smaller = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8").split("### A smaller installation")[1]
+    said = re.findall(r"(?<!\S)(\d+) MB", smaller.split("###")[0])
+    assert {int(size) for size in said} == {
+        sizes["cpu"],
+        measured["smaller"]["mb"],
+        *measured["smaller"]["saved_mb"].values(),
+    }
+    said = re.findall(r"(\d+) MB", README.split("The largest packages")[1].split("\n\n")[0])
+    assert {int(size) for size in said} == {sizes["cpu"], measured["smaller"]["mb"], *measured["largest_mb"].values()}
+
+
 @pytest.mark.parametrize(
     ("target", "value", "missed"),
     [
