@@ -85,6 +85,23 @@ def test_a_stage_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     until(lambda: not status.exists() or "zombie" in status.read_text())
 
 
+def test_a_stage_ends_with_the_run_that_is_terminated(tmp_path: Path) -> None:
+    inner = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    program = f"""
+import runpy, sys
+from tools.ci import stages
+stages.stages = lambda: iter([stages.Stage(name="slow", command=(sys.executable, "-c", {inner!r}))])
+sys.argv = ["tools.ci"]
+runpy.run_module("tools.ci", run_name="__main__")
+"""
+    run = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.DEVNULL)
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+    run.terminate()
+    assert run.wait() == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
 def test_a_stage_gets_its_environment_and_that_of_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OF_CI", "1")
     code = "import os; assert (os.environ['OF_CI'], os.environ['OF_STAGE']) == ('1', '2')"

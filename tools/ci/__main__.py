@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from types import FrameType
 
 from tools.ci.outcome import StageOutcome, line_coverage, read_report, summary
 from tools.ci.stages import COVERAGE, OUT, ROOT, Stage, other_interpreters, stages
@@ -59,12 +60,20 @@ def run(stage: Stage) -> StageOutcome:
     try:
         status = process.wait(stage.timeout_s)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
         status = TIMED_OUT
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     seconds = time.monotonic() - started
     return StageOutcome(stage=stage, status=status, seconds=seconds, tests=read_report(stage.report))
 
 
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """End this process by an exception, so that the stage that runs is ended too."""
+    sys.exit(128 + signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main(sys.argv[1:]))
