@@ -44,6 +44,7 @@ class Stage:
 def stages() -> Iterator[Stage]:
     """Return all stages in the order in which they run."""
     yield Stage(name="browser", command=("sh", "tools/ci/install_chromium.sh"), timeout_s=600)
+    yield Stage(name="strace", command=("sh", "tools/ci/install_strace.sh"), timeout_s=300)
     yield _make("install", ".venv/installed")
     yield _make("checks", "check", needs=("install",))
     yield _make("site", "site", needs=("install",))
