@@ -48,6 +48,8 @@ def stages() -> Iterator[Stage]:
     yield _make("install", ".venv/installed")
     yield _make("checks", "check", needs=("install",))
     yield _make("site", "site", needs=("install",))
+    yield _make("install audit", ".venv-audit/installed")
+    yield Stage(name="audit", command=(".venv-audit/bin/python", "-m", "tools.ci.audit"), needs=("install audit",))
     yield Stage(name="no torch", command=(".venv/bin/python", "-c", NO_TORCH), needs=("install",))
     yield _tests("base", (".venv/bin/python",), "-m", "base", job="base", needs=("no torch",))
     yield _unprivileged()
