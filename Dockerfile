@@ -1,10 +1,14 @@
 # Two images: `docker build --target cpu .` (the default) and `docker build --target gpu .`; see docs/guides/server.md.
+# Their packages are those of requirements/container-*.txt, which `make lock` writes with the SHA-256 of each wheel.
 FROM python:3.12-slim-bookworm AS wheel
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY indexers indexers
 COPY unite_search unite_search
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+COPY requirements requirements
+RUN pip install --no-cache-dir --constraint requirements/ci.txt hatchling \
+    && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && cp requirements/container-*.txt /wheels
 
 FROM python:3.12-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 \
@@ -19,13 +23,15 @@ CMD ["serve", "--host", "0.0.0.0"]
 FROM base AS gpu
 COPY --from=wheel /wheels /wheels
 # hadolint ignore=DL3013
-RUN set -- /wheels/*.whl && pip install --no-cache-dir "$1[gpu,serve]"
+RUN pip install --no-cache-dir --require-hashes --requirement /wheels/container-gpu.txt \
+    && pip install --no-cache-dir --no-deps /wheels/*.whl
 USER 1000
 VOLUME /data
 
 FROM base AS cpu
 COPY --from=wheel /wheels /wheels
 # hadolint ignore=DL3013
-RUN set -- /wheels/*.whl && pip install --no-cache-dir "$1[cpu,serve]"
+RUN pip install --no-cache-dir --require-hashes --requirement /wheels/container-cpu.txt \
+    && pip install --no-cache-dir --no-deps /wheels/*.whl
 USER 1000
 VOLUME /data

@@ -20,7 +20,7 @@ help:
 	@echo "make test-unpinned   all checks and tests in a fresh environment with the newest dependencies"
 	@echo "make test-explore    the property tests on new random examples, more of them"
 	@echo "make ci              everything that CI runs, with a summary at the end"
-	@echo "make lock            write requirements/ci.txt, the exact versions that CI installs"
+	@echo "make lock            write requirements/*, the exact versions that CI and the container install"
 	@echo "make check           format, lint, types and layers only"
 	@echo "make docs            write the pages that are made from code and results"
 	@echo "make site            build the documentation site in build/site"
@@ -55,13 +55,19 @@ test-explore: $(VENV)/installed
 ci:
 	.ci/run
 
-lock:
-	$(PYTHON) -m tools.lock
+# With the newest pip: older ones leave out licences that are stated as SPDX expressions.
+lock: .venv-audit/installed
+	.venv-audit/bin/python -m tools.lock
 
 .venv-unite/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-unite
 	.venv-unite/bin/python $(PIP_INSTALL) torch==2.14.1 torchvision==0.29.1
 	.venv-unite/bin/python $(PIP_INSTALL) --editable ".[cpu,dev,train]" mteb
+	touch $@
+
+.venv-audit/installed:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip pip-audit
 	touch $@
 
 test-unite: .venv-unite/installed
@@ -77,6 +83,7 @@ docs: $(VENV)/installed
 	$(BIN)/python -m tools.module_list
 	$(BIN)/python -m tools.cli_reference
 	$(BIN)/python -m tools.http_reference
+	$(BIN)/python -m tools.licences
 	$(BIN)/python -m tools.results_page
 	$(BIN)/python -m tools.speed_tables
 
@@ -105,4 +112,4 @@ gpu-check: .venv-gpu/installed
 	.venv-gpu/bin/python -m tools.gpu_check
 
 clean:
-	rm -rf $(VENV) $(DEMO_VENV) .venv-unite .venv-train .venv-gpu .venv-unpinned .venv-python* demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(DEMO_VENV) .venv-unite .venv-train .venv-gpu .venv-unpinned .venv-audit .venv-python* demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -212,6 +212,7 @@ def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
         (b"", "empty file"),
         (b"some words\n" * 100, "text, not a video"),
         (b"#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/a.ts\n", "text, not a video"),
+        (b"ffconcat version 1.0\n#\x01\nfile beside.mp4\n", "text, not a video"),
         (np.random.default_rng(0).bytes(5000), "damaged or truncated video"),
     ],
 )

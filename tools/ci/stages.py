@@ -44,9 +44,12 @@ class Stage:
 def stages() -> Iterator[Stage]:
     """Return all stages in the order in which they run."""
     yield Stage(name="browser", command=("sh", "tools/ci/install_chromium.sh"), timeout_s=600)
+    yield Stage(name="strace", command=("sh", "tools/ci/install_strace.sh"), timeout_s=300)
     yield _make("install", ".venv/installed")
     yield _make("checks", "check", needs=("install",))
     yield _make("site", "site", needs=("install",))
+    yield _make("install audit", ".venv-audit/installed")
+    yield Stage(name="audit", command=(".venv-audit/bin/python", "-m", "tools.ci.audit"), needs=("install audit",))
     yield Stage(name="no torch", command=(".venv/bin/python", "-c", NO_TORCH), needs=("install",))
     yield _tests("base", (".venv/bin/python",), "-m", "base", job="base", needs=("no torch",))
     yield _unprivileged()

@@ -12,6 +12,7 @@ import typer
 
 from unite_search.cli import options as o
 from unite_search.cli.output import literal, new_table, print_json, print_lines, print_table, say
+from unite_search.display import counted
 from unite_search.errors import UniteSearchError
 
 if TYPE_CHECKING:
@@ -58,8 +59,19 @@ def list_encoders(ctx: typer.Context, as_json: o.AsJson = False) -> None:
 
 
 @encoders.command()
-def pull(model: Model, as_json: o.AsJson = False) -> None:
+def pull(
+    model: Model,
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMIT", help="Commit, tag or branch. Default: the commit fetched before; at first, the newest."
+        ),
+    ] = None,
+    as_json: o.AsJson = False,
+) -> None:
     """Download a model, so that it can be used without a network from then on.
+
+    Commit and SHA-256 of all files are recorded, and compared when the model is used or downloaded again.
 
     Example: unite-search encoders pull unite-2b
     """
@@ -67,9 +79,9 @@ def pull(model: Model, as_json: o.AsJson = False) -> None:
     from unite_search.encoders.unite.hub import repository_of
 
     say(f"Downloading {repository_of(model)} ...")
-    folder = download(model)
+    folder = download(model, revision)
     if as_json:
-        print_json({"model": model, "folder": folder})
+        print_json({"model": model, "folder": folder, "commit": folder.name})
     else:
         print_lines([str(folder)])
 
@@ -91,6 +103,8 @@ def check(
     as_json: o.AsJson = False,
 ) -> None:
     """Test a UNITE model on this machine: unit vectors, batches, padding; with --parity, the official numbers.
+
+    The files of a model that was downloaded are compared with the SHA-256 that `pull` recorded.
 
     Example: unite-search encoders check unite-2b
     """
@@ -122,6 +136,7 @@ def _findings(model: str, options: EncoderOptions, parity: Path | None) -> Itera
 
     if not is_checkpoint(model):
         raise UniteSearchError(f"encoder {model} has no checks; expected a UNITE model")
+    _check_files(model)
     golden = None if parity is None else _golden_checks(parity, options.device or "cpu")
     encoder = load_encoder(model, options)
     from unite_search.encoders.unite.encoder import UniteEncoder
@@ -131,6 +146,19 @@ def _findings(model: str, options: EncoderOptions, parity: Path | None) -> Itera
         yield from check_model(encoder)
     if golden is not None:
         yield from golden
+
+
+def _check_files(model: str) -> None:
+    """Compare all files of a model that `pull` fetched with what it recorded, and say so.
+
+    Raises:
+        UniteSearchError: a file differs.
+    """
+    from unite_search.encoders.unite.hub import check_files
+
+    record = check_files(model)
+    if record is not None:
+        say(f"{counted(len(record.files), 'file')} as fetched, commit {record.commit}")
 
 
 def _golden_checks(folder: Path, device: str) -> Iterator[Finding]:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 STDERR = 2
 HEAD_BYTES = 512
+SCRIPT_BYTES = 8
+"""libav takes a file for a playlist or a script by how it begins, whatever follows."""
+TEXT_BYTES = frozenset(b"\t\n\r" + bytes(range(32, 127)))
+PRINTABLE_STARTS = (b"RIFF", b"GIF8")
+"""The beginnings of AVI and GIF files, after which come sizes that may look like text."""
 MAX_DURATION_S = 100 * 3600.0
 DAMAGED = "damaged or truncated video"
 
@@ -157,7 +162,8 @@ def _refuse_text(path: Path) -> None:
         raise UnreadableFileError(reason_of(error)) from error
     if not head:
         raise UnreadableFileError("empty file")
-    if min(head) >= ord("\t"):
+    begins_as_text = set(head[:SCRIPT_BYTES]) <= TEXT_BYTES and not head.startswith(PRINTABLE_STARTS)
+    if min(head) >= ord("\t") or begins_as_text:
         raise UnreadableFileError("text, not a video")
 
 
