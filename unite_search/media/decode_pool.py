@@ -196,7 +196,7 @@ class DecodePool:
                 if worker.process.connection in ready:
                     yield from self._receive(worker, is_wanted)
                 elif worker.reading is not None:
-                    worker.reading.worked_s += now - before
+                    worker.reading.work(now - before)
                 yield from self._enforced(worker, now)
             before = now
 

@@ -35,6 +35,11 @@ class Reading:
         self._end_s: float | None = None
         self._sent_bytes = sent_bytes
 
+    def work(self, seconds: float) -> None:
+        """Count time for which the worker has sent nothing; the start of its process and the hash do not count."""
+        if self.content_hash:
+            self.worked_s += seconds
+
     def read(self, group: object) -> list[Message]:
         """Return the messages that came together, and take note of them; none follows the end of the file.
 
