@@ -41,21 +41,19 @@ class EncodeQueue(Generic[Owner]):
         Args:
             size: drafts in a batch.
             is_idle: whether the encoder has nothing to do, so that a smaller batch is welcome.
-            has_rivals: whether pictures are being read, which would have to wait for passages that are taken now.
+            has_rivals: whether pictures are being read or encoded, which passages that are taken now would delay.
         """
-        if len(self._pictures) >= size:
-            return self._take(size, 0)
-        if len(self._texts) >= size or (not has_rivals and len(self._pictures) + self._passages >= size):
-            return self._take(size, size)
-        if not is_idle:
-            return []
-        if has_rivals:
-            return self._take(size, 0) or self._take(0, min(size, PASSAGES_BETWEEN))
-        return self._take(size, size)
+        if len(self._pictures) >= size or (is_idle and self._pictures):
+            return [self._pictures.popleft() for _ in range(min(size, len(self._pictures)))]
+        if len(self._texts) >= size or (not has_rivals and self._passages >= size):
+            return self._passages_of_all(size)
+        if is_idle:
+            return self._passages_of_all(min(size, PASSAGES_BETWEEN) if has_rivals else size)
+        return []
 
-    def _take(self, pictures: int, most: int) -> list[tuple[Owner, Draft]]:
-        """Take some pictures, then passages until there are `most` drafts: of each text file one, again and again."""
-        taken = [self._pictures.popleft() for _ in range(min(pictures, len(self._pictures)))]
+    def _passages_of_all(self, most: int) -> list[tuple[Owner, Draft]]:
+        """Take at most some passages: of each text file one, again and again."""
+        taken: list[tuple[Owner, Draft]] = []
         while len(taken) < most and self._texts:
             owner, drafts = self._texts.popitem(last=False)
             taken.append((owner, drafts.popleft()))

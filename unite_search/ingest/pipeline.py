@@ -24,6 +24,7 @@ from unite_search.media.confinement import described
 from unite_search.media.decode_pool import DecodePool, Event, Unwanted
 from unite_search.media.scan import Found, scan
 from unite_search.media.types import Cut, Draft, Facts, MediaFile, ReadOptions, Skipped
+from unite_search.modality import Modality
 from unite_search.report import IndexReport
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.metadata import IdCounter
@@ -108,10 +109,14 @@ class Ingest:
             try:
                 for file, event in pool.run(self._to_read(found), self._ledger.must_read, self._is_held):
                     self._handle(file, event)
-                    is_idle, has_rivals = not self._encoding, pool.reads_pictures
-                    batch = self._waiting.next_batch(batch_size, is_idle=is_idle, has_rivals=has_rivals)
-                    self._advance(executor, batch)
+                    has_rivals = pool.reads_pictures or self._encodes_pictures()
+                    is_idle = not self._encoding
+                    self._advance(
+                        executor, self._waiting.next_batch(batch_size, is_idle=is_idle, has_rivals=has_rivals)
+                    )
                 while batch := self._waiting.next_batch(batch_size, is_idle=True, has_rivals=False):
+                    if self._encodes_pictures() and not _has_pictures(batch):
+                        self._collect(leave=0)
                     self._advance(executor, batch)
                 self._collect(leave=0)
                 self.report.decoding = described(pool.refusals) if pool.refusals is not None else None
@@ -174,6 +179,9 @@ class Ingest:
             return False
         return any(not future.done() for _, future in self._encoding)
 
+    def _encodes_pictures(self) -> bool:
+        return any(_has_pictures(batch) for batch, _ in self._encoding)
+
     def _advance(self, executor: ThreadPoolExecutor, batch: _Batch) -> None:
         """Give a batch, which may be empty, to the encoder; take what it has finished; commit what is due."""
         self._encode(executor, batch)
@@ -225,6 +233,11 @@ class Ingest:
 
     def _show(self) -> None:
         self._meter.show(items=self.report.items, skipped=len(self.report.skipped))
+
+
+def _has_pictures(batch: _Batch) -> bool:
+    """Return whether a batch holds something else than passages; the queue does not mix them."""
+    return any(draft.content.modalities != Modality.TEXT for _, draft in batch[:1])
 
 
 class Prefetch(Generic[T]):
