@@ -87,6 +87,7 @@ _X86_64 = _Machine(
         *(101, 129, 200, 297, 310, 311),  # ptrace, signals by other calls, memory of other processes
         *(155, 161, 165, 166, 272, 308),  # pivot_root chroot mount umount unshare setns
         *(248, 249, 250, 298, 321, 323),  # keys perf bpf userfaultfd
+        *(163, 167, 169, 172, 173, 175, 176, 246, 313),  # what only root may: acct swapon reboot ports modules kexec
         *_NEW_CALLS,
     ),
 )
@@ -107,6 +108,7 @@ _AARCH64 = _Machine(
         *(117, 130, 138, 240, 270, 271),  # ptrace, signals by other calls, memory of other processes
         *(39, 40, 41, 51, 97, 268),  # umount mount pivot_root chroot unshare setns
         *(217, 218, 219, 241, 280, 282),  # keys perf bpf userfaultfd
+        *(89, 104, 105, 106, 142, 224, 273),  # what only root may: acct kexec modules reboot swapon
         *_NEW_CALLS,
     ),
 )
