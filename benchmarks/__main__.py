@@ -120,6 +120,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     ),
     "scoring": Benchmark("quality.scoring_speed", "time to score 2,556 queries against 2,556 candidates", _nothing),
     "bad-files": Benchmark("system.bad_files", "handling of damaged and unreadable files", _nothing),
+    "one-file": Benchmark(
+        "system.one_file", "what one large file costs the others; messages of workers", _data_and_encoder
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import struct
@@ -10,6 +11,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
@@ -172,6 +174,33 @@ class Unimportable:
 
     def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
         return import_module, ("no_such_module",)
+
+
+class ForgingSampler:
+    """Chooses the first frame; for a clip of `count` frames it writes bytes to the parent, as a decoder could."""
+
+    def __init__(self, count: int, forged: bytes) -> None:
+        self.count = count
+        self.forged = forged
+
+    def __call__(self, times_s: NDArray[np.float64], start_s: float, end_s: float) -> NDArray[np.int64]:
+        if len(times_s) == self.count:
+            (pipe,) = (found for found in gc.get_objects() if isinstance(found, Connection) and found.writable)
+            os.write(pipe.fileno(), self.forged)
+        return np.zeros(1, np.int64)
+
+
+class SlowSampler:
+    """Chooses the first frame, but takes `pause_s` for each window of a clip of `count` frames."""
+
+    def __init__(self, count: int, pause_s: float) -> None:
+        self.count = count
+        self.pause_s = pause_s
+
+    def __call__(self, times_s: NDArray[np.float64], start_s: float, end_s: float) -> NDArray[np.int64]:
+        if len(times_s) == self.count:
+            time.sleep(self.pause_s)
+        return np.zeros(1, np.int64)
 
 
 class RaisingSampler:

@@ -16,10 +16,13 @@ from unite_search.media.text import (
     Passage,
     group_cues,
     parse_cues,
-    read_passages,
+    passages_of,
+    read_beginning,
     read_text,
     split_passages,
 )
+
+LARGE = 1 << 20
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -89,7 +92,7 @@ def test_a_word_without_end_is_cut() -> None:
 def test_encodings(tmp_path: Path, encoding: str, content: str) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(f"{content}\r\nline".encode(encoding))
-    assert read_text(path) == f"{content}\nline"
+    assert read_text(path, max_bytes=LARGE) == f"{content}\nline"
 
 
 @pytest.mark.parametrize("junk", [b"text\0more", bytes(range(1, 9)) * 20, b"\xff\xfe\0\0\0"])
@@ -97,7 +100,7 @@ def test_binary_junk_is_refused(tmp_path: Path, junk: bytes) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(junk)
     with pytest.raises(UnreadableFileError, match="binary data"):
-        read_passages(path)
+        read_beginning(path, LARGE)
 
 
 def test_a_text_too_large_is_refused(tmp_path: Path) -> None:
@@ -111,14 +114,29 @@ def test_a_text_too_large_is_refused(tmp_path: Path) -> None:
 def test_subtitles_of_both_formats(tmp_path: Path, content: str) -> None:
     path = tmp_path / "a.srt"
     path.write_bytes(content.encode())
-    assert parse_cues(read_text(path)) == [Cue(1.0, 2.5, "Hello there, general."), Cue(65.25, 3600.0, "Later.")]
-    assert read_passages(path) == [Passage("Hello there, general.", 1.0, 2.5), Passage("Later.", 65.25, 3600.0)]
+    found = read_text(path, max_bytes=LARGE)
+    assert parse_cues(found) == [Cue(1.0, 2.5, "Hello there, general."), Cue(65.25, 3600.0, "Later.")]
+    assert list(passages_of(found, ".srt")) == [
+        Passage("Hello there, general.", 1.0, 2.5),
+        Passage("Later.", 65.25, 3600.0),
+    ]
 
 
-def test_a_subtitle_file_without_cues_is_read_as_text(tmp_path: Path) -> None:
-    path = tmp_path / "a.srt"
-    path.write_text("just words")
-    assert read_passages(path) == [Passage("just words")]
+def test_subtitles_without_cues_are_read_as_text() -> None:
+    assert list(passages_of("just words", ".srt")) == [Passage("just words")]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "character"), [("utf-8", "é"), ("utf-8", "日"), ("utf-16", "日"), ("cp1252", "é")]
+)
+def test_the_beginning_of_a_text_ends_with_a_whole_character(tmp_path: Path, encoding: str, character: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes((100 * character).encode(encoding))
+    for size in range(20, 30):
+        content, rest_bytes = read_beginning(path, size)
+        assert content == character * len(content)
+        assert 0 <= size - len(content.encode(encoding)) < 4
+        assert rest_bytes == path.stat().st_size - size
 
 
 @given(st.lists(st.tuples(st.floats(0, 500), st.floats(0, 30), st.integers(1, 80))))

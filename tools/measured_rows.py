@@ -315,5 +315,22 @@ GROUPS: dict[str, tuple[Row, ...]] = {
         Row("Committed files embedded again", "0", "kills", "embedded_again_after_commit", "{:.0f}"),
         Row("Good files indexed that lie among bad ones", "8", "bad-files", "good_files_indexed", "{:.0f}"),
         Row("Bad files named with a reason", "13", "bad-files", "bad_files_named_with_a_reason", "{:.0f}"),
+        Row(
+            "Time until 58 photos are encoded beside a log of 3 MB, divided by that without it",
+            "≤ 1.1",
+            "one-file",
+            "photos_beside_a_log / ratio",
+            "{:.2f}",
+        ),
+        Row(
+            "Time of a message with an image, divided by a pickle",
+            "≤ 1",
+            "one-file",
+            "messages / image / ratio",
+            "{:.2f}",
+        ),
+        Row(
+            "Time of a message with a clip, divided by a pickle", "≤ 1", "one-file", "messages / clip / ratio", "{:.2f}"
+        ),
     ),
 }

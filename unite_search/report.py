@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from unite_search.media.types import Skipped
+from unite_search.media.types import Cut, Skipped
 
 Stage = Literal["scan", "index", "compact", "done"]
 
@@ -74,6 +74,8 @@ class IndexReport:
         embedded: contents that went through the encoder.
         duplicates: (file, the file with the same bytes that was embedded).
         skipped: files that could not be read.
+        cut: files that hold more than one file may, indexed in part; each is named in a warning, too.
+        decoding: what the system refuses to the processes that read the files, in a few words; None if none was read.
         seconds: wall time.
         warnings: other messages for the user.
         dry_run: whether nothing was written.
@@ -88,6 +90,8 @@ class IndexReport:
     embedded: int = 0
     duplicates: list[tuple[Path, Path]] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    cut: list[Cut] = field(default_factory=list)
+    decoding: str | None = None
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
     dry_run: bool = False

@@ -111,7 +111,9 @@ def report_record(report: IndexReport) -> dict[str, Any]:
         "duplicates": [{"uri": path_to_uri(path), "same_as": path_to_uri(first)} for path, first in report.duplicates],
         "skipped": [{"uri": path_to_uri(skip.path), "reason": skip.reason} for skip in report.skipped],
         "skipped_by_reason": dict(Counter(skip.reason for skip in report.skipped).most_common()),
+        "cut": [{"uri": path_to_uri(cut.path), "reason": cut.reason} for cut in report.cut],
         "warnings": report.warnings,
+        "decoding": report.decoding,
         "seconds": round(report.seconds, 2),
         "dry_run": report.dry_run,
     }

@@ -13,6 +13,7 @@ from unite_search.cli.opening import chosen_directory, opened
 from unite_search.cli.output import literal, new_table, print_fields, print_json, print_lines, print_table
 from unite_search.display import counted, file_size, printable
 from unite_search.errors import UniteSearchError
+from unite_search.media.confinement import described, supported
 
 if TYPE_CHECKING:
     from unite_search.report import Status
@@ -26,7 +27,7 @@ def status(collection: o.Name = None, db: o.Database = None, as_json: o.AsJson =
     with opened(chosen_directory(collection, db)) as target:
         found = target.status()
     if as_json:
-        print_json(_status_record(found))
+        print_json({**_status_record(found), "decoding": described(supported())})
         return
     items = ", ".join(f"{name} {count:,}" for name, count in found.items.items())
     print_fields(
@@ -38,6 +39,7 @@ def status(collection: o.Name = None, db: o.Database = None, as_json: o.AsJson =
             "items": f"{sum(found.items.values()):,}" + (f" ({items})" if items else ""),
             "indexes": ", ".join(f"{name} {kind}" for name, kind in found.indexes.items()) or "none yet",
             "size": file_size(found.size_bytes),
+            "decoding": described(supported()),
             "indexed": ", ".join(printable(str(root)) for root in found.roots) or "nothing yet",
         }
     )

@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from unite_search.encoders.base import Encoder, encode
+from unite_search.ingest.encode_queue import EncodeQueue
 from unite_search.ingest.ledger import Ledger
 from unite_search.ingest.progress import Meter
-from unite_search.media.decode_pool import DecodePool, Finished, Unwanted
+from unite_search.media.confinement import described
+from unite_search.media.decode_pool import DecodePool, Event, Unwanted
 from unite_search.media.scan import Found, scan
-from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped
+from unite_search.media.types import Cut, Draft, Facts, MediaFile, ReadOptions, Skipped
+from unite_search.modality import Modality
 from unite_search.report import IndexReport
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.metadata import IdCounter
@@ -40,6 +43,8 @@ COMMIT_ITEMS = 4096
 COMMIT_EVERY_S = 1.0, 10.0
 """Minimum and maximum seconds between two commits; in between, `COMMIT_SHARE` of the run so far."""
 COMMIT_SHARE = 1 / 60
+HELD_PASSAGES = 32
+"""A text file with so many passages in the queue is not read further while other files are."""
 LOOK_EVERY_S = 0.2
 """How often a prefetching thread that waits for space looks whether its consumer has stopped."""
 
@@ -82,7 +87,7 @@ class Ingest:
         self.report = IndexReport()
         self._ledger = Ledger(catalog, ids, self.report, options)
         self._open: dict[Path, _OpenFile] = {}
-        self._batch: _Batch = []
+        self._waiting: EncodeQueue[_OpenFile] = EncodeQueue()
         self._encoding: deque[tuple[_Batch, Future[NDArray[np.float32]]]] = deque()
         self._started_at = self._committed_at = time.monotonic()
 
@@ -102,15 +107,19 @@ class Ingest:
             DecodePool(self._options, workers=workers) as pool,
         ):
             try:
-                for file, event in pool.run(self._to_read(found), self._ledger.must_read):
+                for file, event in pool.run(self._to_read(found), self._ledger.must_read, self._is_held):
                     self._handle(file, event)
-                    if len(self._batch) >= batch_size or not self._encoding:
-                        self._encode(executor)
-                    self._collect(leave=self._encoder.concurrency + BATCHES_WAITING)
-                    self._commit_when_due()
-                    self._show()
-                self._encode(executor)
+                    has_rivals = pool.reads_pictures or self._encodes_pictures()
+                    is_idle = not self._encoding
+                    self._advance(
+                        executor, self._waiting.next_batch(batch_size, is_idle=is_idle, has_rivals=has_rivals)
+                    )
+                while batch := self._waiting.next_batch(batch_size, is_idle=True, has_rivals=False):
+                    if self._encodes_pictures() and not _has_pictures(batch):
+                        self._collect(leave=0)
+                    self._advance(executor, batch)
                 self._collect(leave=0)
+                self.report.decoding = described(pool.refusals) if pool.refusals is not None else None
                 self._ledger.drop_missing(roots)
             finally:
                 self._commit()
@@ -139,7 +148,7 @@ class Ingest:
                 continue
             self._meter.finished()
 
-    def _handle(self, file: MediaFile, event: Facts | Draft | Finished | Unwanted | Skipped) -> None:
+    def _handle(self, file: MediaFile, event: Event) -> None:
         if isinstance(event, Unwanted):
             self._meter.finished()
         elif isinstance(event, Skipped):
@@ -151,7 +160,10 @@ class Ingest:
         elif isinstance(event, Draft):
             entry = self._open[file.path]
             entry.waiting += 1
-            self._batch.append((entry, event))
+            self._waiting.put(entry, event)
+        elif isinstance(event, Cut):
+            self.report.cut.append(event)
+            self.report.warnings.append(f"{event.path} was indexed in part: {event.reason}")
         else:
             self._finish(self._open[file.path], event.content_hash)
 
@@ -160,9 +172,25 @@ class Ingest:
         if entry.is_complete:
             self._record(entry)
 
-    def _encode(self, executor: ThreadPoolExecutor) -> None:
-        batch = [(entry, draft) for entry, draft in self._batch if self._is_open(entry)]
-        self._batch = []
+    def _is_held(self, file: MediaFile) -> bool:
+        """Return whether a text file need not be read further now, because many passages of it wait for the encoder."""
+        entry = self._open.get(file.path)
+        if entry is None or entry.waiting < HELD_PASSAGES:
+            return False
+        return any(not future.done() for _, future in self._encoding)
+
+    def _encodes_pictures(self) -> bool:
+        return any(_has_pictures(batch) for batch, _ in self._encoding)
+
+    def _advance(self, executor: ThreadPoolExecutor, batch: _Batch) -> None:
+        """Give a batch, which may be empty, to the encoder; take what it has finished; commit what is due."""
+        self._encode(executor, batch)
+        self._collect(leave=self._encoder.concurrency + BATCHES_WAITING)
+        self._commit_when_due()
+        self._show()
+
+    def _encode(self, executor: ThreadPoolExecutor, drafts: _Batch) -> None:
+        batch = [(entry, draft) for entry, draft in drafts if self._is_open(entry)]
         if batch:
             contents = [draft.content for _, draft in batch]
             self._encoding.append((batch, executor.submit(encode, self._encoder, contents, role="candidate")))
@@ -205,6 +233,11 @@ class Ingest:
 
     def _show(self) -> None:
         self._meter.show(items=self.report.items, skipped=len(self.report.skipped))
+
+
+def _has_pictures(batch: _Batch) -> bool:
+    """Return whether a batch holds something else than passages; the queue does not mix them."""
+    return any(draft.content.modalities != Modality.TEXT for _, draft in batch[:1])
 
 
 class Prefetch(Generic[T]):

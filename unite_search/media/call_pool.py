@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from queue import Empty, LifoQueue
@@ -13,8 +14,10 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from unite_search.errors import DecodeProcessError, UniteSearchError, UnreadableFileError
-from unite_search.media.decode_process import NOT_LOADED, DecodeProcess, reply
+from unite_search.media.decode_process import NOT_LOADED, DecodeProcess
+from unite_search.media.messages import read_outcome, return_type, written_outcome
 from unite_search.media.reasons import failure_reason, short
+from unite_search.media.wire import MalformedMessageError, send
 
 T = TypeVar("T")
 START_S = 60.0
@@ -24,7 +27,9 @@ QUEUE_S = 20.0
 class CallPool:
     """At most `limit` processes, each started when first needed; a context manager, which ends them.
 
-    Calls may come from any thread. Functions, arguments and results must be picklable.
+    Calls may come from any thread. Functions and arguments must be picklable. A result is not pickled: a function must
+    be annotated to return `None`, `bool`, `int`, `float`, `str`, `bytes`, `Image`, `Clip` or a NamedTuple of these, and
+    an answer of another type counts as a crash.
     """
 
     def __init__(self, limit: int, *, timeout_s: float) -> None:
@@ -51,6 +56,7 @@ class CallPool:
             DecodeProcessError: all processes were busy for a long time, or none could be started.
             UniteSearchError: the process cannot load the function or its arguments.
         """
+        expected = return_type(function)
         try:
             process = self._free.get(timeout=QUEUE_S)
         except Empty:
@@ -61,7 +67,8 @@ class CallPool:
                 process.end()
                 process = None
             process = process or _started()
-            error, result = self._ask(process, function, arguments)
+            process.send((function, arguments))
+            error, result = self._answer(process, expected)
             kept = process
         finally:
             if kept is None and process is not None:
@@ -79,26 +86,37 @@ class CallPool:
             if process is not None:
                 process.end()
 
-    def _ask(
-        self, process: DecodeProcess, function: Callable[..., object], arguments: tuple[object, ...]
-    ) -> tuple[UniteSearchError | None, Any]:
-        process.send((function, arguments))
+    def _answer(self, process: DecodeProcess, expected: type[Any]) -> tuple[UniteSearchError | None, Any]:
+        """Wait for the outcome of a call."""
         try:
-            if process.poll(self._timeout_s):
-                error, result = process.receive()
-                return error, result
+            answer = _received(process, self._timeout_s)
+            if answer is not None:
+                return read_outcome(answer, expected)
+        except MalformedMessageError as error:
+            raise UnreadableFileError(f"the decoder crashed (it sent {error})") from error
         except (EOFError, OSError) as lost:
             raise UnreadableFileError(f"the decoder crashed ({process.exit_status()})") from lost
         raise UnreadableFileError(f"it took longer than {self._timeout_s:.0f} s to read")
 
 
+def _received(process: DecodeProcess, timeout_s: float) -> Any:
+    """Return the next message of a process, or None if it is not complete in time."""
+    give_up = time.monotonic() + timeout_s
+    while (left_s := give_up - time.monotonic()) > 0 and process.poll(left_s):
+        if (message := process.receive()) is not None:
+            return message
+    return None
+
+
 def _started() -> DecodeProcess:
     process = DecodeProcess(_serve, name="unite-search call")
+    give_up = time.monotonic() + START_S
     try:
-        if process.poll(START_S):
+        while process.poll(give_up - time.monotonic()):
             process.receive()
-            return process
-    except (EOFError, OSError):
+            if process.is_ready:
+                return process
+    except (MalformedMessageError, EOFError, OSError):
         pass
     process.end()
     raise DecodeProcessError("no process to read files with could be started; try again")
@@ -107,16 +125,16 @@ def _started() -> DecodeProcess:
 def _serve(connection: Connection) -> None:
     """Answer calls until the parent closes the pipe."""
     while True:
-        reply(connection, _outcome(connection.recv_bytes()))
+        send(connection, _outcome(connection.recv_bytes()))
 
 
-def _outcome(request: bytes) -> tuple[UniteSearchError | None, object]:
-    """Return the error of a call, or None, and its result."""
+def _outcome(request: bytes) -> list[Any]:
+    """Return the result of a call, or its error, as it is sent."""
     try:
         function, arguments = pickle.loads(request)
     except Exception as error:  # noqa: BLE001 - code of the caller runs here; whatever it raises is reported
-        return UniteSearchError(f"{type(error).__name__}: {short(str(error))}; {NOT_LOADED}"), None
+        return written_outcome(UniteSearchError(f"{type(error).__name__}: {short(str(error))}; {NOT_LOADED}"))
     try:
-        return None, function(*arguments)
+        return written_outcome(function(*arguments))
     except Exception as error:  # noqa: BLE001 - a decoder may raise anything; it is reported and costs one file
-        return UnreadableFileError(failure_reason(error)), None
+        return written_outcome(UnreadableFileError(failure_reason(error)))

@@ -1,30 +1,26 @@
 """One process that decodes media, as the parent sees it: started, asked, killed, reaped.
 
-Two pools schedule such processes: `decode_pool` streams many files, `call_pool` runs single calls. A decode process is
-confined: no terminal output, no interrupts, bounded memory, and it ends with its parent, even in the middle of a file.
+Two pools schedule such processes: `decode_pool` streams many files, `call_pool` runs single calls. Requests are
+pickled, answers are not: `wire` says how they come. A decode process is confined (`confinement`), without terminal
+output and interrupts, of bounded memory, and it ends with its parent, even in the middle of a file.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection
-from threading import Lock, Thread
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
-MEMORY_BYTES = 4 << 30
+from unite_search.media.decode_child import run
+from unite_search.media.wire import Inbox
+
 JOIN_S = 5.0
-PICKLE_PROTOCOL = 5
-"""Copies arrays once less than the default of `Connection.send`."""
-READY: tuple[()] = ()
-"""The first message of every process: it has started, and could load its arguments."""
 NOT_LOADED = "what the encoder hands to workers must be importable and not defined in the main script"
 
 _start_lock = Lock()
@@ -35,7 +31,8 @@ class DecodeProcess:
 
     Attributes:
         connection: to wait on together with those of other processes.
-        is_ready: whether the process was heard of; False until its first message was received.
+        is_ready: whether the process has started and could load its arguments, which its first message says.
+        refusals: what the kernel refuses to the process, see `confinement`; empty until it is ready.
     """
 
     def __init__(self, target: Callable[..., None], *arguments: object, name: str) -> None:
@@ -43,7 +40,10 @@ class DecodeProcess:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.is_ready = False
-        self._process = context.Process(target=_run, args=(theirs, target, arguments), name=name, daemon=True)
+        self.refusals: tuple[str, ...] = ()
+        self._inbox = Inbox(self.connection)
+        work = pickle.dumps((target, arguments))
+        self._process = context.Process(target=run, args=(theirs, work), name=name, daemon=True)
         with _without_interrupts(), _without_main():
             self._process.start()
         theirs.close()
@@ -53,6 +53,11 @@ class DecodeProcess:
         """Whether the process runs."""
         return self._process.is_alive()
 
+    @property
+    def received_bytes(self) -> int:
+        """All that the process has sent so far."""
+        return self._inbox.received_bytes
+
     def send(self, message: object) -> None:
         """Send a message; that the process has died is found out by `receive`."""
         with suppress(OSError):
@@ -60,17 +65,21 @@ class DecodeProcess:
 
     def poll(self, timeout_s: float) -> bool:
         """Wait for a message, or for the end of the process; return whether either came in time."""
-        return self.connection.poll(timeout_s)
+        return self.connection.poll(max(0.0, timeout_s))
 
     def receive(self) -> Any:
-        """Take the next message; `READY` comes first.
+        """Return the next answer of the process as `wire` knows it, or None if none is there, or not all of it.
 
         Raises:
+            MalformedMessageError: the process sent what is no message.
             EOFError, OSError: the process has ended.
         """
-        message = self.connection.recv()
+        message = self._inbox.receive()
+        if message is None or self.is_ready:
+            return message
         self.is_ready = True
-        return message
+        self.refusals = tuple(str(name) for name in message) if isinstance(message, list) else ()
+        return None
 
     def exit_status(self) -> str:
         """Say how the process ended: `signal 9`, `exit code 1`."""
@@ -88,20 +97,6 @@ class DecodeProcess:
         self._process.join()
         self._process.close()
         self.connection.close()
-
-
-def reply(connection: Connection, message: object) -> None:
-    """Send a message from inside a decode process to its parent."""
-    connection.send_bytes(pickle.dumps(message, PICKLE_PROTOCOL))
-
-
-def _run(connection: Connection, target: Callable[..., None], arguments: tuple[object, ...]) -> None:
-    """Run a decode process: confine it, then work until the parent closes the pipe."""
-    _confine()
-    Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError, OSError):
-        reply(connection, READY)
-        target(connection, *arguments)
 
 
 @contextmanager
@@ -130,25 +125,3 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _confine() -> None:
-    """Leave interrupts to the parent, keep libraries off the terminal, and bound memory where the system can."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    null = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
-        os.dup2(null, descriptor)
-    try:
-        import resource
-    except ImportError:
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-
-
-def _end_with_parent() -> None:
-    """Wait for the parent's end, however it comes, and exit at once: a decoder that hangs must not outlive it."""
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)

@@ -1,38 +1,25 @@
 """What a process of the decode pool does: hash a file, ask whether it is wanted, read it, send what it holds.
 
 The parent sends files, and an answer for each hash; `decode_pool` is the other end. The facts and the draft of an image
-are sent in one message, those of a clip or a text one by one as they are decoded.
+are sent in one message, the passages of a text many at a time, and clips one by one as they are decoded.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from multiprocessing.connection import Connection
 
 from unite_search.errors import UnreadableFileError
-from unite_search.media.decode_process import reply
+from unite_search.media.messages import Completed, Hashed, Message, written
 from unite_search.media.read import read_file
 from unite_search.media.reasons import failure_reason
-from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped, content_hash
+from unite_search.media.types import MediaFile, ReadOptions, Skipped, content_hash
+from unite_search.media.wire import send
 
-
-@dataclass(frozen=True, slots=True)
-class Hashed:
-    """The hash of the next file is known; the parent answers with a bool whether to read it."""
-
-    content_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The file was read to its end."""
-
-    content_hash: str
-
-
-Message = Hashed | Facts | Draft | Finished | Skipped
+GROUP = {"image": 3, "text": 64, "video": 1}
+"""Messages that are sent together; an image gives three."""
 
 
 def serve(connection: Connection, options: ReadOptions) -> None:
@@ -59,40 +46,29 @@ class _Inbox:
             self._files.append(received)
         return received
 
-    def send(self, *messages: Message) -> None:
-        reply(self._connection, messages)
+    def send(self, messages: Sequence[Message]) -> None:
+        send(self._connection, [written(message) for message in messages])
 
 
 def _handle(file: MediaFile, options: ReadOptions, inbox: _Inbox) -> None:
-    """Send what one file holds, up to `Finished` or `Skipped`; only `Hashed` for a file that is not wanted."""
+    """Send what one file holds, up to `Completed` or `Skipped`; only `Hashed` for a file that is not wanted."""
     try:
         digest = content_hash(file.path)
     except UnreadableFileError as error:
-        inbox.send(Skipped(path=file.path, reason=str(error)))
+        inbox.send([Skipped(path=file.path, reason=str(error))])
         return
-    inbox.send(Hashed(digest))
+    inbox.send([Hashed(digest)])
     if inbox.answer():
-        messages = _read(file, options, digest)
-        for group in _batched(messages) if file.modality == "image" else ([message] for message in messages):
-            inbox.send(*group)
+        messages = _read(file, options)
+        while group := list(islice(messages, 1 if file.may_move else GROUP[file.modality])):
+            inbox.send(group)
 
 
-def _batched(messages: Iterable[Message]) -> Iterator[list[Message]]:
-    """Yield each draft together with the messages around it."""
-    group: list[Message] = []
-    for message in messages:
-        if isinstance(message, Draft) and any(isinstance(held, Draft) for held in group):
-            yield group
-            group = []
-        group.append(message)
-    yield group
-
-
-def _read(file: MediaFile, options: ReadOptions, digest: str) -> Iterator[Message]:
-    """Yield facts and drafts, then `Finished`, or `Skipped` after an error."""
+def _read(file: MediaFile, options: ReadOptions) -> Iterator[Message]:
+    """Yield facts and drafts, then `Completed`, or `Skipped` after an error."""
     try:
         yield from read_file(file, options)
     except Exception as error:  # noqa: BLE001 - a decoder may raise anything; it is reported and costs one file
         yield Skipped(path=file.path, reason=failure_reason(error))
     else:
-        yield Finished(digest)
+        yield Completed()

@@ -124,7 +124,13 @@ def _open_reader(path: Path) -> Any:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Keep decord's own log line off the terminal; what other threads write to stderr meanwhile is lost."""
+    """Keep decord's own log line off the terminal; what other threads write to stderr meanwhile is lost.
+
+    In a decode process it goes nowhere anyway, and not every kernel lets one open the null device for writing there.
+    """
+    if os.fstat(STDERR).st_rdev == Path(os.devnull).stat().st_rdev:
+        yield
+        return
     with _stderr_lock, Path(os.devnull).open("w") as null:
         before = os.dup(STDERR)
         os.dup2(null.fileno(), STDERR)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from unite_search.content import Clip, Content, Image
+from unite_search.display import clock, file_size
 from unite_search.media.images import is_animated, read_image
 from unite_search.media.sidecars import read_sidecars
-from unite_search.media.text import read_passages
-from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions
+from unite_search.media.text import passages_of, read_beginning
+from unite_search.media.types import Cut, Draft, Facts, MediaFile, ReadOptions
 from unite_search.media.video import Video
 
 Window = tuple[float, float]
@@ -27,24 +28,49 @@ DETECTION_STEP_S = 10.0
 MISSING = 'segments by shot need scenedetect: pip install "unite-search[shots]"'
 
 
-def read_file(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft]:
-    """Decode a file: yield its facts first, then a draft for each item.
+def read_file(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft | Cut]:
+    """Decode a file: yield its facts first, then a draft for each item, then a `Cut` if it holds more than it may.
 
     Raises:
         UnreadableFileError: the file cannot be read; the message is the reason alone.
     """
+    drafts = 0
+    end_s = duration_s = None
+    for event in _read(file, options):
+        if isinstance(event, Facts):
+            duration_s = event.duration_s
+        elif isinstance(event, Draft):
+            if drafts == options.max_items:
+                rest = left_out(drafts, end_s, duration_s)
+                yield Cut(path=file.path, reason=f"more than {drafts:,} items; {rest}")
+                return
+            drafts, end_s = drafts + 1, event.end_s
+        yield event
+
+
+def left_out(drafts: int, end_s: float | None, duration_s: float | None) -> str:
+    """Say what was left out of a file that was cut after some drafts, the last of which ends at `end_s`."""
+    if end_s is None:
+        return f"left out is what follows the first {drafts:,}"
+    return f"left out is what follows {clock(end_s)}{f' of {clock(duration_s)}' if duration_s else ''}"
+
+
+def _read(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft | Cut]:
     if file.modality == "text":
-        return _read_text(file)
+        return _read_text(file, options)
     if file.modality == "video" or (file.path.suffix.lower() == ".gif" and is_animated(file.path)):
         return _read_video(file, options)
     return _read_image(file, options)
 
 
-def _read_text(file: MediaFile) -> Iterator[Facts | Draft]:
-    passages = read_passages(file.path)
+def _read_text(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft | Cut]:
+    content, rest_bytes = read_beginning(file.path, options.max_text_bytes)
     yield Facts()
-    for passage in passages:
+    for passage in passages_of(content, file.path.suffix.lower()):
         yield Draft(content=Content((passage.text,)), start_s=passage.start_s, end_s=passage.end_s, text=passage.text)
+    if rest_bytes:
+        reason = f"more than {file_size(options.max_text_bytes)} of text; left out are the last {file_size(rest_bytes)}"
+        yield Cut(path=file.path, reason=reason)
 
 
 def _read_image(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft]:

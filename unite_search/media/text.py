@@ -7,6 +7,7 @@ words. A Markdown heading stays with the paragraph below it. Markup inside a lin
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from unite_search.errors import UnreadableFileError
 from unite_search.media.reasons import reason_of
 
-MAX_BYTES = 64 << 20
+SUBTITLE_SUFFIXES = (".srt", ".vtt")
 MAX_WORDS = 160
 MAX_WORD_CHARACTERS = 200
 SUBTITLE_WORDS = 60
@@ -48,35 +49,44 @@ class Passage:
     end_s: float | None = None
 
 
-def read_passages(path: Path) -> list[Passage]:
-    """Split a text or subtitle file into passages, in order.
-
-    Raises:
-        UnreadableFileError: the file cannot be read, is too large, or is not text.
-    """
-    content = read_text(path)
-    if path.suffix.lower() in (".srt", ".vtt") and (cues := parse_cues(content)):
-        return list(group_cues(cues))
-    return [Passage(text) for text in split_passages(content)]
+def passages_of(content: str, suffix: str) -> Iterator[Passage]:
+    """Split the content of a text or subtitle file into passages, in order."""
+    if suffix in SUBTITLE_SUFFIXES and (cues := parse_cues(content)):
+        return group_cues(cues)
+    return map(Passage, split_passages(content))
 
 
-def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
-    """Read a text file, decoded by its byte order mark, else as UTF-8, else as Windows-1252.
+def read_text(path: Path, *, max_bytes: int) -> str:
+    """Read a text file, see `read_beginning`.
 
     Raises:
         UnreadableFileError: the file cannot be read, is larger than `max_bytes`, or is not text.
     """
+    content, rest_bytes = read_beginning(path, max_bytes)
+    if rest_bytes:
+        raise UnreadableFileError(f"larger than {max_bytes >> 20} MB of text")
+    return content
+
+
+def read_beginning(path: Path, max_bytes: int) -> tuple[str, int]:
+    """Read a text file up to a size, decoded by its byte order mark, else as UTF-8, else as Windows-1252.
+
+    Returns:
+        The text, and how many bytes follow it.
+
+    Raises:
+        UnreadableFileError: the file cannot be read, or is not text.
+    """
     try:
         with path.open("rb") as stream:
-            raw = stream.read(max_bytes + 1)
+            raw = stream.read(max_bytes)
+            rest_bytes = max(0, os.fstat(stream.fileno()).st_size - len(raw))
     except OSError as error:
         raise UnreadableFileError(reason_of(error)) from error
-    if len(raw) > max_bytes:
-        raise UnreadableFileError(f"larger than {max_bytes >> 20} MB of text")
-    content = _decode(raw)
+    content = _decode(raw, is_whole=not rest_bytes)
     if "\0" in content or len(_CONTROL.findall(content)) > MAX_CONTROL_SHARE * len(content):
         raise UnreadableFileError("binary data, not text")
-    return content.replace("\r\n", "\n").replace("\r", "\n")
+    return content.replace("\r\n", "\n").replace("\r", "\n"), rest_bytes
 
 
 def split_passages(content: str, *, max_words: int = MAX_WORDS) -> Iterator[str]:
@@ -124,10 +134,11 @@ def group_cues(cues: Iterable[Cue]) -> Iterator[Passage]:
         yield _joined(group)
 
 
-def _decode(raw: bytes) -> str:
+def _decode(raw: bytes, *, is_whole: bool) -> str:
+    """Decode bytes; of a beginning, the last character may be incomplete and is left out."""
     encoding = next((name for bom, name in _BOMS.items() if raw.startswith(bom)), "utf-8")
     try:
-        return raw.decode(encoding)
+        return codecs.getincrementaldecoder(encoding)().decode(raw, final=is_whole)
     except UnicodeDecodeError:
         return raw.decode("cp1252", errors="replace")
 
@@ -160,9 +171,9 @@ def _pieces(block: str, max_words: int) -> Iterator[tuple[str, int]]:
             yield " ".join(piece), len(piece)
             piece = []
         piece += words
-        while len(piece) > max_words:
-            yield " ".join(piece[:max_words]), max_words
-            piece = piece[max_words:]
+        for start in range(0, len(piece) - max_words, max_words):
+            yield " ".join(piece[start : start + max_words]), max_words
+        piece = piece[(len(piece) - 1) // max_words * max_words :]
     if piece:
         yield " ".join(piece), len(piece)
 

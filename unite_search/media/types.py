@@ -15,6 +15,7 @@ from unite_search.media.reasons import reason_of
 from unite_search.modality import ModalityName
 
 SLOWEST_DISK_BYTES_PER_S = 20e6
+LONGEST_FILM_S = 3 * 3600.0
 
 DIGEST_BYTES = 16
 BLOCK_BYTES = 1 << 20
@@ -55,6 +56,14 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A file that was indexed in part, because it holds more than one file may; the reason says what was left out."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
     """How files become items; the same options give the same items.
 
@@ -64,6 +73,13 @@ class ReadOptions:
         keyframes_only: whether to decode key frames only, which is faster and coarser.
         timeout_s: time without a message after which a worker is killed and its file skipped; see `time_limit_s`.
         max_pixels: most pixels of an image; larger images are refused.
+        max_items: most items of one file; what follows is left out. A film of three hours has 216 windows of a minute,
+            and 26,000 of half a second; a book of 5,000 pages has about 13,000 passages.
+        max_text_bytes: most bytes of a text or subtitle file; what follows is left out. 5,000 pages have 15 MB, in
+            scripts with three bytes a character 22 MB.
+        max_handed_bytes: most bytes that a worker may hand back for one file. The frames of three hours have 8 GB at
+            60 frames a minute and 448 pixels.
+        work_s: time that a worker may work on one file, whatever it sends meanwhile; see `work_limit_s`.
     """
 
     media: MediaSpec
@@ -71,10 +87,18 @@ class ReadOptions:
     keyframes_only: bool = False
     timeout_s: float = 60.0
     max_pixels: int = 200_000_000
+    max_items: int = 30_000
+    max_text_bytes: int = 32 << 20
+    max_handed_bytes: int = 64 << 30
+    work_s: float = 600.0
 
     def time_limit_s(self, size_bytes: int) -> float:
         """Return how long a worker may send no message for a file; a large file takes time to read from a slow disk."""
         return self.timeout_s + size_bytes / SLOWEST_DISK_BYTES_PER_S
+
+    def work_limit_s(self, size_bytes: int, duration_s: float | None) -> float:
+        """Return how long a worker may work on a file: on a video as long as it plays, up to three hours, and more."""
+        return self.work_s + self.time_limit_s(size_bytes) - self.timeout_s + min(duration_s or 0.0, LONGEST_FILM_S)
 
     def recipe(self, file: MediaFile) -> str:
         """Return what decides the items of a file besides its bytes; stored with each row."""
