@@ -56,7 +56,7 @@ class Scale:
     rounds: int = 3
 
 
-SMALL = Scale(photos=6, side=200, frames=300, hours=0.05, cues=300, log_bytes=1 << 16, rounds=1)
+SMALL = Scale(photos=6, side=200, frames=300, hours=0.05, cues=100, log_bytes=1 << 13, rounds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +206,7 @@ def _run(program: Program, folder: Path, database: Path, photos: int) -> Run:
         text = stdout.read()
     found, items = _count(database)
     ready = seconds if ready is None and found == photos else ready
-    is_raw, left = any(word in text for word in RAW), left_running(process.pid)
+    is_raw, left = RAW.search(text) is not None, left_running(process.pid)
     return Run(
         code=process.returncode,
         seconds=seconds,

@@ -7,6 +7,7 @@ entry point. Its vectors depend on nothing but the file, so a vector that was wr
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -22,7 +23,7 @@ from unite_search.encoders.base import EncoderOptions
 DIM = 64
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY_POINTS = f"[unite_search.encoders]\n{FreeEncoder.name} = {__name__}:free_encoder\n"
-RAW = ("Traceback (most recent call last)", "panicked at", "LanceError", "unexpected ")
+RAW = re.compile(r"Traceback \(most recent call last\)|panicked at|LanceError|unexpected \w+(Error|Exception)\b")
 """What no message to a user may contain: tracebacks, panics, and errors that nobody expected."""
 LEAVE_WITHIN_S = 5.0
 """How long the children of a process that has ended may take to end as well."""
@@ -57,7 +58,7 @@ class Ended:
     @property
     def is_raw(self) -> bool:
         """Whether it said what no user should read."""
-        return any(word in self.stderr or word in self.stdout for word in RAW)
+        return RAW.search(self.stderr) is not None or RAW.search(self.stdout) is not None
 
     @property
     def last_line(self) -> str:

@@ -75,7 +75,13 @@ def run(scale: Scale = Scale()) -> dict[str, Any]:
         by_kind = {kind: flipping.run(kind, scale.flips) for kind in kinds(folder / "db")}
     total = {name: sum(one[name] for one in by_kind.values()) for name in ("flips", "noticed", "wrong_answers")}
     raw = sum(one["raw_errors"] for one in by_kind.values())
-    return {**total, "missed": total["flips"] - total["noticed"], "raw_errors": raw, "by_kind": by_kind}
+    return {
+        "rows": scale.rows,
+        **total,
+        "missed": total["flips"] - total["noticed"],
+        "raw_errors": raw,
+        "by_kind": by_kind,
+    }
 
 
 def make_collection(program: Program, folder: Path, scale: Scale) -> None:

@@ -10,6 +10,7 @@ import json
 import random
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,25 +32,34 @@ TEXTS = ("txt", "srt")
 SIDECARS = ("jpg.json", "jpg.txt", "mp4.srt")
 KINDS = (*STILL, "gif", *CLIPS, *TEXTS, *SIDECARS)
 """`jpg.json` is a good photo with a damaged .json beside it, and so on."""
-MUTANTS = 700
-GOOD = 58
 
 
-def run(mutants: int = MUTANTS, good: int = GOOD) -> dict[str, Any]:
-    """Index good files alone, then good and damaged ones, with the built-in encoder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How much is done.
 
-    Args:
+    Attributes:
         mutants: damaged files.
-        good: good photos among them.
+        good: good photos beside them.
     """
+
+    mutants: int = 700
+    good: int = 58
+
+
+SMALL = Scale(mutants=30, good=4)
+
+
+def run(scale: Scale = Scale()) -> dict[str, Any]:
+    """Index good files alone, then good and damaged ones, with the built-in encoder."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         program = Program(folder / "encoder")
         for name in ("good", "both"):
             (folder / name / "good").mkdir(parents=True)
-            for number in range(good):
+            for number in range(scale.good):
                 _picture(10_000 + number).save(folder / name / "good" / f"{number:03}.jpg")
-        damaged = damage(folder / "originals", folder / "both" / "damaged", mutants)
+        damaged = damage(folder / "originals", folder / "both" / "damaged", scale.mutants)
         alone = _index(program, folder / "good", folder / "alone")
         ended = _index(program, folder / "both", folder / "db")
         again = _index(program, folder / "both", folder / "db")
@@ -62,6 +72,7 @@ def run(mutants: int = MUTANTS, good: int = GOOD) -> dict[str, Any]:
     lost = [name for name, vector in expected.items() if not _is_same(vector, vectors.get(name))]
     return {
         "files": len(damaged),
+        "kinds": len(KINDS),
         "indexed": sum(outcome == "indexed" for outcome in outcomes.values()),
         "skipped_with_a_reason": sum(outcome == "skipped" for outcome in outcomes.values()),
         "unaccounted": [name for name, outcome in outcomes.items() if outcome == "unaccounted"],
