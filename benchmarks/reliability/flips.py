@@ -106,6 +106,7 @@ def kinds(database: Path) -> dict[str, list[Path]]:
         "catalog: rows": [catalog / "data" / file.path for fragment in fragments for file in fragment.data_files()],
         "catalog: removed rows": [catalog / name for name in map(_deletions, fragments) if name],
         "catalog: version": [min((catalog / "_versions").glob("*.manifest"))],
+        "catalog: hint of the newest version": [catalog / "_versions" / "latest_version_hint.json"],
         "catalog: transaction": sorted((catalog / "_transactions").glob(f"{table.version - 1}-*")),
         "catalog: index": [path for uuid in indexes for path in sorted((catalog / "_indices" / str(uuid)).iterdir())],
         "partitions: manifest": [partitions / "manifest.json"],
@@ -113,6 +114,9 @@ def kinds(database: Path) -> dict[str, list[Path]]:
     for path in sorted(partitions.glob("*.*.*")):
         name = ".".join(part for part in path.name.split(".")[1:] if not part.isdigit())
         found.setdefault(f"partitions: {name}", []).append(path)
+    for path in sorted((database / "catalog").rglob("*")):
+        if path.is_file() and catalog not in path.parents:
+            found.setdefault(f"catalog: {path.relative_to(database / 'catalog').parts[0]}", []).append(path)
     return {kind: files for kind, files in found.items() if files}
 
 

@@ -19,7 +19,16 @@ from PIL import Image
 
 from benchmarks.common.exported import random_rows, write_export
 from benchmarks.reliability.commands import DIM, Program, free_encoder
-from benchmarks.reliability.record import EMPTY, Record, differences, listing, pattern, read_export, read_record_if_any
+from benchmarks.reliability.record import (
+    EMPTY,
+    Record,
+    differences,
+    listing,
+    pattern,
+    read_export,
+    read_record,
+    read_record_if_any,
+)
 from unite_search.encoders.base import EncoderOptions
 
 FAULTS_SHOWN = 10
@@ -37,6 +46,7 @@ class Case:
         command: the arguments of the command; `{trial}` stands for the folder of a trial.
         is_whole: the command is one step, so either nothing or all of it is seen.
         is_refused_twice: the command is refused where its result exists: `import` and `export`.
+        expected: what an undisturbed run must lead to; None if that is not known otherwise.
     """
 
     name: str
@@ -44,6 +54,7 @@ class Case:
     command: tuple[str, ...]
     is_whole: bool = True
     is_refused_twice: bool = False
+    expected: Record | None = None
 
     def arguments(self, trial: Path) -> list[str]:
         """Return the arguments of the command for the folder of a trial."""
@@ -107,6 +118,9 @@ class Trials:
         self._start, self._before = read_record_if_any(folder / "db"), case.result(folder)
         self.seconds = program.ok(*case.arguments(folder)).seconds
         self._after_db, self._after = read_record_if_any(folder / "db"), case.result(folder)
+        if case.expected is not None and case.expected.contents != self._after.contents:
+            self.found.not_finished += 1
+            self.found.fault("an undisturbed run does not lead to what it must")
         self._kinds_after, self._files = self._kinds(), listing(folder)
         self.found.seconds_undisturbed = round(self.seconds, 2)
         self.found.files = len(self._after_db)
@@ -226,20 +240,21 @@ def cases(program: Program, folder: Path, *, rows: int, added: int) -> Iterator[
     draw(media, added)
     write_export(vectors, random_rows(rows, DIM), free_encoder(EncoderOptions()))
     program.ok("import", str(vectors), "--db", str(start / "db"))
-    size, empty = f"{rows:,} rows", folder / f"empty-{rows}"
+    size, empty, record = f"{rows:,} rows", folder / f"empty-{rows}", read_record(start / "db")
     yield Case(name=f"import, {size}", start=empty, command=("import", str(vectors), *DB), is_refused_twice=True)
-    yield Case(name=f"export, {size}", start=start, command=("export", "{trial}/out", *DB), is_refused_twice=True)
+    export = ("export", "{trial}/out", *DB)
+    yield Case(name=f"export, {size}", start=start, command=export, is_refused_twice=True, expected=record)
     index = ("index", str(media), *DB, "--quiet")
     yield Case(name=f"index, {added} files into {size}", start=start, command=index, is_whole=False)
     quarter = f"id % 4 = 0 AND id < {rows}"
     yield Case(name=f"remove a quarter of {size}", start=start, command=("remove", "--where", quarter, "--yes", *DB))
-    yield Case(name=f"rebuild, {size}", start=start, command=("rebuild", *DB))
+    yield Case(name=f"rebuild, {size}", start=start, command=("rebuild", *DB), expected=record)
     for old, new in MIGRATIONS.items():
         before = folder / f"start-{rows}-{old}"
         shutil.copytree(start, before)
         program.ok("rebuild", "--index-type", old, "--db", str(before / "db"))
         migrate = ("rebuild", "--index-type", new, *DB)
-        yield Case(name=f"migration from {old} to {new}, {size}", start=before, command=migrate)
+        yield Case(name=f"migration from {old} to {new}, {size}", start=before, command=migrate, expected=record)
         shutil.rmtree(before)
 
 
