@@ -113,9 +113,9 @@ class Trials:
         self.found = Found()
         self.folder = folder
         self._program, self._case = program, case
+        self._start = self._committed = read_record_if_any(case.start / "db")
         self.begin()
-        self._start_files = listing(folder)
-        self._start, self._before = read_record_if_any(folder / "db"), case.result(folder)
+        self._start_files, self._before = listing(folder), case.result(folder)
         self.seconds = program.ok(*case.arguments(folder)).seconds
         self._after_db, self._after = read_record_if_any(folder / "db"), case.result(folder)
         if case.expected is not None and case.expected.contents != self._after.contents:
@@ -141,7 +141,7 @@ class Trials:
         if self.folder.exists():
             shutil.rmtree(self.folder)
         shutil.copytree(self._case.start, self.folder)
-        self._committed = read_record_if_any(self.folder / "db")
+        self._committed = self._start
 
     def judge(self, when: str) -> None:
         """Look at the state after a disturbance.
