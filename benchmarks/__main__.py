@@ -84,7 +84,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "stages": Benchmark("system.index_stages", "CPU time of each stage of index", _data_and_encoder),
     "scaling": Benchmark("system.scaling", "time and memory by size of the collection, with a plot", _nothing),
     "startup": Benchmark("system.startup", "CPU time of whole commands", _encoder),
-    "kills": Benchmark("system.kills", "recovery of index after 50 kills at random moments", _data_and_encoder),
     "parity": Benchmark(
         "encoders.unite_parity", "the UNITE encoder against numbers of the official code (needs torch)", _golden_data
     ),
