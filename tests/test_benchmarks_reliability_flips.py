@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.reliability import flips
 from benchmarks.reliability.commands import Ended, Program
+from benchmarks.reliability.trials import flip
 
 
 class Unnoticing:
@@ -27,9 +28,9 @@ class Unnoticing:
 def test_a_flip_changes_one_bit_and_a_second_one_brings_it_back(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes([0, 255, 7]))
-    flips.flip(path, 12)
+    flip(path, 12)
     assert path.read_bytes() == bytes([0, 255 - 16, 7])
-    flips.flip(path, 12)
+    flip(path, 12)
     assert path.read_bytes() == bytes([0, 255, 7])
 
 

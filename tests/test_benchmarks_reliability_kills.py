@@ -12,7 +12,7 @@ import pytest
 from benchmarks.common.exported import random_rows, write_export
 from benchmarks.reliability import commands, kills, record
 from benchmarks.reliability.commands import DIM, Program, free_encoder
-from benchmarks.reliability.trials import DB, Case, Trials, draw
+from benchmarks.reliability.trials import DB, Case, Trials, damage, draw
 from unite_search.encoders.base import EncoderOptions
 
 ROWS = 12
@@ -89,6 +89,19 @@ def test_a_part_of_a_step_is_seen(tmp_path: Path, start: Path, program: Program)
     assert trials.found.not_finished == 0
 
 
+def test_the_damage_of_the_repair_case_is_one_of_the_catalog_and_one_of_a_partition(
+    start: Path, program: Program
+) -> None:
+    before = record.read_record(start / "db")
+    program.ok("verify", "--db", str(start / "db"))
+    damage(start / "db")
+    now = record.read_record(start / "db")
+    assert len(record.differences(now, before, before)) == 1
+    verified = program.run("verify", "--db", str(start / "db"))
+    assert verified.code == 1
+    assert "rows.faiss" in verified.stdout
+
+
 def test_a_process_that_stays_behind_is_counted_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "LEAVE_WITHIN_S", 0.3)
     with subprocess.Popen(["sh", "-c", "sleep 60 & sleep 61 & true"], start_new_session=True) as leader:
@@ -108,7 +121,7 @@ def test_raw_errors_are_recognised() -> None:
 def test_killed_commands_lose_nothing() -> None:
     scale = replace(kills.SMALL, rows=(300,), kills=1)
     found = kills.run(scale)
-    assert found["kills"] == len(found["by_command"]) == 9
+    assert found["kills"] == len(found["by_command"]) == 10
     assert (found["lost"], found["damaged"], found["left_running"]) == (0, 0, 0)
     assert {name.split(",")[0].split()[0] for name in found["by_command"]} == {
         "index",
@@ -117,4 +130,5 @@ def test_killed_commands_lose_nothing() -> None:
         "remove",
         "rebuild",
         "migration",
+        "repair",
     }

@@ -21,7 +21,7 @@ import lance
 from benchmarks.common.exported import random_rows, write_export
 from benchmarks.reliability.commands import DIM, Ended, Program, free_encoder
 from benchmarks.reliability.record import listing
-from benchmarks.reliability.trials import draw
+from benchmarks.reliability.trials import draw, flip
 from unite_search.encoders.base import EncoderOptions
 
 ADDED = 20
@@ -170,15 +170,6 @@ class Flipping:
 
     def _search(self) -> Ended:
         return self._program.run("similar", "11", "--in", "image", "--json", "--db", str(self._database))
-
-
-def flip(path: Path, bit: int) -> None:
-    """Flip one bit of a file in place."""
-    with path.open("r+b") as stream:
-        stream.seek(bit // 8)
-        byte = stream.read(1)[0]
-        stream.seek(bit // 8)
-        stream.write(bytes([byte ^ 1 << bit % 8]))
 
 
 def _without_times(answer: str) -> Any:

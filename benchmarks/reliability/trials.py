@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import lance
 import numpy as np
 from PIL import Image
 
@@ -46,6 +47,7 @@ class Case:
         command: the arguments of the command; `{trial}` stands for the folder of a trial.
         is_whole: the command is one step, so either nothing or all of it is seen.
         is_refused_twice: the command is refused where its result exists: `import` and `export`.
+        is_damaged: the state before does not pass `verify`, so that is asked at the end only.
         expected: what an undisturbed run must lead to; None if that is not known otherwise.
     """
 
@@ -54,6 +56,7 @@ class Case:
     command: tuple[str, ...]
     is_whole: bool = True
     is_refused_twice: bool = False
+    is_damaged: bool = False
     expected: Record | None = None
 
     def arguments(self, trial: Path) -> list[str]:
@@ -156,7 +159,7 @@ class Trials:
             self.found.fault(f"{when}: the catalog cannot be read: {str(error)[:300]}")
         if self._case.is_whole:
             self._judge_wholeness(when)
-        if (self.folder / "db" / "collection.json").exists():
+        if (self.folder / "db" / "collection.json").exists() and not self._case.is_damaged:
             self._verify(when)
 
     def finish(self) -> None:
@@ -256,6 +259,45 @@ def cases(program: Program, folder: Path, *, rows: int, added: int) -> Iterator[
         migrate = ("rebuild", "--index-type", new, *DB)
         yield Case(name=f"migration from {old} to {new}, {size}", start=before, command=migrate, expected=record)
         shutil.rmtree(before)
+    shutil.copytree(start, folder / f"damaged-{rows}")
+    damage(folder / f"damaged-{rows}" / "db")
+    yield Case(
+        name=f"repair, {size}",
+        start=folder / f"damaged-{rows}",
+        command=("repair", *DB),
+        is_whole=False,
+        is_damaged=True,
+        expected=record,
+    )
+
+
+def damage(database: Path) -> None:
+    """Flip a bit of a vector in the catalog, and one of another vector in its partition.
+
+    Raises:
+        RuntimeError: the vector is not to be found in the files of the catalog.
+    """
+    table = database / "catalog" / "items.lance"
+    vector = lance.dataset(str(table)).take([3], columns=["embedding"])["embedding"].combine_chunks().flatten()
+    wanted = vector.to_numpy(zero_copy_only=False).astype(np.float16).tobytes()
+    for path in (table / "data").iterdir():
+        place = path.read_bytes().find(wanted)
+        if place >= 0:
+            flip(path, 8 * place + 6)
+            break
+    else:
+        raise RuntimeError(f"no file below {table} holds the vector of row 3")
+    for path in (database / "partitions").glob("*.rows.faiss"):
+        flip(path, 4 * path.stat().st_size)
+
+
+def flip(path: Path, bit: int) -> None:
+    """Flip one bit of a file in place."""
+    with path.open("r+b") as stream:
+        stream.seek(bit // 8)
+        byte = stream.read(1)[0]
+        stream.seek(bit // 8)
+        stream.write(bytes([byte ^ 1 << bit % 8]))
 
 
 def draw(folder: Path, count: int) -> None:
