@@ -85,6 +85,7 @@ docs: $(VENV)/installed
 	$(BIN)/python -m tools.http_reference
 	$(BIN)/python -m tools.licences
 	$(BIN)/python -m tools.results_page
+	$(BIN)/python -m tools.reliability_page
 	$(BIN)/python -m tools.speed_tables
 
 site: docs

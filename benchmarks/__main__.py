@@ -35,15 +35,19 @@ class Benchmark:
         module: module inside `benchmarks`; its function `run` returns the results for the JSON file.
         about: what is measured, for the help.
         arguments: maps the command line and the encoder to the arguments of `run`.
+        has_small: the module has a scale `SMALL`, which `--small` passes to `run` to try it.
     """
 
     module: str
     about: str
     arguments: Callable[[argparse.Namespace, Encoder], tuple[Any, ...]]
+    has_small: bool = False
 
     def run(self, given: argparse.Namespace, encoder: Encoder) -> dict[str, Any]:
         """Run the benchmark and return its results."""
-        result: dict[str, Any] = import_module(f"benchmarks.{self.module}").run(*self.arguments(given, encoder))
+        module = import_module(f"benchmarks.{self.module}")
+        arguments = (module.SMALL,) if self.has_small and given.small else self.arguments(given, encoder)
+        result: dict[str, Any] = module.run(*arguments)
         return result
 
 
@@ -81,7 +85,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "scaling": Benchmark("system.scaling", "time and memory by size of the collection, with a plot", _nothing),
     "startup": Benchmark("system.startup", "CPU time of whole commands", _encoder),
     "install": Benchmark("system.install", "size of an installation by extra; downloads 4 GB", _nothing),
-    "kills": Benchmark("system.kills", "recovery of index after 50 kills at random moments", _data_and_encoder),
     "parity": Benchmark(
         "encoders.unite_parity", "the UNITE encoder against numbers of the official code (needs torch)", _golden_data
     ),
@@ -119,6 +122,30 @@ BENCHMARKS: dict[str, Benchmark] = {
         _data,
     ),
     "scoring": Benchmark("quality.scoring_speed", "time to score 2,556 queries against 2,556 candidates", _nothing),
+    "reliability-kills": Benchmark(
+        "reliability.kills", "what is lost when commands are killed at random moments", _nothing, has_small=True
+    ),
+    "reliability-flips": Benchmark(
+        "reliability.flips",
+        "whether `verify` notices single flipped bits in each kind of file",
+        _nothing,
+        has_small=True,
+    ),
+    "reliability-media": Benchmark(
+        "reliability.media",
+        "what becomes of 700 damaged media files and of the good ones beside them",
+        _nothing,
+        has_small=True,
+    ),
+    "reliability-disk": Benchmark(
+        "reliability.disk", "every command on a full disk and on a read-only one", _nothing, has_small=True
+    ),
+    "reliability-readers": Benchmark(
+        "reliability.readers", "100 readers beside a writer and copies of the folder", _nothing, has_small=True
+    ),
+    "reliability-budget": Benchmark(
+        "reliability.budget", "files without end beside 58 photos", _nothing, has_small=True
+    ),
     "bad-files": Benchmark("system.bad_files", "handling of damaged and unreadable files", _nothing),
     "one-file": Benchmark(
         "system.one_file", "what one large file costs the others; messages of workers", _data_and_encoder
@@ -141,7 +168,7 @@ def main() -> None:
     if sys.argv[1:2] == ["speed"]:
         speed.main(sys.argv[2:])
         return
-    names = "\n".join(f"  {name:14} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
+    names = "\n".join(f"  {name:20} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
     names = f"Run a benchmark and write its results to a JSON file.\n\nbenchmarks:\n{names}"
     names += f"\n\ncommands with options of their own (NAME --help):\n  {', '.join([*command_line.COMMANDS, 'speed'])}"
     parser = argparse.ArgumentParser(
@@ -160,7 +187,12 @@ def main() -> None:
     parser.add_argument(
         "--max-pixels", type=int, help="pixels of a picture or frame; larger ones are reduced (UNITE only)"
     )
+    parser.add_argument(
+        "--small", action="store_true", help="do as little as possible, to try a benchmark (reliability-* only)"
+    )
     given = parser.parse_args()
+    if given.small and not (given.name in BENCHMARKS and BENCHMARKS[given.name].has_small):
+        parser.error(f"--small is for reliability-* only, not for {given.name}")
     given.data = given.data.resolve()
     encoder = load_encoder(given.encoder, EncoderOptions(max_pixels=given.max_pixels))
     suffix = "" if given.encoder == DEFAULT_ENCODER else f"-{Path(given.encoder).name}"

@@ -12,7 +12,7 @@ from benchmarks import __main__ as program
 from benchmarks.common.results import RESULTS
 from benchmarks.datasets.registry import DATASETS
 from benchmarks.quality import command_line, covr_miniature
-from tools.results_page import page
+from tools import reliability_page, results_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -75,5 +75,6 @@ def test_evaluate_and_compare_with_the_starter(tmp_path: Path, capsys: pytest.Ca
     assert "the protocols differ: self_match is 'last' and 'included'" in capsys.readouterr().out
 
 
-def test_the_page_of_results_is_made_from_the_committed_numbers() -> None:
-    assert page() == (ROOT / "docs" / "results.md").read_text(encoding="utf-8"), "run `make docs`"
+def test_the_pages_of_results_are_made_from_the_committed_numbers() -> None:
+    for script in (results_page, reliability_page):
+        assert script.page() == script.PAGE.read_text(encoding="utf-8"), "run `make docs`"

@@ -310,9 +310,13 @@ GROUPS: dict[str, tuple[Row, ...]] = {
         ),
     ),
     "Safety of the data": (
-        Row("Runs of `index` killed by SIGKILL", "50", "kills", "kills", "{:.0f}"),
-        Row("Committed files lost", "0", "kills", "lost", "{:.0f}"),
-        Row("Committed files embedded again", "0", "kills", "embedded_again_after_commit", "{:.0f}"),
+        Row("Commands killed by SIGKILL", "≥ 150", "reliability-kills", "kills", "{:.0f}"),
+        Row("Files lost, changed or embedded again", "0", "reliability-kills", "lost", "{:.0f}"),
+        Row("Commands of one step that were seen done in part", "0", "reliability-kills", "half_done", "{:.0f}"),
+        Row("Single flipped bits that nobody noticed", "0", "reliability-flips", "missed", "{:.0f}"),
+        Row("Damaged media files beside good photos", "≥ 700", "reliability-media", "files", "{:.0f}"),
+        Row("Photos lost beside files without end", "0", "reliability-budget", "photos_missing", "{:.0f}"),
+        Row("Wrong answers of 100 readers beside a writer", "0", "reliability-readers", "wrong_answers", "{:.0f}"),
         Row("Good files indexed that lie among bad ones", "8", "bad-files", "good_files_indexed", "{:.0f}"),
         Row("Bad files named with a reason", "13", "bad-files", "bad_files_named_with_a_reason", "{:.0f}"),
         Row(

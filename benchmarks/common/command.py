@@ -48,7 +48,7 @@ def run_program(*arguments: str, with_memory: bool = False) -> ProgramRun:
     process = subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE)
     peak = 0
     while with_memory and process.poll() is None:
-        peak = max(peak, _tree_bytes(process.pid))
+        peak = max(peak, tree_bytes(process.pid))
         time.sleep(SAMPLE_EVERY_S)
     content = process.communicate()[0]
     wall = time.perf_counter() - started
@@ -58,7 +58,8 @@ def run_program(*arguments: str, with_memory: bool = False) -> ProgramRun:
     return ProgramRun(output=output, wall_s=wall, cpu_s=children_cpu_s() - cpu, peak_bytes=peak)
 
 
-def _tree_bytes(pid: int) -> int:
+def tree_bytes(pid: int) -> int:
+    """Return the sum of the proportional set sizes of a process and its descendants; needs `/proc`."""
     total = 0
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
@@ -66,7 +67,7 @@ def _tree_bytes(pid: int) -> int:
                 total += int(line.split()[1]) * 1024
         for task in Path(f"/proc/{pid}/task").iterdir():
             children = (task / "children").read_text(encoding="ascii").split()
-            total += sum(_tree_bytes(int(child)) for child in children)
+            total += sum(tree_bytes(int(child)) for child in children)
     except OSError:
         return total
     return total
