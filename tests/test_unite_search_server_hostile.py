@@ -23,7 +23,7 @@ from served import PATIENCE_S, get, post, serving, toy_collection, until
 
 from unite_search.errors import UniteSearchError
 from unite_search.server.decode_calls import Loaded
-from unite_search.server.fetch import fetch, public_address
+from unite_search.server.fetch import Deadline, fetch, public_address
 from unite_search.server.guard import RateLimit
 from unite_search.server.problems import Refusal
 from unite_search.server.settings import Limits, Settings
@@ -316,14 +316,14 @@ def test_a_bucket_fills_at_its_rate_and_no_higher() -> None:
 )
 def test_urls_that_lead_inside_are_not_fetched(tmp_path: Path, url: str) -> None:
     with pytest.raises(Refusal) as refused:
-        fetch(url, tmp_path / "fetched", replace(LIMITS, receive_s=0.5))
+        fetch(url, tmp_path / "fetched", LIMITS)
     assert refused.value.status_code == 422
     assert re.search("public|must be|address", refused.value.detail)
     assert not (tmp_path / "fetched").exists()
 
 
 def test_a_public_address_passes() -> None:
-    assert public_address("93.184.215.14", 80) == "93.184.215.14"
+    assert public_address("93.184.215.14", 80, Deadline(PATIENCE_S)) == "93.184.215.14"
 
 
 def test_uploads_are_forgotten_by_age_and_when_too_many() -> None:

@@ -16,7 +16,7 @@ from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, EncoderOptions,
 from unite_search.errors import UniteSearchError, UnknownItemError
 from unite_search.ingest.pipeline import Ingest
 from unite_search.ingest.progress import Meter, progress_file
-from unite_search.item import ITEM_COLUMNS, Item
+from unite_search.item import ITEM_COLUMNS, Item, ItemFile
 from unite_search.media.read import check
 from unite_search.media.types import ReadOptions
 from unite_search.media.uri import absolute
@@ -25,7 +25,7 @@ from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Sta
 from unite_search.search import QueryVector, encode_query, find
 from unite_search.storage.catalog import any_of
 from unite_search.storage.export import ExportReport, ExportSource, export_partitions
-from unite_search.storage.imports import import_vectors
+from unite_search.storage.imports import UNKNOWN_ENCODER, import_vectors
 from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter, collection_directory
 from unite_search.storage.store import Store
 
@@ -111,9 +111,19 @@ class Collection:
         return self.directory.name
 
     @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders and files that were indexed; none in a collection that was imported."""
+        return tuple(map(Path, self._store.metadata.roots))
+
+    @property
     def encoder_name(self) -> str:
         """Name of the encoder that made the vectors."""
         return self._store.metadata.encoder
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether it is known which encoder made the vectors; if not, items can be searched by `similar` only."""
+        return self.encoder_name != UNKNOWN_ENCODER
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -219,6 +229,15 @@ class Collection:
             UnknownItemError: there is no such item.
         """
         return Item.of(self._row(item_id, ITEM_COLUMNS))
+
+    def item_file(self, item_id: int) -> ItemFile:
+        """Return which file an item is of, and in what state that was.
+
+        Raises:
+            UnknownItemError: there is no such item.
+        """
+        row = self._row(item_id, ItemFile._fields)
+        return ItemFile(**{name: row[name] for name in ItemFile._fields})
 
     def items(self, where: str | None = None) -> Iterator[Item]:
         """Stream all items, or those that match a SQL expression, as of the first read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from unite_search.modality import ModalityName
 
@@ -57,3 +57,19 @@ class Item:
 
 
 ITEM_COLUMNS = tuple(column.name for column in fields(Item))
+
+
+class ItemFile(NamedTuple):
+    """What the catalog knows of the file of an item, and which part of it the item is; see `Item`.
+
+    Attributes:
+        mtime_ns: modification time of the file when it was indexed, in nanoseconds.
+    """
+
+    uri: str
+    modality: ModalityName
+    content_hash: str
+    size_bytes: int
+    mtime_ns: int | None
+    start_s: float | None
+    end_s: float | None

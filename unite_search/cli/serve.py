@@ -35,6 +35,20 @@ def serve(  # noqa: PLR0913 (the parameters of a command are its options)
         bool, typer.Option("--allow-url", help="Let clients search with media at public URLs.")
     ] = False,
     rate: Annotated[float, typer.Option(min=0, help="Most requests per second of one client; 0 for no limit.")] = 50.0,
+    media_roots: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--media-root",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Also give out files of items below this folder, though they were imported or lie behind a link. "
+            "May be repeated.",
+        ),
+    ] = None,
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="Path below which a proxy serves this server, such as /search.")
+    ] = "",
     others: Annotated[
         list[Path] | None,
         typer.Option(
@@ -62,6 +76,8 @@ def serve(  # noqa: PLR0913 (the parameters of a command are its options)
         names=tuple(name or ()),
         allow_write=allow_write,
         allow_url=allow_url,
+        media_roots=tuple(root.absolute() for root in media_roots or ()),
+        root_path=root_path.rstrip("/"),
         rate_per_s=rate,
     )
     folders = [chosen_directory(collection, db), *(others or [])]
