@@ -26,7 +26,7 @@ from unite_search.search import QueryVector
 from unite_search.server.batching import EncodeQueue
 from unite_search.server.decode_calls import MediaSource
 from unite_search.server.problems import Refusal
-from unite_search.server.served_files import located
+from unite_search.server.served_files import Folders, check_served, located
 
 FOLLOW_EVERY_S = 1.0
 WARM_UP_SIDE = 64
@@ -93,7 +93,7 @@ class Reader:
         self._probe_lock = Lock()
         self._probe_due = 0.0
         self._probed_id: int | None = None
-        self._probed: str | None = None
+        self._probed: str | None = "it has not been searched yet"
 
     def start(self) -> None:
         """Load the encoder and follow the collection, in the background."""
@@ -141,30 +141,35 @@ class Reader:
     def failure(self) -> str | None:
         """Return why the collection cannot be searched, or None once the neighbours of an item were found.
 
-        That is tried at most every `PROBE_REST_S` seconds.
+        That is tried at most every `PROBE_REST_S` seconds. While it is being tried, others get the last answer, so that
+        no more than one thread waits for a disk that hangs.
         """
         if not self.is_ready:
             return self.problem
-        with self._probe_lock:
-            if time.monotonic() >= self._probe_due:
+        if time.monotonic() >= self._probe_due and self._probe_lock.acquire(blocking=False):
+            try:
                 self._probed = self._probe()
                 self._probe_due = time.monotonic() + PROBE_REST_S
-            return self._probed
+            finally:
+                self._probe_lock.release()
+        return self._probed
 
     def source(self, item_id: int) -> MediaSource:
-        """Return the file of an item, and which part of it the item is.
+        """Return the file of an item, which is there unchanged, and which part of it the item is.
 
         Raises:
             UnknownItemError: there is no such item.
             FileNotServedError: the file lies outside the folders that were indexed and those of `--media-root`.
+            FileGoneError: it is gone, or was changed since it was indexed.
         """
         found = self.collection.item_file(item_id)
         file = located(
             uri_to_path(found.uri),
-            [*self.collection.roots, *self._media_roots],
+            Folders(self.collection.roots, self._media_roots),
             size_bytes=found.size_bytes,
             mtime_ns=found.mtime_ns,
         )
+        check_served(file)
         return MediaSource(file, found.modality == "video", found.start_s, found.end_s)
 
     def progress(self) -> Progress | None:
@@ -173,13 +178,15 @@ class Reader:
 
     def status(self) -> Status:
         """Return what the collection holds; while it is being written, this may be a few seconds old."""
-        with self._status_lock:
-            started = time.monotonic()
-            if self._is_status_stale and started >= self._status_due:
+        started = time.monotonic()
+        if self._is_status_stale and started >= self._status_due and self._status_lock.acquire(blocking=False):
+            try:
                 self._is_status_stale = False
                 self._status = self.collection.status()
                 self._status_due = started + STATUS_REST * (time.monotonic() - started)
-            return replace(self._status)
+            finally:
+                self._status_lock.release()
+        return replace(self._status)
 
     def _ready(self) -> tuple[Encoder, EncodeQueue]:
         if not self.collection.has_encoder:

@@ -39,7 +39,7 @@ class ServedFile(NamedTuple):
 
     Attributes:
         path: its real path, without links.
-        size_bytes: its size; 0 if nothing is known of the file, as of one that was not there when it was imported.
+        size_bytes: its size; 0 if nothing is known of the file, because it was not there when its item was imported.
         mtime_ns: its modification time; None if the catalog could not hold it.
     """
 
@@ -48,7 +48,19 @@ class ServedFile(NamedTuple):
     mtime_ns: int | None
 
 
-def located(path: Path, folders: Sequence[Path], *, size_bytes: int, mtime_ns: int | None) -> ServedFile:
+class Folders(NamedTuple):
+    """The folders whose files are served.
+
+    Attributes:
+        indexed: folders and files that were indexed.
+        media: those of `--media-root`, in which files are served that a scan would take by their names.
+    """
+
+    indexed: Sequence[Path]
+    media: Sequence[Path] = ()
+
+
+def located(path: Path, folders: Folders, *, size_bytes: int, mtime_ns: int | None) -> ServedFile:
     """Return where a file really lies, or would lie if it were there: it must be one of some folders, or below one.
 
     Raises:
@@ -58,11 +70,20 @@ def located(path: Path, folders: Sequence[Path], *, size_bytes: int, mtime_ns: i
         real = _real(path)
     except (OSError, ValueError):
         raise FileNotServedError("the item has no path that can be opened") from None
-    below = [real.relative_to(root) for root in map(_real, folders) if real.is_relative_to(root)]
-    is_known = size_bytes > 0
-    if not path.is_absolute() or not any(is_known or _looks_indexed(real, inner) for inner in below):
-        raise FileNotServedError("the file is not in a folder that was indexed; `serve --media-root DIR` allows others")
-    return ServedFile(real, size_bytes, mtime_ns)
+    if path.is_absolute() and (
+        (size_bytes and any(_below(path, real, folders.indexed)))
+        or any(_looks_indexed(real, inner) for inner in _below(path, real, folders.media))
+    ):
+        return ServedFile(real, size_bytes, mtime_ns)
+    raise FileNotServedError("the file is not in a folder that was indexed; `serve --media-root DIR` allows others")
+
+
+def _below(path: Path, real: Path, folders: Sequence[Path]) -> Iterator[Path]:
+    """Yield the real path from each folder that it is below; folders that look right go first, others may be slow."""
+    for folder in sorted(folders, key=lambda folder: not path.is_relative_to(folder)):
+        root = _real(folder)
+        if real.is_relative_to(root):
+            yield real.relative_to(root)
 
 
 def _real(folder: Path) -> Path:
@@ -70,7 +91,7 @@ def _real(folder: Path) -> Path:
 
 
 def _looks_indexed(real: Path, inner: Path) -> bool:
-    """Return whether a scan would take a file, by its name and by the names of the folders below the served one."""
+    """Return whether a scan would take a file, by its name and by the names of the folders on the way to it."""
     return real.suffix.lower() in MODALITY_OF and not any(part.startswith(".") for part in inner.parts)
 
 
@@ -91,6 +112,16 @@ def open_served(file: ServedFile) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def check_served(file: ServedFile) -> None:
+    """Open and close a file.
+
+    Raises:
+        FileGoneError: it is gone, was changed, or is not a regular file.
+        UnreadableFileError: it may not be read.
+    """
+    os.close(open_served(file))
 
 
 @contextmanager

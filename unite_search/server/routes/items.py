@@ -107,16 +107,10 @@ async def remove(found: RequestedItem, reader: RequestedReader, service: Running
 
 
 async def _preview(source: MediaSource, request: Request, service: Service, side: int, frames: int) -> Response:
-    await service.lanes.files.run(_checked, source.file)
     picture = service.previews.kept(source, side, frames)
     if picture is None:
         picture = await service.lanes.previews.run(service.previews.made, source, side, frames)
     return versioned(request, picture, "image/jpeg", {"Cache-Control": FOR_A_DAY})
-
-
-def _checked(file: ServedFile) -> None:
-    """Refuse a file that is no longer that of its item, though a picture of it may be kept."""
-    os.close(open_served(file))
 
 
 def _opened(file: ServedFile) -> OpenFile:
