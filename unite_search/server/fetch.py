@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from unite_search.server.addresses import is_public, parsed
 from unite_search.server.problems import Refusal
@@ -131,16 +131,10 @@ def _look_up(host: str, port: int, answers: SimpleQueue[Found]) -> None:
 
 def _fetch_once(url: str, target: Path, limits: Limits, deadline: Deadline, taken: Taken) -> str | None:
     """Download a URL and return None, or return the location that it redirects to."""
-    parts = urlsplit(url)
-    try:
-        is_good = parts.scheme in PORTS and parts.hostname and not parts.username
-        port = parts.port or PORTS.get(parts.scheme, 0)
-    except ValueError:
-        is_good = False
-    if not is_good or parts.hostname is None or port != PORTS[parts.scheme]:
-        raise Refusal(422, "the URL must be http or https, without a user or a port")
+    parts = _parts(url)
+    host, port = str(parts.hostname), PORTS[parts.scheme]
     path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    with _connected(parts.scheme, parts.hostname, port, deadline) as connection:
+    with _connected(parts.scheme, host, port, deadline) as connection:
         connection.request("GET", path, headers={"Accept": "image/*,video/*"})
         with connection.getresponse() as response:
             if response.status in REDIRECTS:
@@ -149,6 +143,20 @@ def _fetch_once(url: str, target: Path, limits: Limits, deadline: Deadline, take
                 raise Refusal(422, f"the URL answers with status {response.status}")
             _save(response, target, limits, deadline, taken)
     return None
+
+
+def _parts(url: str) -> SplitResult:
+    """Split a URL.
+
+    Raises:
+        Refusal: it is not one that may be fetched.
+    """
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        own_port = PORTS.get(parts.scheme)
+        if own_port and parts.hostname and not parts.username and parts.port in (None, own_port):
+            return parts
+    raise Refusal(422, "the URL must be http or https, without a user or a port")
 
 
 @contextmanager

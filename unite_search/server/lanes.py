@@ -45,6 +45,11 @@ class Lane:
         """The number of requests that wait for a thread."""
         return self._waiting
 
+    @property
+    def running(self) -> int:
+        """The number of threads at work."""
+        return self._slots.borrowed_tokens
+
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a function in one of the lane's threads.
 
