@@ -16,7 +16,7 @@ from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, EncoderOptions,
 from unite_search.errors import UniteSearchError, UnknownItemError
 from unite_search.ingest.pipeline import Ingest
 from unite_search.ingest.progress import Meter, progress_file
-from unite_search.item import ITEM_COLUMNS, Item, ItemFile
+from unite_search.item import ITEM_COLUMNS, Item
 from unite_search.media.read import check
 from unite_search.media.types import ReadOptions
 from unite_search.media.uri import absolute
@@ -229,15 +229,6 @@ class Collection:
             UnknownItemError: there is no such item.
         """
         return Item.of(self._row(item_id, ITEM_COLUMNS))
-
-    def item_file(self, item_id: int) -> ItemFile:
-        """Return which file an item is of, and in what state that was.
-
-        Raises:
-            UnknownItemError: there is no such item.
-        """
-        row = self._row(item_id, ItemFile._fields)
-        return ItemFile(**{name: row[name] for name in ItemFile._fields})
 
     def items(self, where: str | None = None) -> Iterator[Item]:
         """Stream all items, or those that match a SQL expression, as of the first read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from unite_search.modality import ModalityName
 
@@ -23,6 +23,7 @@ class Item:
         content_hash: hash of the file's bytes.
         size_bytes: size of the file.
         modified_at: modification time of the file, UTC.
+        mtime_ns: the same in nanoseconds, by which a changed file is recognised.
         taken_at: when the picture was taken, according to the file.
         start_s: first second of the segment; None for an item without time.
         end_s: end of the segment.
@@ -41,6 +42,7 @@ class Item:
     content_hash: str
     size_bytes: int
     modified_at: datetime | None = None
+    mtime_ns: int | None = None
     taken_at: datetime | None = None
     start_s: float | None = None
     end_s: float | None = None
@@ -57,19 +59,3 @@ class Item:
 
 
 ITEM_COLUMNS = tuple(column.name for column in fields(Item))
-
-
-class ItemFile(NamedTuple):
-    """What the catalog knows of the file of an item, and which part of it the item is; see `Item`.
-
-    Attributes:
-        mtime_ns: modification time of the file when it was indexed, in nanoseconds.
-    """
-
-    uri: str
-    modality: ModalityName
-    content_hash: str
-    size_bytes: int
-    mtime_ns: int | None
-    start_s: float | None
-    end_s: float | None

@@ -18,6 +18,7 @@ from unite_search.content import Content, Image
 from unite_search.encoders.base import Encoder
 from unite_search.errors import UniteSearchError, UnknownItemError
 from unite_search.ingest.progress import read_progress
+from unite_search.item import Item
 from unite_search.media.uri import uri_to_path
 from unite_search.modality import Modality
 from unite_search.query import SearchOptions, SearchResult
@@ -154,23 +155,17 @@ class Reader:
                 self._probe_lock.release()
         return self._probed
 
-    def source(self, item_id: int) -> MediaSource:
+    def source(self, item: Item) -> MediaSource:
         """Return the file of an item, which is there unchanged, and which part of it the item is.
 
         Raises:
-            UnknownItemError: there is no such item.
             FileNotServedError: the file lies outside the folders that were indexed and those of `--media-root`.
             FileGoneError: it is gone, or was changed since it was indexed.
         """
-        found = self.collection.item_file(item_id)
-        file = located(
-            uri_to_path(found.uri),
-            Folders(self.collection.roots, self._media_roots),
-            size_bytes=found.size_bytes,
-            mtime_ns=found.mtime_ns,
-        )
+        folders = Folders(self.collection.roots, self._media_roots)
+        file = located(uri_to_path(item.uri), folders, size_bytes=item.size_bytes, mtime_ns=item.mtime_ns)
         check_served(file)
-        return MediaSource(file, found.modality == "video", found.start_s, found.end_s)
+        return MediaSource(file, item.modality == "video", item.start_s, item.end_s)
 
     def progress(self) -> Progress | None:
         """Return the progress of a run of `index` in any process, or None."""

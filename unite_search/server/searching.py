@@ -106,7 +106,7 @@ class Searcher:
         if item.modality == "text":
             return _Media(item.text or "", item.content_hash)
         spec, bounds = reader.encoder.media, self._service.bounds
-        source = await self._lanes.files.run(reader.source, item_id)
+        source = await self._lanes.files.run(reader.source, item)
         with self._service.metrics.stage("load"):
             part = await self._lanes.queries.run(self._service.query_pool.call, load_item, source, spec, bounds)
         return _Media(part, item.content_hash)

@@ -44,8 +44,8 @@ async def _item(reader: RequestedReader, service: RunningService, item_id: ItemI
 RequestedItem = Annotated[Item, Depends(_item)]
 
 
-async def _source(reader: RequestedReader, service: RunningService, item_id: ItemId) -> MediaSource:
-    return await service.lanes.files.run(reader.source, item_id)
+async def _source(reader: RequestedReader, service: RunningService, item: RequestedItem) -> MediaSource:
+    return await service.lanes.files.run(reader.source, item)
 
 
 RequestedSource = Annotated[MediaSource, Depends(_source)]
