@@ -67,19 +67,22 @@ class Deadline:
             timer.cancel()
 
 
-def fetch(url: str, target: Path, limits: Limits, *, taken: Taken = lambda _: None) -> None:
+def fetch(
+    url: str, target: Path, limits: Limits, *, deadline: Deadline | None = None, taken: Taken = lambda _: None
+) -> None:
     """Download a URL to a file.
 
     Args:
         url: what to fetch.
         target: where to put it.
         limits: how much is taken, and for how long.
+        deadline: when it ends; None for `limits.fetch_s` from now.
         taken: called with the number of bytes of each block before it is written; may refuse them.
 
     Raises:
         Refusal: the URL is not allowed, cannot be fetched, is too large, or is too slow.
     """
-    deadline = Deadline(limits.fetch_s)
+    deadline = deadline or Deadline(limits.fetch_s)
     for _ in range(MAX_REDIRECTS + 1):
         try:
             location = _fetch_once(url, target, limits, deadline, taken)

@@ -118,7 +118,7 @@ class Lanes:
             queries=Lane("queries with media", threads=processes, waiting=waiting),
             uploads=Lane("uploads", threads=processes, waiting=waiting),
             previews=Lane("previews", threads=processes, waiting=waiting),
-            fetches=Lane("URLs", threads=limits.fetches, waiting=limits.fetches),
+            fetches=Lane("URLs", threads=limits.fetches, waiting=limits.fetches, wait_s=limits.fetch_s / 2),
             files=Lane("files", threads=SHORT, waiting=waiting),
             lookups=Lane("items", threads=SHORT, waiting=waiting),
             writes=Lane("changes", threads=WRITES, waiting=WRITES),

@@ -26,8 +26,8 @@ class Limits:
         receiving_bytes: size of all files together that are being received, of which one client may have half.
         receive_s: time to receive a whole request; large uploads get more, see `slowest_bytes_per_s`.
         slowest_bytes_per_s: an upload that is slower than this is refused.
-        fetch_s: time to fetch a URL, from looking up its name to its last byte.
-        fetches: URLs that are fetched at a time; as many again may wait.
+        fetch_s: time to fetch a URL, from the request to its last byte.
+        fetches: URLs that are fetched at a time; as many again may wait, for half of that time.
         image_pixels: pixels of an uploaded picture.
         video_pixels: pixels of a frame of an uploaded clip.
         video_s: length of an uploaded clip.

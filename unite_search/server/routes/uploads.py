@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from unite_search.server import models
 from unite_search.server.decode_calls import load
-from unite_search.server.fetch import fetch
+from unite_search.server.fetch import Deadline, fetch
 from unite_search.server.guard import client_of
 from unite_search.server.preconditions import versioned
 from unite_search.server.problems import Refusal, documented
@@ -51,9 +51,11 @@ async def upload_url(
     """Fetch a picture or clip from a public address, if the server was started with `--allow-url`."""
     if not service.settings.allow_url:
         raise Refusal(403, "the server was started without --allow-url")
+    limits = service.settings.limits
+    deadline = Deadline(limits.fetch_s)  # counts the time that the request waits for a thread as well
     with tempfile.TemporaryDirectory() as folder, service.received.share(client_of(request.scope)) as share:
         path = Path(folder) / "fetched"
-        fetching = partial(fetch, given.url, path, service.settings.limits, taken=share.take)
+        fetching = partial(fetch, given.url, path, limits, deadline=deadline, taken=share.take)
         await service.lanes.fetches.run(fetching)
         return await service.lanes.uploads.run(_keep, service, reader, path)
 
