@@ -8,7 +8,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -39,10 +39,16 @@ def proxy(address: str, *, strips: bool) -> Iterator[str]:
                 self.send_error(404, "not below the prefix")
                 return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            inner = http.client.HTTPConnection(urlsplit(address).netloc, timeout=PATIENCE_S)
-            path = self.path.removeprefix(PREFIX) if strips else self.path
-            inner.request(self.command, path, body, dict(self.headers))
-            answer = inner.getresponse()
+            with (
+                closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=PATIENCE_S)) as inner,
+                suppress(ConnectionError),  # a browser drops what it no longer needs
+            ):
+                inner.request(
+                    self.command, self.path.removeprefix(PREFIX) if strips else self.path, body, dict(self.headers)
+                )
+                self.answer_with(inner.getresponse())
+
+        def answer_with(self, answer: http.client.HTTPResponse) -> None:
             content = answer.read()
             self.send_response(answer.status)
             for name, value in answer.getheaders():
@@ -53,7 +59,6 @@ def proxy(address: str, *, strips: bool) -> Iterator[str]:
                 self.send_header("Content-Length", length or "0")
             self.end_headers()
             self.wfile.write(content)
-            inner.close()
 
         do_GET = do_HEAD = do_POST = do_DELETE = pass_on  # noqa: N815 (names that http.server looks for)
 
