@@ -16,13 +16,15 @@ import numpy as np
 import pytest
 from PIL import Image
 from served import PATIENCE_S, get, post, serving, toy_collection, until
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from toy import COLOURS, ToyEncoder
 
 from unite_search.collection import Collection
 from unite_search.errors import DecodeProcessError
 from unite_search.query import Query, SearchOptions
-from unite_search.server.file_response import file_response
+from unite_search.server.file_response import OpenFile, file_response
+from unite_search.server.lanes import Lane
+from unite_search.server.preconditions import Validators
 from unite_search.server.run import listening
 from unite_search.server.service import Service
 from unite_search.server.settings import Settings
@@ -159,7 +161,7 @@ def test_without_a_free_process_a_client_is_told_to_try_again(
     def refuse(*_: object) -> None:
         raise DecodeProcessError("too many files are waiting to be read; try again")
 
-    monkeypatch.setattr(service.call_pool, "call", refuse)
+    monkeypatch.setattr(service.upload_pool, "call", refuse)
     response = client.post("/api/v1/uploads", content=png((9, 9, 9)))
     assert (response.status_code, response.headers["retry-after"]) == (503, "5")
     assert response.json()["detail"] == "too many files are waiting to be read; try again"
@@ -187,13 +189,13 @@ def test_a_file_that_became_something_else_is_not_followed(tmp_path: Path) -> No
         found = post(f"{address}/api/v1/search", json={"texts": ["red"]}).json()["hits"][0]
         path = Path(found["uri"])
         path.unlink()
-        assert get(f"{address}/api/v1/items/{found['id']}/media").status_code == 422
+        assert get(f"{address}/api/v1/items/{found['id']}/media").status_code == 410
         os.mkfifo(path)
-        assert get(f"{address}/api/v1/items/{found['id']}/media").status_code == 422
+        assert get(f"{address}/api/v1/items/{found['id']}/media").status_code == 410
         path.unlink()
         path.mkdir()
-        assert get(f"{address}/api/v1/items/{found['id']}/media").status_code == 422
-        assert get(f"{address}/api/v1/items/{found['id']}/thumbnail").status_code == 422
+        assert get(f"{address}/api/v1/items/{found['id']}/media").status_code == 410
+        assert get(f"{address}/api/v1/items/{found['id']}/thumbnail").status_code == 410
 
 
 def test_thumbnails_are_small_jpegs(client: httpx.Client) -> None:
@@ -294,7 +296,9 @@ def test_items_are_added_and_removed_where_that_is_allowed(tmp_path: Path) -> No
 def test_a_file_is_closed_when_the_client_is_gone_before_its_first_byte(tmp_path: Path) -> None:
     wanted = tmp_path / "clip.mp4"
     wanted.write_bytes(b"0123456789")
-    response = file_response(wanted, "bytes=2-4")
+    file = OpenFile(wanted.open("rb"), Validators('"1"'), "video/mp4")
+    asked = Request({"type": "http", "method": "GET", "headers": [(b"range", b"bytes=2-4")]})
+    response = file_response(file, asked, Lane("files", threads=1, waiting=1))
     assert wanted in _open_files()
 
     async def gone(message: object) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 from served import PATIENCE_S, get, until
@@ -31,13 +32,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def running(database: Path) -> Iterator[tuple[str, int, subprocess.Popen[str]]]:
+def running(database: Path, *options: str) -> Iterator[tuple[str, int, subprocess.Popen[str]]]:
     """The server's host, port and process, once it can be asked."""
-    process = subprocess.Popen([*PROGRAM, "--db", str(database), "--port", "0"], stderr=subprocess.PIPE, text=True)
+    command = [*PROGRAM, "--db", str(database), "--port", "0", *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
         said = re.fullmatch(
-            r"Serving db at http://(127\.0\.0\.1):(\d+)/ \(stop with Ctrl-C\)\n", process.stderr.readline()
+            r"Serving \w+ at http://(127\.0\.0\.1):(\d+)/\S* \(stop with Ctrl-C\)\n", process.stderr.readline()
         )
         assert said is not None
         host, port = said[1], int(said[2])
@@ -67,6 +69,34 @@ def test_a_request_in_flight_is_answered_before_the_end(database: Path) -> None:
         _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert said == ""
+
+
+def test_head_is_answered_and_the_page_has_no_absolute_addresses(database: Path) -> None:
+    """`wget --spider` and `curl -I` ask so; below a prefix of a proxy, absolute addresses lead elsewhere."""
+    with running(database) as (host, port, _):
+        address = f"http://{host}:{port}"
+        for path in ("/health", "/ready", "/", "/docs", "/api/v1/items/0", "/api/v1/items/0/media"):
+            headed = httpx.head(address + path, timeout=PATIENCE_S)
+            assert (headed.status_code, headed.content) == (200, b""), path
+            assert headed.headers["content-length"] == str(len(get(address + path).content)), path
+        assert '"/static' not in get(address).text
+
+
+def test_options_of_addresses_and_folders(database: Path) -> None:
+    """An imported collection below a prefix: its picture is given out only where the folder is named."""
+    media = database.parent / "media"
+    with Collection.open(database) as collection:
+        collection.export(database.parent / "export")
+    Collection.from_export(database.parent / "export", database.parent / "imported").close()
+    options = ("--root-path", "/search/", "--media-root", str(media))
+    imported = database.parent / "imported"
+    with running(imported, *options) as (host, port, _):
+        for prefix in ("", "/search"):
+            response = get(f"http://{host}:{port}{prefix}/api/v1/items/0/media")
+            assert response.content == (media / "red.png").read_bytes()
+        assert '"static/' in get(f"http://{host}:{port}/search/").text
+    with running(imported) as (host, port, _):
+        assert get(f"http://{host}:{port}/api/v1/items/0/media").status_code == 403
 
 
 def takes_connections(host: str, port: int) -> bool:
@@ -113,6 +143,9 @@ def lives(pid: int) -> bool:
         (["--token", "short"], 1, "the token has 5 characters"),
         (["--port", "70000"], 2, "65535"),
         (["--db", "/nowhere/db"], 1, "no collection at /nowhere/db"),
+        (["--root-path", "search"], 1, "expected a path such as /search"),
+        (["--root-path", "/api"], 1, "begins like an address of the server"),
+        (["--media-root", "/nowhere"], 2, "--media-root"),
     ],
 )
 def test_what_it_refuses(options: list[str], code: int, expected: str) -> None:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import http.server
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from served import PATIENCE_S, until
 
 from unite_search.server import fetch as module
-from unite_search.server.fetch import BLOCK_BYTES, MAX_REDIRECTS, fetch
+from unite_search.server.fetch import BLOCK_BYTES, MAX_LOOK_UPS, MAX_REDIRECTS, fetch
 from unite_search.server.problems import Refusal
 from unite_search.server.settings import Limits
 
 HOSTS = {"photos.example": "93.184.215.14", "mirror.example": "2606:2800:21f:cb07::1", "inside.example": "10.0.0.7"}
 PICTURE = bytes(range(256)) * 1024
-LIMITS = Limits(upload_bytes=len(PICTURE), receive_s=60.0)
+LIMITS = Limits(upload_bytes=len(PICTURE), fetch_s=PATIENCE_S)
+HASTY = replace(LIMITS, fetch_s=1.0)
 
 
 @dataclass
@@ -32,6 +36,8 @@ class Web:
     looked_up: list[str] = field(default_factory=list)
     connected: list[tuple[str, int]] = field(default_factory=list)
     secured: list[str] = field(default_factory=list)
+    dripped: list[str] = field(default_factory=list)
+    is_over: threading.Event = field(default_factory=threading.Event)
 
     def moved(self, path: str, location: str, status: int = 302) -> None:
         self.answers[path] = (status, {"Location": location}, b"moved")
@@ -45,13 +51,26 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found.requests.append((self.headers["Host"], self.path))
+            if self.path.startswith("/drip"):
+                self.drip()
+                return
             status, headers, body = found.answers.get(self.path, (404, {}, b"not here"))
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
+            if "Content-Length" not in headers:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def drip(self) -> None:
+            """Send a byte now and then, within the head or within the body, until the client is gone."""
+            head = b"HTTP/1.1 200 OK\r\n" + (b"Content-Length: 99999\r\n\r\n" if "body" in self.path else b"X-Slow: ")
+            self.wfile.write(head)
+            with suppress(OSError):
+                while not found.is_over.wait(0.02):
+                    self.wfile.write(b"x")
+            found.dripped.append(self.path)
 
         def log_message(self, *_: Any) -> None: ...
 
@@ -68,16 +87,17 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
         return socket.create_connection(("127.0.0.1", server.server_port), timeout=timeout)
 
     class Context:
-        def wrap_socket(self, raw: socket.socket, *, server_hostname: str) -> socket.socket:
+        def wrap_socket(self, raw: socket.socket, *, server_hostname: str, **_: Any) -> socket.socket:
             found.secured.append(server_hostname)
             return raw
 
-    stub = SimpleNamespace(getaddrinfo=look_up, create_connection=connect, SOCK_STREAM=socket.SOCK_STREAM)
-    monkeypatch.setattr(module, "socket", stub)
-    monkeypatch.setattr(module, "ssl", SimpleNamespace(create_default_context=Context))
+    kept = {name: getattr(socket, name) for name in ("socket", "SOCK_STREAM", "SHUT_RDWR")}
+    monkeypatch.setattr(module, "socket", SimpleNamespace(getaddrinfo=look_up, create_connection=connect, **kept))
+    monkeypatch.setattr(module, "ssl", SimpleNamespace(create_default_context=Context, SSLSocket=ssl.SSLSocket))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield found
+    found.is_over.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -176,12 +196,76 @@ def test_too_much_is_cut_off(web: Web, tmp_path: Path) -> None:
     assert (refused.status_code, refused.detail) == (413, f"the URL returns more than {len(PICTURE):,} bytes")
 
 
-def test_what_comes_too_slowly_is_cut_off(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = iter(range(0, 1000, 20))
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
-    refused = refusal("http://photos.example/a.jpg", tmp_path / "fetched")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_a_host_that_drips_is_cut_off_at_the_deadline(web: Web, tmp_path: Path, part: str, scheme: str) -> None:
+    """Each byte comes well within any time limit of a single read; without a deadline this test does not end."""
+    refused = refusal(f"{scheme}://photos.example/drip/{part}", tmp_path / "fetched", HASTY)
     assert (refused.status_code, refused.detail) == (422, "the URL answers too slowly")
-    assert web.requests == [("photos.example", "/a.jpg")], "the time ran out while the picture was read"
+    until(lambda: web.dripped == [f"/drip/{part}"])
+
+
+def test_redirects_share_the_one_deadline(web: Web, tmp_path: Path) -> None:
+    web.moved("/old.jpg", "https://mirror.example/drip/head")
+    assert "too slowly" in refusal("http://photos.example/old.jpg", tmp_path / "fetched", HASTY).detail
+    until(lambda: web.dripped == ["/drip/head"])
+
+
+def test_a_name_that_is_looked_up_for_ever_is_given_up(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_over = threading.Event()
+
+    def hang(*_: Any, **__: Any) -> list[Any]:
+        assert is_over.wait(PATIENCE_S)
+        return []
+
+    monkeypatch.setattr(module.socket, "getaddrinfo", hang)  # type: ignore[attr-defined]
+    try:
+        assert "too slowly" in refusal("http://photos.example/a.jpg", tmp_path / "fetched", HASTY).detail
+        quick = replace(LIMITS, fetch_s=0.01)
+        refused = [refusal("http://photos.example/a.jpg", tmp_path / "fetched", quick) for _ in range(MAX_LOOK_UPS)]
+        assert (refused[-1].status_code, refused[-1].headers) == (503, {"Retry-After": "10"})
+    finally:
+        is_over.set()
+        until(lambda: all(thread.name != "unite-search look-up" for thread in threading.enumerate()))
+    assert web.connected == []
+
+
+def test_tls_that_never_answers_is_cut_off(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that takes the connection and says nothing, with the real TLS on our side."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(module, "ssl", ssl)
+        monkeypatch.setattr(
+            module.socket,  # type: ignore[attr-defined]
+            "create_connection",
+            lambda *_, **__: socket.create_connection(silent.getsockname()),
+        )
+        assert "too slowly" in refusal("https://photos.example/a.jpg", tmp_path / "fetched", HASTY).detail
+
+
+def test_a_body_that_ends_early_is_not_a_picture(web: Web, tmp_path: Path) -> None:
+    web.answers["/cut.jpg"] = (200, {"Content-Length": str(len(PICTURE))}, PICTURE[:1000])
+    refused = refusal("http://photos.example/cut.jpg", tmp_path / "fetched")
+    assert (refused.status_code, refused.detail) == (422, "the URL ends before all of it has come")
+
+
+def test_the_bytes_are_counted_before_they_are_kept(web: Web, tmp_path: Path) -> None:
+    counted: list[int] = []
+    fetch("http://photos.example/a.jpg", tmp_path / "fetched", LIMITS, taken=counted.append)
+    assert sum(counted) == len(PICTURE)
+
+    def refuse(_: int) -> None:
+        raise Refusal(503, "full")
+
+    with pytest.raises(Refusal, match="full"):
+        fetch("http://photos.example/a.jpg", tmp_path / "none", LIMITS, taken=refuse)
+    assert (tmp_path / "none").read_bytes() == b""
+
+
+@pytest.mark.parametrize("url", ["http://[::1/a.jpg", "http://photos.example/\x00", "http://photos.example/é"])
+def test_what_is_no_url_is_a_refusal(web: Web, tmp_path: Path, url: str) -> None:
+    assert refusal(url, tmp_path / "fetched").status_code == 422
 
 
 def test_a_host_that_does_not_answer_is_a_refusal(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,57 @@ def test_a_client_cannot_outrun_its_rate_by_changing_its_address() -> None:
     assert status_of(app, "2001:db8:1:3::1")[0] == 200
 
 
+OWN = {"Host": "x"}
+FOREIGN = [
+    {"Host": "evil.example"},
+    {"Host": "x@evil.example"},
+    {"Host": "[::1"},
+    {"Host": "x", "Origin": "http://evil.example"},
+    {"Host": "x", "Origin": "null"},
+    {"Host": "x", "Origin": "http://[evil"},
+    {"Host": "x", "Sec-Fetch-Site": "cross-site"},
+    {"Host": "x", "Sec-Fetch-Site": "same-site"},
+    {"Host": "x", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+]
+
+
+def answer(app: Guard, headers: dict[str, str], path: str = "/") -> int:
+    """The status that the guard gives to one client's request."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "GET", "path": path, "client": ("127.0.0.1", 9), "headers": raw}
+    asyncio.run(app(scope, None, send))  # type: ignore[arg-type]
+    return int(sent[0]["status"])
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_a_foreign_request_does_not_spend_the_rate_of_the_owner(
+    headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both come from the owner's machine: a web page that is open there, and the owner."""
+    monkeypatch.setattr(RateLimit.__init__, "__kwdefaults__", {"clock": lambda: 0.0})
+    app = Guard(_nothing, settings=Settings(rate_per_s=0.3, names=("x",)))
+    statuses = [answer(app, headers) for _ in range(4)]
+    assert statuses[0] in (200, 400, 403, 421)
+    assert statuses == [statuses[0]] * 3 + [429], "a flood of them is limited as well"
+    assert [answer(app, OWN) for _ in range(4)] == [200] * 3 + [429], "the owner's own requests are counted"
+
+
+def test_a_stranger_does_not_spend_the_rate_of_those_who_have_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a proxy, all clients have one address."""
+    monkeypatch.setattr(RateLimit.__init__, "__kwdefaults__", {"clock": lambda: 0.0})
+    app = Guard(_nothing, settings=Settings(rate_per_s=0.3, token="correct horse", names=("x",)))
+    known = {**OWN, "Authorization": "Bearer correct horse"}
+    guesses = [answer(app, {**OWN, "Authorization": f"Bearer {number}"}, "/api/v1/status") for number in range(4)]
+    assert guesses == [401] * 3 + [429]
+    assert answer(app, OWN, "/api/v1/session") == 429, "neither can the token be guessed there"
+    assert [answer(app, known, "/api/v1/status") for _ in range(4)] == [200] * 3 + [429]
+
+
 def test_only_so_many_clients_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "MAX_CLIENTS", 3)
     limit = RateLimit(0.1, clock=lambda: 0.0)

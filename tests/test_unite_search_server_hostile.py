@@ -23,7 +23,7 @@ from served import PATIENCE_S, get, post, serving, toy_collection, until
 
 from unite_search.errors import UniteSearchError
 from unite_search.server.decode_calls import Loaded
-from unite_search.server.fetch import fetch, public_address
+from unite_search.server.fetch import Deadline, fetch, public_address
 from unite_search.server.guard import RateLimit
 from unite_search.server.problems import Refusal
 from unite_search.server.settings import Limits, Settings
@@ -224,7 +224,17 @@ def test_a_head_that_never_ends_is_cut_off(hasty: str) -> None:
     assert time.monotonic() - started > 0.9 * HASTY.head_s
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "user@localhost", ""])
+def test_foreign_requests_lose_their_connection(address: str) -> None:
+    """A web page that makes a browser ask this server cannot keep its connections busy."""
+    with connected(address) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 421 ")
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "user@localhost", "[::1", "[", ""]
+)
 def test_another_host_name_is_refused(address: str, host: str) -> None:
     assert get(f"{address}/api/v1/status", headers={"Host": host}).status_code in (400, 421)
 
@@ -306,6 +316,15 @@ def test_a_bucket_fills_at_its_rate_and_no_higher() -> None:
         "http://2130706433/a.jpg",
         "http://0x7f.1/a.jpg",
         "http://[64:ff9b::7f00:1]/a.jpg",
+        "http://[64:ff9b:1::7f00:1]/a.jpg",
+        "http://[::127.0.0.1]/a.jpg",
+        "http://[::7f00:1]/a.jpg",
+        "http://[fec0::1]/a.jpg",
+        "http://[2002:7f00:1::]/a.jpg",
+        "http://[2001:0:7f00:1::]/a.jpg",
+        "http://[fe80::1%25lo]/a.jpg",
+        "http://100.64.0.1/a.jpg",
+        "http://[::1/a.jpg",
         "http://1.1.1.1:22/a.jpg",
         "http://user:word@1.1.1.1/a.jpg",
         "file:///etc/passwd",
@@ -316,14 +335,14 @@ def test_a_bucket_fills_at_its_rate_and_no_higher() -> None:
 )
 def test_urls_that_lead_inside_are_not_fetched(tmp_path: Path, url: str) -> None:
     with pytest.raises(Refusal) as refused:
-        fetch(url, tmp_path / "fetched", replace(LIMITS, receive_s=0.5))
+        fetch(url, tmp_path / "fetched", LIMITS)
     assert refused.value.status_code == 422
     assert re.search("public|must be|address", refused.value.detail)
     assert not (tmp_path / "fetched").exists()
 
 
 def test_a_public_address_passes() -> None:
-    assert public_address("93.184.215.14", 80) == "93.184.215.14"
+    assert public_address("93.184.215.14", 80, Deadline(PATIENCE_S)) == "93.184.215.14"
 
 
 def test_uploads_are_forgotten_by_age_and_when_too_many() -> None:

@@ -25,7 +25,7 @@ from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Sta
 from unite_search.search import QueryVector, encode_query, find
 from unite_search.storage.catalog import any_of
 from unite_search.storage.export import ExportReport, ExportSource, export_partitions
-from unite_search.storage.imports import import_vectors
+from unite_search.storage.imports import UNKNOWN_ENCODER, import_vectors
 from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter, collection_directory
 from unite_search.storage.store import Store
 
@@ -111,9 +111,19 @@ class Collection:
         return self.directory.name
 
     @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders and files that were indexed; none in a collection that was imported."""
+        return tuple(map(Path, self._store.metadata.roots))
+
+    @property
     def encoder_name(self) -> str:
         """Name of the encoder that made the vectors."""
         return self._store.metadata.encoder
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether it is known which encoder made the vectors; if not, items can be searched by `similar` only."""
+        return self.encoder_name != UNKNOWN_ENCODER
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -23,6 +23,7 @@ class Item:
         content_hash: hash of the file's bytes.
         size_bytes: size of the file.
         modified_at: modification time of the file, UTC.
+        mtime_ns: the same in nanoseconds, by which a changed file is recognised.
         taken_at: when the picture was taken, according to the file.
         start_s: first second of the segment; None for an item without time.
         end_s: end of the segment.
@@ -41,6 +42,7 @@ class Item:
     content_hash: str
     size_bytes: int
     modified_at: datetime | None = None
+    mtime_ns: int | None = None
     taken_at: datetime | None = None
     start_s: float | None = None
     end_s: float | None = None

@@ -15,32 +15,52 @@ TOKEN_VARIABLE = "UNITE_SEARCH_TOKEN"
 INSTALL = 'the server needs packages that are not installed: pip install "unite-search[serve]"'
 
 
+Host = Annotated[str, typer.Option(help="Address to listen on. One that other machines can reach needs --token.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 chooses a free one.")]
+Token = Annotated[
+    str | None, typer.Option(envvar=TOKEN_VARIABLE, help="Secret of at least 8 characters that clients must send.")
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--name", metavar="HOST", help="Another host name of this server. May be repeated."),
+]
+AllowWrite = Annotated[bool, typer.Option("--allow-write", help="Let clients add and remove items, and start `index`.")]
+AllowUrl = Annotated[bool, typer.Option("--allow-url", help="Let clients search with media at public URLs.")]
+Rate = Annotated[float, typer.Option(min=0, help="Most requests per second of one client; 0 for no limit.")]
+MediaRoots = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--media-root",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        help="Also give out files of items below this folder, though they were imported or lie behind a link. "
+        "May be repeated.",
+    ),
+]
+RootPath = Annotated[
+    str, typer.Option(metavar="PATH", help="Path below which a proxy serves this server, such as /search.")
+]
+Others = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--also", metavar="DIR", file_okay=False, help="Folder of another collection to serve. May be repeated."
+    ),
+]
+
+
 def serve(  # noqa: PLR0913 (the parameters of a command are its options)
     *,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on. One that other machines can reach needs --token.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 chooses a free one.")] = 8765,
-    token: Annotated[
-        str | None, typer.Option(envvar=TOKEN_VARIABLE, help="Secret of at least 8 characters that clients must send.")
-    ] = None,
-    name: Annotated[
-        list[str] | None,
-        typer.Option("--name", metavar="HOST", help="Another host name of this server. May be repeated."),
-    ] = None,
-    allow_write: Annotated[
-        bool, typer.Option("--allow-write", help="Let clients add and remove items, and start `index`.")
-    ] = False,
-    allow_url: Annotated[
-        bool, typer.Option("--allow-url", help="Let clients search with media at public URLs.")
-    ] = False,
-    rate: Annotated[float, typer.Option(min=0, help="Most requests per second of one client; 0 for no limit.")] = 50.0,
-    others: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--also", metavar="DIR", file_okay=False, help="Folder of another collection to serve. May be repeated."
-        ),
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8765,
+    token: Token = None,
+    name: Names = None,
+    allow_write: AllowWrite = False,
+    allow_url: AllowUrl = False,
+    rate: Rate = 50.0,
+    media_roots: MediaRoots = None,
+    root_path: RootPath = "",
+    others: Others = None,
     collection: o.Name = None,
     db: o.Database = None,
 ) -> None:
@@ -62,6 +82,8 @@ def serve(  # noqa: PLR0913 (the parameters of a command are its options)
         names=tuple(name or ()),
         allow_write=allow_write,
         allow_url=allow_url,
+        media_roots=tuple(root.absolute() for root in media_roots or ()),
+        root_path=root_path.rstrip("/"),
         rate_per_s=rate,
     )
     folders = [chosen_directory(collection, db), *(others or [])]

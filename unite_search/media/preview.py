@@ -26,14 +26,29 @@ def image_thumbnail(
 
 
 def contact_strip(
-    path: Path, *, side: int, frames: int, start_s: float | None = None, end_s: float | None = None
+    path: Path,
+    *,
+    side: int,
+    frames: int,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    is_video: bool | None = None,
 ) -> list[PIL.Image.Image]:
     """Return at most `frames` evenly spread pictures of a video segment; one picture of an image.
+
+    Args:
+        path: the file.
+        side: the longer side of a picture is at most this.
+        frames: how many pictures of a video.
+        start_s: start of the segment; None for that of the file.
+        end_s: end of the segment; None for that of the file.
+        is_video: whether it is a video; None to tell by its name.
 
     Raises:
         UnreadableFileError: the file cannot be decoded.
     """
-    if MODALITY_OF.get(path.suffix.lower()) != "video" and not is_animated(path):
+    is_video = MODALITY_OF.get(path.suffix.lower()) == "video" if is_video is None else is_video
+    if not is_video and not is_animated(path):
         picture = read_image(path, side=side, max_pixels=MAX_PIXELS)
         return [_small(PIL.Image.fromarray(picture.image.pixels), side)]
     video = Video(path, max_pixels=MAX_PIXELS)

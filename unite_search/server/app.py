@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Response
-from fastapi.responses import FileResponse
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -18,7 +18,9 @@ from unite_search.server import models
 from unite_search.server.counters import RequestMeter
 from unite_search.server.envelope import Envelope
 from unite_search.server.guard import Guard
+from unite_search.server.preconditions import versioned
 from unite_search.server.problems import Problem, Refusal, add_handlers, documented
+from unite_search.server.rewriting import NEEDS_SLASH, HeadAsGet, PrefixRemover
 from unite_search.server.routes import items, search, service
 from unite_search.server.routes import uploads as upload_routes
 from unite_search.server.searching import Searcher
@@ -44,6 +46,8 @@ def create_app(served: Service) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
+        servers=[{"url": served.settings.root_path}] if served.settings.root_path else None,
         separate_input_output_schemas=False,
     )
     app.state.service = served
@@ -52,11 +56,13 @@ def create_app(served: Service) -> FastAPI:
     for module in (search, upload_routes, items, service):
         app.include_router(module.router, prefix=API, responses=EVERY_ROUTE)
     _add_probes(app, served)
-    _add_page(app)
+    _add_page(app, served.settings.root_path)
     _describe_problems(app)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Guard, settings=served.settings)
     app.add_middleware(Envelope, limits=served.settings.limits)
     app.add_middleware(RequestMeter, metrics=served.metrics)
+    app.add_middleware(PrefixRemover, prefix=served.settings.root_path)
     return app
 
 
@@ -70,29 +76,38 @@ def _add_probes(app: FastAPI, served: Service) -> None:
 
     @app.get("/ready", response_model=models.Health, responses=documented(503), tags=["service"])
     async def ready() -> models.Health:
-        """Answer when every collection can be searched."""
+        """Answer when every collection can be searched: its encoder is loaded, and a search by id was answered.
+
+        A collection whose encoder nobody knows, because it was imported without a name, is ready without one.
+        """
         for reader in served.readers.values():
-            if not reader.is_ready:
-                raise Refusal(503, f"collection {reader.name}: {reader.problem}", {"Retry-After": "2"})
+            failure = await served.lanes.lookups.run(reader.failure)
+            if failure is not None:
+                raise Refusal(503, f"collection {reader.name}: {failure}", {"Retry-After": "2"})
         return models.Health(status="ok")
 
     @app.get("/metrics", response_class=Response, tags=["service"], responses={200: {"content": {"text/plain": {}}}})
-    def metrics() -> Response:
+    async def metrics() -> Response:
         """Return the metrics in the format of Prometheus."""
-        return Response(served.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await served.lanes.lookups.run(served.metrics.text), media_type=CONTENT_TYPE_LATEST)
 
 
-def _add_page(app: FastAPI) -> None:
+def _add_page(app: FastAPI, root_path: str) -> None:
     """Add the web page and the page about the API; both use only files of this package."""
     folder = Path(str(files("unite_search.server").joinpath("static")))
 
+    index, about = ((folder / name).read_bytes() for name in ("index.html", "docs.html"))
+
     @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(folder / "index.html")
+    async def page(request: Request) -> Response:
+        if NEEDS_SLASH in request.scope:
+            query = request.url.query
+            return RedirectResponse(f"{root_path}/?{query}" if query else f"{root_path}/", status_code=308)
+        return versioned(request, index, "text/html")
 
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> FileResponse:
-        return FileResponse(folder / "docs.html")
+    async def docs(request: Request) -> Response:
+        return versioned(request, about, "text/html")
 
     app.mount("/static", StaticFiles(directory=folder), name="static")
 

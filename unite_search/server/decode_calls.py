@@ -14,6 +14,7 @@ from unite_search.media.images import is_animated, read_image
 from unite_search.media.preview import contact_strip
 from unite_search.media.types import content_hash
 from unite_search.media.video import ClipLimits, read_clip
+from unite_search.server.served_files import ServedFile, readable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,9 +25,10 @@ PREVIEW_FRAMES = 8
 
 
 class MediaSource(NamedTuple):
-    """A file, or some seconds of a video."""
+    """The file of an item, or some seconds of it if it is a video."""
 
-    path: Path
+    file: ServedFile
+    is_video: bool
     start_s: float | None = None
     end_s: float | None = None
 
@@ -45,7 +47,7 @@ class Loaded(NamedTuple):
     Attributes:
         part: the image or clip as the encoder needs it.
         content_hash: hash of the file.
-        preview: JPEG, see `strip`.
+        preview: JPEG, frames side by side.
         frames: number of frames side by side in the preview.
     """
 
@@ -55,30 +57,54 @@ class Loaded(NamedTuple):
     frames: int
 
 
-def thumbnail(source: MediaSource, side: int) -> bytes:
-    """Return a JPEG of an image, or of the middle frame of a clip; its longer side is at most `side` pixels."""
-    return _jpeg(contact_strip(source.path, side=side, frames=1, start_s=source.start_s, end_s=source.end_s))
-
-
 def strip(source: MediaSource, side: int, frames: int) -> bytes:
-    """Return a JPEG with frames of a clip side by side, the longer side of each at most `side`; one of an image."""
-    return _jpeg(contact_strip(source.path, side=side, frames=frames, start_s=source.start_s, end_s=source.end_s))
+    """Return a JPEG with frames of a clip side by side, the longer side of each at most `side`; one of an image.
+
+    Raises:
+        UnreadableFileError: the file cannot be decoded, or is no longer that of the item.
+    """
+    with readable(source.file) as path:
+        shown = contact_strip(
+            path, side=side, frames=frames, start_s=source.start_s, end_s=source.end_s, is_video=source.is_video
+        )
+        return _jpeg(shown)
 
 
-def load(source: MediaSource, spec: MediaSpec, bounds: Bounds, is_video: bool) -> Loaded:
-    """Decode a file as the encoder needs it.
+def load_item(source: MediaSource, spec: MediaSpec, bounds: Bounds) -> Image | Clip:
+    """Decode the file of an item as the encoder needs it.
+
+    Raises:
+        UnreadableFileError: the file cannot be decoded, exceeds the bounds, or is no longer that of the item.
+    """
+    with readable(source.file) as path:
+        return _part(path, spec, bounds, is_video=source.is_video, start_s=source.start_s, end_s=source.end_s)
+
+
+def load(path: Path, spec: MediaSpec, bounds: Bounds, is_video: bool) -> Loaded:
+    """Decode a file that a client sent as the encoder needs it.
 
     Raises:
         UnreadableFileError: the file cannot be decoded, or exceeds the bounds.
     """
-    digest = content_hash(source.path)
-    if is_video or is_animated(source.path):
-        limits = ClipLimits(pixels=bounds.video_pixels, duration_s=bounds.video_s)
-        part: Image | Clip = read_clip(source.path, spec, limits, start_s=source.start_s, end_s=source.end_s)
-    else:
-        part = read_image(source.path, side=spec.image_side, max_pixels=bounds.image_pixels).image
+    digest = content_hash(path)
+    part = _part(path, spec, bounds, is_video=is_video)
     shown = _shown(part)
     return Loaded(part, digest, _jpeg(shown), len(shown))
+
+
+def _part(
+    path: Path,
+    spec: MediaSpec,
+    bounds: Bounds,
+    *,
+    is_video: bool,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> Image | Clip:
+    if is_video or is_animated(path):
+        limits = ClipLimits(pixels=bounds.video_pixels, duration_s=bounds.video_s)
+        return read_clip(path, spec, limits, start_s=start_s, end_s=end_s)
+    return read_image(path, side=spec.image_side, max_pixels=bounds.image_pixels).image
 
 
 def _shown(part: Image | Clip) -> list[PIL.Image.Image]:

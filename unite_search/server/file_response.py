@@ -1,4 +1,4 @@
-"""Serve a file, whole or in part, so that a browser can seek in it.
+"""Serve a file, whole or in part, so that a browser can seek in it and need not fetch again what it has.
 
 Source: RFC 9110, section 14: one range of bytes is served; several ranges or a malformed one yield the whole file.
 """
@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import BinaryIO, NamedTuple
 
-from fastapi.responses import StreamingResponse
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from unite_search.errors import UnreadableFileError
-from unite_search.media.reasons import reason_of
+from unite_search.server.lanes import Lane
+from unite_search.server.preconditions import ANOTHER_VERSION, Validators, failed_precondition, is_range_wanted
 from unite_search.server.problems import Refusal
+from unite_search.server.rewriting import is_head
 
 BLOCK_BYTES = 256 << 10
 FOR_A_DAY = "private, max-age=86400"
@@ -28,7 +28,7 @@ TYPES = {
     **{".mkv": "video/x-matroska", ".webm": "video/webm", ".avi": "video/x-msvideo"},
 }
 PLAIN_TEXT = "text/plain; charset=utf-8"
-_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,400})-(\d{0,400})", re.ASCII | re.IGNORECASE)
 
 
 class Span(NamedTuple):
@@ -38,39 +38,66 @@ class Span(NamedTuple):
     last: int
 
 
+class OpenFile(NamedTuple):
+    """An open file, which whoever answers with it closes, and what is sent about it."""
+
+    stream: BinaryIO
+    validators: Validators
+    media_type: str
+
+
 class _FileResponse(StreamingResponse):
     """A response that closes its file even if the client disconnects before the first byte."""
 
-    def __init__(self, stream: BinaryIO, span: Span, status: int, headers: dict[str, str], media_type: str) -> None:
-        super().__init__(_blocks(stream, span), status, headers, media_type)
-        self._stream = stream
+    def __init__(self, file: OpenFile, span: Span, status: int, headers: dict[str, str], lane: Lane) -> None:
+        super().__init__(_blocks(file.stream, span, lane), status, headers, file.media_type)
+        self._stream = file.stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            if is_head(scope):
+                await Response(status_code=self.status_code, headers=dict(self.headers))(scope, receive, send)
+            else:
+                await super().__call__(scope, receive, send)
         finally:
             self._stream.close()
 
 
-def file_response(path: Path, range_header: str | None) -> StreamingResponse:
-    """Return a response with a file, or with the part of it that a Range header names.
+def file_response(file: OpenFile, request: Request, lane: Lane) -> Response:
+    """Return a response with a file, or with the part of it that the request asks for, or that nothing has changed.
+
+    Args:
+        file: is closed at the end.
+        request: its preconditions and its range are met.
+        lane: where the file is read.
 
     Raises:
-        UnreadableFileError: the file is gone, or is not a regular file.
-        Refusal: the range lies behind the end of the file.
+        Refusal: the range lies behind the end of the file, or a precondition failed.
     """
-    stream, size = _opened(path)
     try:
-        span = parse_range(range_header, size)
+        return _answer(file, request, lane)
     except Refusal:
-        stream.close()
+        file.stream.close()
         raise
+
+
+def _answer(file: OpenFile, request: Request, lane: Lane) -> Response:
+    headers = {"Accept-Ranges": "bytes", "Cache-Control": FOR_A_DAY, **file.validators.headers}
+    status = failed_precondition(request.headers, file.validators)
+    if status == 412:
+        raise Refusal(412, ANOTHER_VERSION, file.validators.headers)
+    if status == 304:
+        file.stream.close()
+        return Response(status_code=304, headers=headers)
+    size = os.fstat(file.stream.fileno()).st_size
+    span = None
+    if not is_head(request.scope) and is_range_wanted(request.headers, file.validators):
+        span = parse_range(request.headers.get("range"), size)
     sent = span or Span(0, size - 1)
-    headers = {"Accept-Ranges": "bytes", "Content-Length": str(sent.last - sent.first + 1), "Cache-Control": FOR_A_DAY}
+    headers["Content-Length"] = str(sent.last - sent.first + 1)
     if span is not None:
         headers["Content-Range"] = f"bytes {sent.first}-{sent.last}/{size}"
-    media_type = TYPES.get(path.suffix.lower(), PLAIN_TEXT)
-    return _FileResponse(stream, sent, 200 if span is None else 206, headers, media_type)
+    return _FileResponse(file, sent, 200 if span is None else 206, headers, lane)
 
 
 def parse_range(range_header: str | None, size: int) -> Span | None:
@@ -84,6 +111,8 @@ def parse_range(range_header: str | None, size: int) -> Span | None:
         return None
     first, last = (int(digits) if digits else None for digits in match.groups())
     if first is None:
+        if last and not size:
+            return None
         span = Span(max(0, size - (last or 0)), size - 1)
         is_empty = not last
     elif last is not None and last < first:
@@ -96,22 +125,9 @@ def parse_range(range_header: str | None, size: int) -> Span | None:
     return span
 
 
-def _opened(path: Path) -> tuple[BinaryIO, int]:
-    """Open a file and return it with its size; a pipe or device in its place is refused without waiting for it."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        status = os.fstat(descriptor)
-    except OSError as error:
-        raise UnreadableFileError(f"the file cannot be read: {reason_of(error)}") from error
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise UnreadableFileError("the file cannot be read: not a regular file")
-    return os.fdopen(descriptor, "rb"), status.st_size
-
-
-def _blocks(stream: BinaryIO, span: Span) -> Iterator[bytes]:
+async def _blocks(stream: BinaryIO, span: Span, lane: Lane) -> AsyncIterator[bytes]:
     stream.seek(span.first)
     left = span.last - span.first + 1
-    while left and (block := stream.read(min(BLOCK_BYTES, left))):
+    while left and (block := await lane.finish(stream.read, min(BLOCK_BYTES, left))):
         left -= len(block)
         yield block

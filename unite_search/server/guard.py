@@ -3,7 +3,8 @@
 - The Host header must name this server, so that no other web site can reach it under a host name of its own.
 - Browsers say which site caused a request; those caused by another site are refused.
 - With a token, everything except the page's own files requires it, as `Authorization: Bearer` or as the page's cookie.
-- The rate of requests of each client is limited.
+- The rate of requests of each client is limited. What is refused for another reason counts apart, so that no web page
+  or stranger can use up the rate of those who may.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from unite_search.server.settings import Settings
 COOKIE = "unite_search_session"
 PUBLIC = frozenset({"/", "/docs", "/openapi.json", "/health", "/ready", "/api/v1/session"})
 PUBLIC_FOLDER = "/static/"
+CLOSE = {"Connection": "close"}
+"""Sent with a refusal to a foreign request, so that it does not keep one of its client's connections."""
 BURST_S = 10.0
 MAX_CLIENTS = 10_000
 
@@ -62,34 +65,49 @@ class Guard:
         self._settings = settings
         self._hosts = settings.allowed_hosts
         self._rate = RateLimit(settings.rate_per_s)
+        self._refused_rate = RateLimit(settings.rate_per_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with a problem."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        try:
-            self._check(scope)
-        except Refusal as refusal:
-            response = problem_response(refusal.status_code, refusal.detail, headers=dict(refusal.headers or {}))
-            await response(scope, receive, send)
-        else:
+        refusal = self._refusal(scope)
+        if refusal is None:
             await self._app(scope, receive, send)
+            return
+        response = problem_response(refusal.status_code, refusal.detail, headers=dict(refusal.headers or {}))
+        await response(scope, receive, send)
 
-    def _check(self, scope: Scope) -> None:
+    def _refusal(self, scope: Scope) -> Refusal | None:
+        """Return why a request is not answered, or None."""
         headers = Headers(scope=scope)
-        wait_s = self._rate.wait_s(client_of(scope))
+        token = self._settings.token
+        refusal = self._foreign(scope, headers) or self._stranger(scope, headers)
+        is_known = refusal is None and not _is_of_other_site(headers) and (token is None or _has_token(headers, token))
+        wait_s = (self._rate if is_known else self._refused_rate).wait_s(client_of(scope))
         if wait_s:
-            raise Refusal(429, "too many requests; slow down", {"Retry-After": str(math.ceil(wait_s))})
+            return Refusal(429, "too many requests; slow down", {"Retry-After": str(math.ceil(wait_s))})
+        return refusal
+
+    def _foreign(self, scope: Scope, headers: Headers) -> Refusal | None:
+        """Return why a request is not meant for this server, or comes from another site, or None."""
         host = headers.get("host", "")
-        if self._hosts is not None and urlsplit(f"//{host}").netloc.rpartition("@")[2] != host:
-            raise Refusal(400, "the Host header is malformed")
+        if self._hosts is not None and (_netloc(f"//{host}") != host or "@" in host):
+            return Refusal(400, "the Host header is malformed", CLOSE)
         if self._hosts is not None and _without_port(host) not in self._hosts:
-            raise Refusal(421, f"this server is not {host[:100]!r}; name it with --name, or use its address")
-        _refuse_other_sites(scope, headers, host)
+            return Refusal(421, f"this server is not {host[:100]!r}; name it with --name, or use its address", CLOSE)
+        is_link = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate" and scope["path"] == "/"
+        if _is_of_other_site(headers) and not is_link:
+            return Refusal(403, "requests of other web sites are not answered", CLOSE)
+        return None
+
+    def _stranger(self, scope: Scope, headers: Headers) -> Refusal | None:
+        """Return that a request needs the token and does not have it, or None."""
         is_public = scope["path"] in PUBLIC or scope["path"].startswith(PUBLIC_FOLDER)
-        if self._settings.token is not None and not is_public and not _has_token(headers, self._settings.token):
-            raise Refusal(401, "a token is needed: `Authorization: Bearer TOKEN`", {"WWW-Authenticate": "Bearer"})
+        if self._settings.token is None or is_public or _has_token(headers, self._settings.token):
+            return None
+        return Refusal(401, "a token is needed: `Authorization: Bearer TOKEN`", {"WWW-Authenticate": "Bearer"})
 
 
 def session_cookie(token: str) -> str:
@@ -123,15 +141,19 @@ def _has_token(headers: Headers, token: str) -> bool:
     return hmac.compare_digest(kept.encode(), session_cookie(token).encode())
 
 
-def _refuse_other_sites(scope: Scope, headers: Headers, host: str) -> None:
-    """Refuse a request that a page of another site caused, except for a plain link to the page."""
-    is_link = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate" and scope["path"] == "/"
+def _is_of_other_site(headers: Headers) -> bool:
+    """Return whether a page of another site caused a request."""
     origin = headers.get("origin")
-    is_foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-    if origin is not None and urlsplit(origin).netloc != host:
-        is_foreign = True
-    if is_foreign and not is_link:
-        raise Refusal(403, "requests of other web sites are not answered")
+    if origin is not None and _netloc(origin) != headers.get("host", ""):
+        return True
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+
+
+def _netloc(url: str) -> str | None:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return None
 
 
 def _without_port(host: str) -> str:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from threading import Lock
 
-from unite_search.item import Item
 from unite_search.media.call_pool import CallPool
-from unite_search.media.uri import uri_to_path
-from unite_search.server.decode_calls import PREVIEW_FRAMES, MediaSource, strip, thumbnail
+from unite_search.server.decode_calls import MediaSource, strip
 
-Key = tuple[str, float | None, float | None, int, int]
 KEPT_BYTES = 128 << 20
+Key = tuple[MediaSource, int, int]
 
 
 class Previews:
-    """A cache of JPEGs by file content and seconds; the least recently used are dropped first."""
+    """A cache of JPEGs by file, seconds and size; the least recently used are dropped first."""
 
     def __init__(self, workers: CallPool, *, kept_bytes: int = KEPT_BYTES) -> None:
         self._workers = workers
@@ -24,24 +22,26 @@ class Previews:
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._size_bytes = 0
 
-    def of(self, item: Item, side: int, *, is_strip: bool) -> bytes:
-        """Return a thumbnail of an item, or a strip of its frames, as a JPEG.
+    def kept(self, source: MediaSource, side: int, frames: int) -> bytes | None:
+        """Return a preview that was made before, or None."""
+        key = (source, side, frames)
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key]
+
+    def made(self, source: MediaSource, side: int, frames: int) -> bytes:
+        """Make the preview of an item: a JPEG of `frames` frames side by side.
 
         Raises:
             UnreadableFileError: the file of the item can no longer be read.
         """
-        frames = PREVIEW_FRAMES if is_strip else 1
-        key = (item.content_hash, item.start_s, item.end_s, side, frames)
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        source = MediaSource(uri_to_path(item.uri), item.start_s, item.end_s)
-        if is_strip:
-            picture = self._workers.call(strip, source, side, frames)
-        else:
-            picture = self._workers.call(thumbnail, source, side)
-        self._keep(key, picture)
+        if (known := self.kept(source, side, frames)) is not None:
+            return known
+        picture = self._workers.call(strip, source, side, frames)
+        if source.file.size_bytes:  # otherwise nothing would tell that the file has changed since
+            self._keep((source, side, frames), picture)
         return picture
 
     def _keep(self, key: Key, picture: bytes) -> None:

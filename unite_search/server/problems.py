@@ -22,11 +22,14 @@ from unite_search.errors import (
     UnknownItemError,
     UnreadableFileError,
 )
+from unite_search.server.served_files import FileGoneError, FileNotServedError
 
 MEDIA_TYPE = "application/problem+json"
 STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (UnknownItemError, 404),
     (FilterError, 422),
+    (FileGoneError, 410),
+    (FileNotServedError, 403),
     (UnreadableFileError, 422),
     (CollectionLockedError, 409),
     (DecodeProcessError, 503),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock, Thread
 
 import numpy as np
@@ -14,17 +16,23 @@ from indexers.errors import IndexerError
 from unite_search.collection import Collection
 from unite_search.content import Content, Image
 from unite_search.encoders.base import Encoder
-from unite_search.errors import UniteSearchError
+from unite_search.errors import UniteSearchError, UnknownItemError
 from unite_search.ingest.progress import read_progress
+from unite_search.item import Item
+from unite_search.media.uri import uri_to_path
 from unite_search.modality import Modality
 from unite_search.query import SearchOptions, SearchResult
 from unite_search.report import Progress, Status
 from unite_search.search import QueryVector
 from unite_search.server.batching import EncodeQueue
+from unite_search.server.decode_calls import MediaSource
 from unite_search.server.problems import Refusal
+from unite_search.server.served_files import Folders, check_served, located
 
 FOLLOW_EVERY_S = 1.0
 WARM_UP_SIDE = 64
+PROBE_REST_S = 2.0
+BY_ID_ONLY = "it was imported without the name of its encoder, so it can be searched by id only"
 STATUS_REST = 20
 """A status that took t seconds to read is read again after `STATUS_REST * t` at the earliest."""
 
@@ -69,10 +77,11 @@ def _warm_up(encoder: Encoder) -> None:
 class Reader:
     """A collection that answers queries from any thread."""
 
-    def __init__(self, collection: Collection, encoders: LoadedEncoders) -> None:
+    def __init__(self, collection: Collection, encoders: LoadedEncoders, media_roots: Sequence[Path]) -> None:
         self.collection = collection
         self.name = collection.name
-        self.problem: str | None = "the encoder is being loaded"
+        self.problem: str | None = "the encoder is being loaded" if collection.has_encoder else BY_ID_ONLY
+        self._media_roots = media_roots
         self._encoders = encoders
         self._loaded: tuple[Encoder, EncodeQueue] | None = None
         self._stopped = Event()
@@ -82,6 +91,10 @@ class Reader:
         self._status_lock = Lock()
         self._status_due = 0.0
         self._is_status_stale = False
+        self._probe_lock = Lock()
+        self._probe_due = 0.0
+        self._probed_id: int | None = None
+        self._probed: str | None = "it has not been searched yet"
 
     def start(self) -> None:
         """Load the encoder and follow the collection, in the background."""
@@ -95,8 +108,8 @@ class Reader:
 
     @property
     def is_ready(self) -> bool:
-        """Whether queries can be answered."""
-        return self._loaded is not None
+        """Whether queries can be answered, as far as is known; see `failure`."""
+        return self._loaded is not None or not self.collection.has_encoder
 
     @property
     def encoder(self) -> Encoder:
@@ -121,29 +134,81 @@ class Reader:
         with self._slots:
             return self.collection.search_vector(vector, options)
 
+    def similar(self, item_id: int, options: SearchOptions) -> SearchResult:
+        """Find the nearest neighbours of an item, among the same number of searches."""
+        with self._slots:
+            return self.collection.similar(item_id, options)
+
+    def failure(self) -> str | None:
+        """Return why the collection cannot be searched, or None once the neighbours of an item were found.
+
+        That is tried at most every `PROBE_REST_S` seconds. While it is being tried, others get the last answer, so that
+        no more than one thread waits for a disk that hangs.
+        """
+        if not self.is_ready:
+            return self.problem
+        if time.monotonic() >= self._probe_due and self._probe_lock.acquire(blocking=False):
+            try:
+                self._probed = self._probe()
+                self._probe_due = time.monotonic() + PROBE_REST_S
+            finally:
+                self._probe_lock.release()
+        return self._probed
+
+    def source(self, item: Item) -> MediaSource:
+        """Return the file of an item, which is there unchanged, and which part of it the item is.
+
+        Raises:
+            FileNotServedError: the file lies outside the folders that were indexed and those of `--media-root`.
+            FileGoneError: it is gone, or was changed since it was indexed.
+        """
+        folders = Folders(self.collection.roots, self._media_roots)
+        file = located(uri_to_path(item.uri), folders, size_bytes=item.size_bytes, mtime_ns=item.mtime_ns)
+        check_served(file)
+        return MediaSource(file, item.modality == "video", item.start_s, item.end_s)
+
     def progress(self) -> Progress | None:
         """Return the progress of a run of `index` in any process, or None."""
         return read_progress(self.collection.directory)
 
     def status(self) -> Status:
         """Return what the collection holds; while it is being written, this may be a few seconds old."""
-        with self._status_lock:
-            started = time.monotonic()
-            if self._is_status_stale and started >= self._status_due:
+        started = time.monotonic()
+        if self._is_status_stale and started >= self._status_due and self._status_lock.acquire(blocking=False):
+            try:
                 self._is_status_stale = False
                 self._status = self.collection.status()
                 self._status_due = started + STATUS_REST * (time.monotonic() - started)
-            return replace(self._status)
+            finally:
+                self._status_lock.release()
+        return replace(self._status)
 
     def _ready(self) -> tuple[Encoder, EncodeQueue]:
+        if not self.collection.has_encoder:
+            raise Refusal(422, f"collection {self.name}: {self.problem}")
         if self._loaded is None:
             raise Refusal(503, f"collection {self.name}: {self.problem}", {"Retry-After": "2"})
         return self._loaded
 
+    def _probe(self) -> str | None:
+        """Search once by the id of an item."""
+        try:
+            if self._probed_id is None:
+                self._probed_id = next((item.id for item in self.collection.items()), None)
+            if self._probed_id is not None:
+                self.collection.similar(self._probed_id, SearchOptions(top_k=1))
+        except UnknownItemError:
+            self._probed_id = None
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, the answer is that the collection is not ready
+            log.error("collection %s cannot be searched: %s", self.name, error)
+            return "it cannot be searched; the log of the server says why"
+        return None
+
     def _run(self) -> None:
         try:
-            self._loaded = self._encoders.of(self.collection)
-            self.problem = None
+            if self.collection.has_encoder:
+                self._loaded = self._encoders.of(self.collection)
+                self.problem = None
         except (UniteSearchError, ImportError, ValueError) as error:
             self.problem = str(error)
             log.error("collection %s: %s", self.name, error)

@@ -7,15 +7,14 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import replace
 from threading import Lock
+from typing import NamedTuple
 
 from unite_search.content import Clip, Content, Image, Part
-from unite_search.item import Item
-from unite_search.media.uri import uri_to_path
 from unite_search.query import SearchOptions, SearchResult
 from unite_search.search import QueryVector, combine
-from unite_search.server.decode_calls import MediaSource, load
+from unite_search.server.decode_calls import load_item
 from unite_search.server.filters import checked_filter
-from unite_search.server.models import Scope, SearchRequest
+from unite_search.server.models import Scope, SearchRequest, SimilarScope
 from unite_search.server.problems import Refusal
 from unite_search.server.reader import Reader
 from unite_search.server.service import Service
@@ -24,15 +23,32 @@ KEPT_QUERIES = 512
 ENCODED = ("texts", "uploads", "ids", "exclude", "instruction")
 
 
+class _Media(NamedTuple):
+    """A picture, clip or text that is part of a query, and the hash of its file."""
+
+    part: Part
+    content_hash: str
+
+
 class Searcher:
     """Answers requests; keeps the vectors of the last queries, so that the next page is not encoded again."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._lanes = service.lanes
         self._lock = Lock()
         self._vectors: OrderedDict[Hashable, QueryVector] = OrderedDict()
 
-    def answer(self, request: SearchRequest) -> SearchResult:
+    async def similar(self, item_id: int, scope: SimilarScope) -> SearchResult:
+        """Find the neighbours of an item, one more than was asked for, if there are more.
+
+        Raises:
+            UniteSearchError: there is no such item, or the filter is invalid.
+        """
+        reader = self._service.reader(scope.collection)
+        return await self._lanes.searches.run(reader.similar, item_id, search_options(scope))
+
+    async def answer(self, request: SearchRequest) -> SearchResult:
         """Answer with one hit more than was asked for, if there are more.
 
         Raises:
@@ -44,52 +60,56 @@ class Searcher:
         reader = self._service.reader(request.collection)
         options = search_options(request)
         if len(request.ids) == 1 and not (request.texts or request.uploads or request.exclude or request.instruction):
-            return reader.collection.similar(request.ids[0], options)
+            return await self._lanes.searches.run(reader.similar, request.ids[0], options)
         started = time.perf_counter()
-        vector = self._vector(reader, request)
-        encode_ms = (time.perf_counter() - started) * 1e3
-        with self._service.metrics.stage("search"):
-            return replace(reader.search(vector, options), encode_ms=encode_ms)
-
-    def _vector(self, reader: Reader, request: SearchRequest) -> QueryVector:
         key = reader.name, request.model_dump_json(include=set(ENCODED))
+        vector = self._kept(key)
+        media = [] if vector is not None else await self._media(reader, request)
+
+        def search() -> SearchResult:
+            found = vector or self._encoded(key, reader, request, media)
+            encode_ms = (time.perf_counter() - started) * 1e3
+            with self._service.metrics.stage("search"):
+                return replace(reader.search(found, options), encode_ms=encode_ms)
+
+        return await self._lanes.searches.run(search)
+
+    def _kept(self, key: Hashable) -> QueryVector | None:
         with self._lock:
-            if key in self._vectors:
-                self._vectors.move_to_end(key)
-                return self._vectors[key]
-        vector = self._encoded(reader, request)
+            if key not in self._vectors:
+                return None
+            self._vectors.move_to_end(key)
+            return self._vectors[key]
+
+    def _encoded(self, key: Hashable, reader: Reader, request: SearchRequest, media: list[_Media]) -> QueryVector:
+        ordered = sorted((it.part for it in media), key=_order)
+        main = Content((*ordered, *request.texts), instruction=request.instruction)
+        negatives = [Content((text,), instruction=request.instruction) for text in request.exclude]
+        with self._service.metrics.stage("encode"):
+            embeddings = reader.queue.encode([main, *negatives])
+        vector = QueryVector(combine(embeddings), frozenset(it.content_hash for it in media))
         with self._lock:
             self._vectors[key] = vector
             if len(self._vectors) > KEPT_QUERIES:
                 self._vectors.popitem(last=False)
         return vector
 
-    def _encoded(self, reader: Reader, request: SearchRequest) -> QueryVector:
-        parts: list[Part] = []
-        hashes: set[str] = set()
-        for upload in map(self._service.uploads.get, request.uploads):
-            parts.append(upload.loaded.part)
-            hashes.add(upload.loaded.content_hash)
-        for item in map(reader.collection.item, request.ids):
-            parts.append(self._part(reader, item))
-            hashes.add(item.content_hash)
-        ordered = sorted(parts, key=_order)
-        main = Content((*ordered, *request.texts), instruction=request.instruction)
-        negatives = [Content((text,), instruction=request.instruction) for text in request.exclude]
-        with self._service.metrics.stage("encode"):
-            embeddings = reader.queue.encode([main, *negatives])
-        return QueryVector(combine(embeddings), frozenset(hashes))
+    async def _media(self, reader: Reader, request: SearchRequest) -> list[_Media]:
+        """Return the uploads and items of a query; what has to be decoded does not wait among the searches."""
+        uploads = [self._service.uploads.get(id_).loaded for id_ in request.uploads]
+        items = [await self._item(reader, id_) for id_ in request.ids]
+        return [*(_Media(loaded.part, loaded.content_hash) for loaded in uploads), *items]
 
-    def _part(self, reader: Reader, item: Item) -> Part:
+    async def _item(self, reader: Reader, item_id: int) -> _Media:
         """Return an item as a part of a query: its picture, its seconds of video, or its text."""
+        item = await self._lanes.lookups.run(reader.collection.item, item_id)
         if item.modality == "text":
-            return item.text or ""
-        source = MediaSource(uri_to_path(item.uri), item.start_s, item.end_s)
+            return _Media(item.text or "", item.content_hash)
+        spec, bounds = reader.encoder.media, self._service.bounds
+        source = await self._lanes.files.run(reader.source, item)
         with self._service.metrics.stage("load"):
-            loaded = self._service.call_pool.call(
-                load, source, reader.encoder.media, self._service.bounds, item.modality == "video"
-            )
-        return loaded.part
+            part = await self._lanes.queries.run(self._service.query_pool.call, load_item, source, spec, bounds)
+        return _Media(part, item.content_hash)
 
 
 def search_options(scope: Scope) -> SearchOptions:

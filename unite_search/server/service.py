@@ -11,9 +11,11 @@ from unite_search.errors import UniteSearchError
 from unite_search.media.call_pool import CallPool
 from unite_search.server.counters import Metrics
 from unite_search.server.decode_calls import Bounds
+from unite_search.server.lanes import Lanes
 from unite_search.server.previews import Previews
 from unite_search.server.problems import Refusal
 from unite_search.server.reader import LoadedEncoders, Reader
+from unite_search.server.receiving import ReceivedBytes
 from unite_search.server.settings import Settings
 from unite_search.server.uploads import Uploads
 from unite_search.server.writer import Writer
@@ -31,11 +33,16 @@ class Service:
         limits = settings.limits
         self.settings = settings
         self.encoders = LoadedEncoders(max_waiting=limits.waiting_queries)
-        self.readers = {collection.name: Reader(collection, self.encoders) for collection in collections}
+        self.readers = {it.name: Reader(it, self.encoders, settings.media_roots) for it in collections}
         if not collections or len(self.readers) != len(collections):
             raise UniteSearchError("give at least one collection, and no two of the same name")
-        self.call_pool = CallPool(max(2, os.cpu_count() or 1), timeout_s=limits.decode_s)
-        self.previews = Previews(self.call_pool)
+        processes = max(2, os.cpu_count() or 1)
+        self.lanes = Lanes.of(limits, processes)
+        self.upload_pool, self.query_pool, self.preview_pool = (
+            CallPool(processes, timeout_s=limits.decode_s) for _ in range(3)
+        )
+        self.previews = Previews(self.preview_pool)
+        self.received = ReceivedBytes(limits.receiving_bytes)
         self.uploads = Uploads(kept_bytes=limits.kept_bytes, kept_s=limits.kept_s)
         self.bounds = Bounds(limits.image_pixels, limits.video_pixels, limits.video_s)
         self.metrics = Metrics(self._gauges)
@@ -52,7 +59,8 @@ class Service:
         for reader in self.readers.values():
             reader.stop()
         self.encoders.close()
-        self.call_pool.close()
+        for pool in (self.upload_pool, self.query_pool, self.preview_pool):
+            pool.close()
 
     def reader(self, name: str | None) -> Reader:
         """Return the collection of a name; the first collection for None.
@@ -74,6 +82,9 @@ class Service:
     def _gauges(self) -> Iterator[tuple[str, str, dict[str, str], float]]:
         yield "unite_search_waiting_queries", "Queries waiting for an encoder.", {}, self.encoders.waiting()
         yield "unite_search_uploads_bytes", "Memory used by uploads.", {}, self.uploads.size_bytes
+        yield "unite_search_receiving_bytes", "Bytes of files that are being received.", {}, self.received.total
+        for lane in self.lanes:
+            yield "unite_search_waiting", "Requests that wait for a thread.", {"kind": lane.name}, lane.waiting
         for name, reader in self.readers.items():
             labels = {"collection": name}
             yield "unite_search_ready", "Whether a collection can be searched.", labels, reader.is_ready

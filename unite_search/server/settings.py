@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote
 
 from unite_search.errors import UniteSearchError
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 MIB = 1 << 20
+OWN_FOLDERS = frozenset({"api", "docs", "health", "metrics", "openapi.json", "ready", "static"})
+_ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[\w.~-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +23,11 @@ class Limits:
     Attributes:
         body_bytes: size of a JSON request.
         upload_bytes: size of an uploaded file.
+        receiving_bytes: size of all files together that are being received, of which one client may have half.
         receive_s: time to receive a whole request; large uploads get more, see `slowest_bytes_per_s`.
         slowest_bytes_per_s: an upload that is slower than this is refused.
+        fetch_s: time to fetch a URL, from the request to its last byte.
+        fetches: URLs that are fetched at a time; as many again may wait, for half of that time.
         image_pixels: pixels of an uploaded picture.
         video_pixels: pixels of a frame of an uploaded clip.
         video_s: length of an uploaded clip.
@@ -35,8 +42,11 @@ class Limits:
 
     body_bytes: int = 64 << 10
     upload_bytes: int = 200 * MIB
+    receiving_bytes: int = 1024 * MIB
     receive_s: float = 20.0
     slowest_bytes_per_s: float = 100_000.0
+    fetch_s: float = 20.0
+    fetches: int = 8
     image_pixels: int = 60_000_000
     video_pixels: int = 3840 * 2160
     video_s: float = 600.0
@@ -60,6 +70,8 @@ class Settings:
         names: further host names under which the server is reached, such as `photos.example.org`.
         allow_write: whether clients may add and remove items.
         allow_url: whether a query may name a picture or clip by its URL.
+        media_roots: folders whose files are served as well, besides those that were indexed.
+        root_path: prefix of the address below which a proxy serves this server, such as `/search`; empty without one.
         rate_per_s: requests per second of one client, ten times as many in a burst; 0 for no limit.
         limits: see `Limits`.
     """
@@ -70,6 +82,8 @@ class Settings:
     names: tuple[str, ...] = ()
     allow_write: bool = False
     allow_url: bool = False
+    media_roots: tuple[Path, ...] = ()
+    root_path: str = ""
     rate_per_s: float = 50.0
     limits: Limits = field(default_factory=Limits)
 
@@ -80,12 +94,20 @@ class Settings:
             )
         if self.token is not None and len(self.token) < 8:
             raise UniteSearchError(f"the token has {len(self.token)} characters; expected at least 8")
+        if not _ROOT_PATH.fullmatch(self.root_path):
+            raise UniteSearchError(f"the root path is {self.root_path!r}; expected a path such as /search")
+        if self.root_path[1:].partition("/")[0] in OWN_FOLDERS:
+            raise UniteSearchError(
+                f"the root path {self.root_path} begins like an address of the server; choose another"
+            )
 
     @property
     def url(self) -> str:
         """The address of the page, with the token after the #, which browsers do not send to servers."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/" + (f"#token={quote(self.token, safe='')}" if self.token else "")
+        return f"http://{host}:{self.port}{self.root_path}/" + (
+            f"#token={quote(self.token, safe='')}" if self.token else ""
+        )
 
     @property
     def allowed_hosts(self) -> frozenset[str] | None:

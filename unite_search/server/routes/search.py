@@ -9,25 +9,25 @@ from fastapi import APIRouter, Query, Request
 from unite_search.query import Hit, SearchResult
 from unite_search.server import models
 from unite_search.server.problems import documented
-from unite_search.server.routes.shared import RequestedReader
-from unite_search.server.searching import Searcher, search_options
+from unite_search.server.searching import Searcher
 
 router = APIRouter(tags=["search"])
 
 
-@router.post("/search", response_model=models.SearchResponse, responses=documented(404, 413, 422, 503))
-def search(asked: models.SearchRequest, request: Request) -> models.SearchResponse:
+@router.post("/search", response_model=models.SearchResponse, responses=documented(403, 404, 410, 413, 422, 503))
+async def search(asked: models.SearchRequest, request: Request) -> models.SearchResponse:
     """Find items by text, uploads and items of the collection, together as one composed query."""
     searcher: Searcher = request.app.state.searcher
-    return _page(searcher.answer(asked), asked)
+    return _page(await searcher.answer(asked), asked)
 
 
-@router.get("/items/{item_id}/similar", response_model=models.SearchResponse, responses=documented(404, 422))
-def similar(
-    item_id: models.ItemId, reader: RequestedReader, scope: Annotated[models.SimilarScope, Query()]
+@router.get("/items/{item_id}/similar", response_model=models.SearchResponse, responses=documented(404, 422, 503))
+async def similar(
+    item_id: models.ItemId, request: Request, scope: Annotated[models.SimilarScope, Query()]
 ) -> models.SearchResponse:
     """Find the items that are most similar to an item."""
-    return _page(reader.collection.similar(item_id, search_options(scope)), scope)
+    searcher: Searcher = request.app.state.searcher
+    return _page(await searcher.similar(item_id, scope), scope)
 
 
 def _page(result: SearchResult, scope: models.Scope) -> models.SearchResponse:

@@ -17,24 +17,24 @@ from unite_search.server.service import Service
 router = APIRouter(tags=["service"])
 
 
-@router.get("/collections", response_model=models.Collections)
-def collections(service: RunningService) -> models.Collections:
+@router.get("/collections", response_model=models.Collections, responses=documented(503))
+async def collections(service: RunningService) -> models.Collections:
     """Return the collections that are served, and what clients may do."""
     settings = service.settings
-    served = [_status(reader) for reader in service.readers.values()]
+    served = [await service.lanes.lookups.run(_status, reader) for reader in service.readers.values()]
     return models.Collections(collections=served, allow_write=settings.allow_write, allow_url=settings.allow_url)
 
 
-@router.get("/status", response_model=models.Status, responses=documented(404, 422))
-def status(reader: RequestedReader) -> models.Status:
+@router.get("/status", response_model=models.Status, responses=documented(404, 422, 503))
+async def status(reader: RequestedReader, service: RunningService) -> models.Status:
     """Return what a collection holds, and whether it is being indexed."""
-    return _status(reader)
+    return await service.lanes.lookups.run(_status, reader)
 
 
-@router.get("/encoders", response_model=models.Encoders)
-def encoders(service: RunningService) -> models.Encoders:
+@router.get("/encoders", response_model=models.Encoders, responses=documented(503))
+async def encoders(service: RunningService) -> models.Encoders:
     """Return the encoders by name, with details of those that are loaded."""
-    names = sorted({*encoder_names(), *service.encoders.loaded})
+    names = sorted({*await service.lanes.lookups.run(encoder_names), *service.encoders.loaded})
     return models.Encoders(encoders=[_encoder(service, name) for name in names])
 
 
@@ -45,14 +45,14 @@ def encoders(service: RunningService) -> models.Encoders:
     dependencies=[MayWrite],
     responses=documented(400, 403, 404, 409, 422, 503),
 )
-def index(reader: RequestedReader, service: RunningService) -> models.Started:
+async def index(reader: RequestedReader, service: RunningService) -> models.Started:
     """Index the folders that were indexed before again, in the background."""
-    service.writer.start_index(reader)
+    await service.lanes.writes.run(service.writer.start_index, reader)
     return models.Started(status="started")
 
 
 @router.post("/session", status_code=204, response_class=Response, responses=documented(401, 422))
-def session(given: models.Token, request: Request, service: RunningService) -> Response:
+async def session(given: models.Token, request: Request, service: RunningService) -> Response:
     """Exchange the token for the session cookie of the page."""
     token = service.settings.token
     if token is None:
@@ -61,7 +61,8 @@ def session(given: models.Token, request: Request, service: RunningService) -> R
         raise Refusal(401, "that is not the token", {"WWW-Authenticate": "Bearer"})
     response = Response(status_code=204)
     is_secure = request.url.scheme == "https"
-    response.set_cookie(COOKIE, session_cookie(token), httponly=True, samesite="strict", secure=is_secure)
+    path = f"{service.settings.root_path}/"
+    response.set_cookie(COOKIE, session_cookie(token), path=path, httponly=True, samesite="strict", secure=is_secure)
     return response
 
 

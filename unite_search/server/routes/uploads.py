@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from unite_search.server import models
-from unite_search.server.decode_calls import MediaSource, load
-from unite_search.server.fetch import fetch
+from unite_search.server.decode_calls import load
+from unite_search.server.fetch import Deadline, fetch
+from unite_search.server.guard import client_of
+from unite_search.server.preconditions import versioned
 from unite_search.server.problems import Refusal, documented
 from unite_search.server.reader import Reader
 from unite_search.server.receiving import received_file
@@ -33,8 +35,8 @@ router = APIRouter(tags=["search"])
 )
 async def upload(request: Request, reader: RequestedReader, service: RunningService) -> models.Upload:
     """Upload a picture or clip as the body; search with the id in the response."""
-    async with received_file(request) as path:
-        return await run_in_threadpool(_keep, service, reader, path)
+    async with received_file(request, service.received) as path:
+        return await service.lanes.uploads.run(_keep, service, reader, path)
 
 
 @router.post(
@@ -43,24 +45,29 @@ async def upload(request: Request, reader: RequestedReader, service: RunningServ
     response_model=models.Upload,
     responses=documented(403, 404, 413, 422, 503),
 )
-def upload_url(given: models.UploadUrl, reader: RequestedReader, service: RunningService) -> models.Upload:
+async def upload_url(
+    given: models.UploadUrl, request: Request, reader: RequestedReader, service: RunningService
+) -> models.Upload:
     """Fetch a picture or clip from a public address, if the server was started with `--allow-url`."""
     if not service.settings.allow_url:
         raise Refusal(403, "the server was started without --allow-url")
-    with tempfile.TemporaryDirectory() as folder:
+    limits = service.settings.limits
+    deadline = Deadline(limits.fetch_s)  # counts the time that the request waits for a thread as well
+    with tempfile.TemporaryDirectory() as folder, service.received.share(client_of(request.scope)) as share:
         path = Path(folder) / "fetched"
-        fetch(given.url, path, service.settings.limits)
-        return _keep(service, reader, path)
+        fetching = partial(fetch, given.url, path, limits, deadline=deadline, taken=share.take)
+        await service.lanes.fetches.run(fetching)
+        return await service.lanes.uploads.run(_keep, service, reader, path)
 
 
-@router.get("/uploads/{upload_id}/preview", response_class=Response, responses={**JPEG, **documented(404, 422)})
-def preview(upload_id: models.UploadId, service: RunningService) -> Response:
+@router.get("/uploads/{upload_id}/preview", response_class=Response, responses={**JPEG, **documented(404, 412, 422)})
+async def preview(upload_id: models.UploadId, request: Request, service: RunningService) -> Response:
     """Return a JPEG of what the encoder sees of an upload; the frames of a clip are side by side."""
-    return Response(service.uploads.get(upload_id).loaded.preview, media_type="image/jpeg")
+    return versioned(request, service.uploads.get(upload_id).loaded.preview, "image/jpeg")
 
 
 def _keep(service: Service, reader: Reader, path: Path) -> models.Upload:
     with path.open("rb") as stream:
         is_video = not is_image(stream.read(HEAD_BYTES))
-    loaded = service.call_pool.call(load, MediaSource(path), reader.encoder.media, service.bounds, is_video)
+    loaded = service.upload_pool.call(load, path, reader.encoder.media, service.bounds, is_video)
     return models.Upload.model_validate(service.uploads.add(loaded))

@@ -1,6 +1,7 @@
 // Calls of the HTTP API. Errors are `Problem`s: the server's RFC 9457 objects, or our own if it cannot be reached.
 
-const BASE = "/api/v1";
+// Relative to this file, because a proxy may serve everything below a prefix.
+const BASE = new URL("../api/v1", import.meta.url).pathname;
 
 export class Problem extends Error {
   constructor(status, title, detail) {

@@ -2,7 +2,8 @@
 
 import { byId, make } from "./dom.js";
 
-const document_ = await (await fetch("/openapi.json")).json();
+const document_ = await (await fetch(new URL("../openapi.json", import.meta.url))).json();
+const prefix = document_.servers?.[0]?.url ?? "";
 
 const resolved = (schema) => (schema?.$ref ? schema.$ref.slice(2).split("/").reduce((inner, key) => inner[key], document_) : schema);
 
@@ -49,7 +50,7 @@ function route(method, path, described) {
   const errors = Object.entries(described.responses).filter(([status]) => Number(status) >= 400).map(([status, { description }]) => `${status} ${description}`);
   parts.push(part("Errors, as application/problem+json", make("p", { text: errors.join(", ") || "no specific ones" })));
   const name = make("span", { class: "method", text: method.toUpperCase() });
-  const summary = make("summary", {}, name, make("code", { text: path }), make("span", { class: "soft", text: described.summary ?? "" }));
+  const summary = make("summary", {}, name, make("code", { text: prefix + path }), make("span", { class: "soft", text: described.summary ?? "" }));
   return make("details", { class: "route" }, summary, make("div", { class: "inside" }, ...parts));
 }
 
