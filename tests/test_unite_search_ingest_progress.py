@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from unite_search.ingest.progress import Meter
+from unite_search.ingest.progress import Meter, progress_file, read_progress
 from unite_search.report import Progress
 
 
@@ -60,3 +62,12 @@ def test_the_rate_follows_a_change_of_pace(clock: list[float]) -> None:
                 meter.finished()
             meter.show(items=0, skipped=0)
     assert seen[-1].rate == pytest.approx(1.0, abs=0.2)
+
+
+def test_what_is_reported_after_a_run_leaves_no_file_behind(tmp_path: Path, clock: list[float]) -> None:
+    with progress_file(tmp_path, None) as tell:
+        tell(Progress(stage="index"))
+        assert read_progress(tmp_path) is not None
+    clock[0] += 100
+    tell(Progress(stage="done"))
+    assert read_progress(tmp_path) is None

@@ -34,7 +34,7 @@ from unite_search.report import IndexOptions
 
 PHOTOS = 58
 LOG_BYTES = 3_000_000
-ROUNDS = 5
+ROUNDS = 3
 MESSAGES = 300
 SIDE = 224
 FRAMES = 8
@@ -221,14 +221,14 @@ def _time(seconds: int) -> str:
 
 
 def _write_gif(path: Path) -> None:
-    """Write frames of 16 by 16 pixels that last a tenth of a second each, in two colours by turns."""
+    """Write frames of 16 by 16 pixels that last a fiftieth of a second each, in two colours by turns."""
     head = b"GIF89a" + bytes([16, 0, 16, 0, 0x80, 0, 0]) + bytes([255, 0, 0, 0, 0, 255])
     frames = []
     for colour in (0, 1):
         codes = [4, *([colour] * 2 + [4]) * 128, 5]
         bits = sum(code << (3 * place) for place, code in enumerate(codes))
         data = bits.to_bytes((3 * len(codes) + 7) // 8, "little")
-        control = bytes([0x21, 0xF9, 4, 0, 10, 0, 0, 0]) + b"\x2c" + bytes([0, 0, 0, 0, 16, 0, 16, 0, 0])
+        control = bytes([0x21, 0xF9, 4, 0, 2, 0, 0, 0]) + b"\x2c" + bytes([0, 0, 0, 0, 16, 0, 16, 0, 0])
         frames.append(control + bytes([2, len(data)]) + data + b"\0")
     path.write_bytes(head + b"".join(frames) * (GIF_FRAMES // 2) + b";")
 

@@ -76,7 +76,7 @@ class Meter:
 def progress_file(directory: Path, progress: ProgressCallback | None) -> Iterator[ProgressCallback]:
     """Hand out a callback that writes the progress file about once a second and calls `progress`.
 
-    Best effort: a run never fails because of this file. The file is removed at the end.
+    Best effort: a run never fails because of this file. The file is removed at the end, and not written again.
     """
     path = directory / FILE_NAME
     written_at = float("-inf")
@@ -93,6 +93,7 @@ def progress_file(directory: Path, progress: ProgressCallback | None) -> Iterato
     try:
         yield tell
     finally:
+        written_at = float("inf")
         with suppress(OSError):
             path.unlink()
 
