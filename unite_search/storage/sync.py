@@ -14,13 +14,12 @@ import numpy as np
 
 from indexers.partitioned import PartitionedIndex
 from unite_search.storage.catalog import Catalog
+from unite_search.storage.vectors import UNIT_TOLERANCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_IDS = np.empty(0, np.int64)
-UNIT_TOLERANCE = 2e-3
-"""How far the length of a vector may be from 1: float16 rounds each component."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +77,7 @@ def _catalog_problems(catalog: Catalog) -> Iterator[str]:
         if count > 1:
             yield f"catalog: {uri} is indexed {count} times"
     off = sum(
-        int((np.abs(np.linalg.norm(embeddings, axis=1) - 1) > UNIT_TOLERANCE).sum())
+        int((~(np.abs(np.linalg.norm(embeddings, axis=1) - 1) <= UNIT_TOLERANCE)).sum())
         for _, embeddings in catalog.embeddings(np.sort(ids))
     )
     if off:
