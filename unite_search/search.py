@@ -182,7 +182,6 @@ def _hit(group: Sequence[_Found], rank: int) -> Hit:
 
 
 def _single_hit(entry: _Found, rank: int) -> Hit:
-    import json
 
     row = {**entry.row, "metadata": strict_json.loads(entry.row["metadata"] or "{}")}
     return Hit(rank=rank, score=entry.score, cosine=entry.cosine, partition=entry.partition, **row)
