@@ -18,7 +18,7 @@ from indexers.arrays import NO_ID, Embeddings, Positions
 from indexers.engine import codes_of, faiss
 from indexers.errors import UnknownSpecError
 from indexers.flat import BLOCK_ROWS, FlatVectors
-from indexers.int8 import add_rounded, cells_over_int8, int8_codes, is_rounded
+from indexers.int8 import add_rounded, cells_over_int8, int8_codes, is_rounded, reserve_cells
 from indexers.spec import EXACT, INT8, cells_of
 
 CANDIDATES = 4
@@ -65,6 +65,11 @@ class ApproximateIndex:
             add_rounded(self.index, self.inner, embeddings)
         else:
             self.index.add(embeddings)
+
+    def fill(self, rows: FlatVectors) -> None:
+        """Append all rows of an index that has none."""
+        for block in rows.blocks():
+            self.add(block)
 
     def emptied(self) -> ApproximateIndex:
         """Return an index of the same training without rows."""
@@ -142,6 +147,14 @@ class Cells(ApproximateIndex):
         self.search_parameters = (*sorted(step for step in steps if step < cells), cells)
         self.default_parameter = max(1, cells // 16)
 
+    def fill(self, rows: FlatVectors) -> None:
+        """Append all rows of an index that has none; lists of int8 codes get the memory that they need at once."""
+        if not is_rounded(self.index, self.inner):
+            super().fill(rows)
+            return
+        for block, cells in zip(rows.blocks(), reserve_cells(self.index, self.inner, rows.blocks), strict=True):
+            add_rounded(self.index, self.inner, block, cells)
+
     def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
         return faiss.IndexRefineSearchParameters(
             k_factor=self.candidates, base_index_params=faiss.SearchParametersIVF(nprobe=parameter, sel=selector)
@@ -189,11 +202,14 @@ def train(spec: str, rows: FlatVectors) -> ApproximateIndex:
         UnknownSpecError: Faiss does not know the spec.
     """
     wanted = TRAIN_ROWS_PER_CELL * cells_of(spec) or TRAIN_ROWS
-    sample = rows.take(np.unique(np.linspace(0, len(rows) - 1, min(wanted, len(rows))).astype(np.int64)))
+    positions = np.unique(np.linspace(0, len(rows) - 1, min(wanted, len(rows))).astype(np.int64))
+    codes, codec = rows.codes_at(positions), FlatVectors.empty(rows.dim, rows.dtype).index
+    if spec.endswith(f",{INT8}"):
+        index = cells_over_int8(codes, codec, cells=cells_of(spec), iterations=TRAIN_ITERATIONS)
+        return wrapped(index, faiss.serialize_index(index).tobytes())
+    sample = codec.sa_decode(codes)
     if spec == INT8:
         index = int8_codes(sample)
-    elif spec.endswith(f",{INT8}"):
-        index = cells_over_int8(sample, cells=cells_of(spec), iterations=TRAIN_ITERATIONS)
     else:
         index = _of_factory(spec, rows.dim)
         _train(index, sample)

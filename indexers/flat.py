@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexers import blocks
 from indexers.arrays import Embeddings, Positions, Results
 from indexers.engine import BATCH_FROM_QUERIES, codes_of, faiss, is_scanned_in_blocks, search, top_k
 from indexers.errors import DamagedIndexError
+from indexers.row_file import release
 from indexers.row_filter import RowFilter
 from indexers.spec import FLOAT16, FLOAT32
 
@@ -27,13 +29,16 @@ class FlatVectors:
 
     Attributes:
         index: `faiss.IndexFlatIP`, or `faiss.IndexScalarQuantizer` of float16.
+        is_streamed: the index is mapped from a file that is too large for the memory: whoever reads much of it calls
+            `release` now and then.
     """
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Any, *, is_streamed: bool = False) -> None:
         if not isinstance(index, (faiss.IndexFlat, faiss.IndexScalarQuantizer)):
             raise DamagedIndexError(f"holds {type(index).__name__}, expected rows")
         self.index = index
         self.dim = int(index.d)
+        self.is_streamed = is_streamed
 
     @classmethod
     def empty(cls, dim: int, dtype: str) -> FlatVectors:
@@ -65,6 +70,21 @@ class FlatVectors:
         """Yield all rows in order, in blocks of (n, D) float32."""
         for start in range(0, len(self), BLOCK_ROWS):
             yield self.take(slice(start, start + BLOCK_ROWS))
+            self.release()
+
+    def release(self) -> None:
+        """Let go of the pages of a streamed file that were read; no effect on rows in memory."""
+        if self.is_streamed:
+            release(self.index)
+
+    def codes_at(self, positions: Positions) -> NDArray[np.uint8]:
+        """Return the (n, bytes of a row) codes at some positions, sorted; they take no more memory than that."""
+        found = np.empty((len(positions), int(self.index.code_size)), np.uint8)
+        for start in range(0, len(positions), BLOCK_ROWS):
+            block = positions[start : start + BLOCK_ROWS]
+            found[start : start + len(block)] = codes_of(self.index)[block]
+            self.release()
+        return found
 
     def extend(self, others: FlatVectors, positions: Positions) -> None:
         """Append the rows of `others` at some positions, in the order of the positions."""

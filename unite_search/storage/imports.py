@@ -20,7 +20,6 @@ from unite_search import strict_json
 from unite_search.errors import UniteSearchError
 from unite_search.media.types import MediaFile
 from unite_search.modality import Modality
-from unite_search.storage.catalog import Change
 from unite_search.storage.export import CAPTION, ENCODER_FILE, PATH, ExportSource, read_source
 from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter
 from unite_search.storage.rows import Row, placed, schema
@@ -48,8 +47,7 @@ def import_vectors(source: Path, directory: Path) -> None:
     with whole_folder(directory, last=FILE_NAME) as folder:
         store = Store.create(folder, metadata)
         with store.writing() as ids:
-            for rows in read_rows(shards, ids):
-                store.catalog.commit(Change(new=rows))
+            store.catalog.append(read_rows(shards, ids))
         store.partitions.clear()
         (folder / "write.lock").unlink(missing_ok=True)
 

@@ -5,12 +5,14 @@ Ids are never reused and the vector of an id never changes, so comparing sets of
 
 from __future__ import annotations
 
+import ctypes
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from indexers.partitioned import PartitionedIndex
 from unite_search.storage.catalog import Catalog
@@ -34,6 +36,28 @@ class Step:
 def sync(partitions: PartitionedIndex, catalog: Catalog) -> int:
     """Add missing items to the partitions and remove deleted ones; return the number of changes."""
     return apply(partitions, steps(partitions, catalog))
+
+
+def fill(partitions: PartitionedIndex, catalog: Catalog) -> int:
+    """Build the large ones of the partitions that hold nothing yet, in bounded memory, and return the number of rows.
+
+    This writes files, so it needs the write lock; `save` must follow.
+    """
+    filled = 0
+    for name, ids in catalog.ids_by_partition().items():
+        if partitions.is_large(len(ids)) and not partitions.count(name):
+            _give_back_memory()
+            partitions.fill(name, catalog.embeddings(np.sort(ids)), count=len(ids))
+            filled += len(ids)
+    return filled
+
+
+def _give_back_memory() -> None:
+    """Have the allocators return what they keep for later: after a large import they keep several hundred MB."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def steps(partitions: PartitionedIndex, catalog: Catalog) -> Iterator[Step]:
