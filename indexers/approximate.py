@@ -15,7 +15,7 @@ import numpy as np
 
 from indexers import blocks
 from indexers.arrays import NO_ID, Embeddings, Positions
-from indexers.engine import codes_of, faiss
+from indexers.engine import codes_of, faiss, search
 from indexers.errors import UnknownSpecError
 from indexers.flat import BLOCK_ROWS, FlatVectors
 from indexers.int8 import add_rounded, cells_over_int8, int8_codes, is_rounded, reserve_cells
@@ -98,8 +98,31 @@ class ApproximateIndex:
             self._unfiltered[parameter] = self._faiss_parameters(parameter, None)
         return self._unfiltered[parameter]
 
+    def find_candidates(self, queries: Embeddings, k: int, parameter: int) -> Positions:
+        """Return the positions of the candidates that `faiss.IndexRefine` would rescore for the best `k`.
+
+        Args:
+            queries: (Q, D) float32.
+            k: K.
+            parameter: the search parameter.
+
+        Returns:
+            (Q, M) positions, -1 where there are fewer.
+        """
+        count = min(len(self), int(k * self._candidates_for(parameter)))
+        return search(self.index, queries, count, self._base_parameters(parameter, None))[1]
+
+    def _candidates_for(self, parameter: int) -> int:
+        return self.candidates
+
+    def _base_parameters(self, parameter: int, selector: Any) -> Any:
+        return None
+
     def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
-        return faiss.IndexRefineSearchParameters(k_factor=self.candidates)
+        base, factor = self._base_parameters(parameter, selector), self._candidates_for(parameter)
+        if base is None:
+            return faiss.IndexRefineSearchParameters(k_factor=factor)
+        return faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=base)
 
     def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
         for block in rows.blocks():
@@ -121,10 +144,11 @@ class Scan(ApproximateIndex):
                 queries = self.index.chain.at(number).apply(queries)
         return blocks.scan(self.inner, queries, count)[1]
 
-    def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
-        return faiss.IndexRefineSearchParameters(
-            k_factor=parameter, base_index_params=faiss.SearchParameters(sel=selector)
-        )
+    def _candidates_for(self, parameter: int) -> int:
+        return parameter
+
+    def _base_parameters(self, parameter: int, selector: Any) -> Any:
+        return faiss.SearchParameters(sel=selector)
 
     def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
         for part, positions in parts:
@@ -155,10 +179,8 @@ class Cells(ApproximateIndex):
         for block, cells in zip(rows.blocks(), reserve_cells(self.index, self.inner, rows.blocks), strict=True):
             add_rounded(self.index, self.inner, block, cells)
 
-    def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
-        return faiss.IndexRefineSearchParameters(
-            k_factor=self.candidates, base_index_params=faiss.SearchParametersIVF(nprobe=parameter, sel=selector)
-        )
+    def _base_parameters(self, parameter: int, selector: Any) -> Any:
+        return faiss.SearchParametersIVF(nprobe=parameter, sel=selector)
 
     def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
         """Copy codes from list to list, so that no row is assigned to a list a second time."""
@@ -189,10 +211,8 @@ class Graph(ApproximateIndex):
     search_parameters = (8, 16, 32, 64, 128, 256, 512, 1024)
     default_parameter = 64
 
-    def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
-        return faiss.IndexRefineSearchParameters(
-            k_factor=self.candidates, base_index_params=faiss.SearchParametersHNSW(efSearch=parameter, sel=selector)
-        )
+    def _base_parameters(self, parameter: int, selector: Any) -> Any:
+        return faiss.SearchParametersHNSW(efSearch=parameter, sel=selector)
 
 
 def train(spec: str, rows: FlatVectors) -> ApproximateIndex:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from indexers.approximate import CANDIDATES, ApproximateIndex, Graph, train
+from indexers.approximate import ApproximateIndex, Graph, train
 from indexers.arrays import NO_ID, Embeddings, Ids, Mask, Positions, Results, Scores
 from indexers.blocks import scan, top_k_of_blocks
 from indexers.engine import top_k, use_blas_for_batches
@@ -27,8 +27,6 @@ NOT_A_ROW = -2
 """The position of a query that is not a row."""
 SMALL_ROWS = 20_000
 """A base of at most this many rows is compacted after any change, because its file is written in no time."""
-RESCORED_ROWS = 1024
-"""So many rows of a streamed file are rescored before its pages are released; each may map 64 KiB."""
 COMPACT_SHARE = 0.25
 """Compact once the added and the deleted rows exceed this share of the base."""
 
@@ -281,15 +279,15 @@ def _scanned(rows: FlatVectors, queries: Embeddings, k: int) -> Results:
 
 
 def _searched(group: RowGroup, queries: Embeddings, k: int, parameter: int) -> Results:
-    """Search for all queries, of streamed rows for a few at a time: each rescores rows all over the file."""
-    if not group.rows.is_streamed:
+    """Search the approximate index of a row group; the rows of a streamed file are rescored a few at a time."""
+    if group.approximate is None or not group.rows.is_streamed:
         return group.search_with(queries, k, parameter)
-    count = max(1, RESCORED_ROWS // (k * CANDIDATES))
-    found = []
-    for start in range(0, len(queries), count):
-        found.append(group.search_with(queries[start : start + count], k, parameter))
-        group.rows.release()
-    return np.vstack([scores for scores, _ in found]), np.vstack([positions for _, positions in found])
+    positions = group.approximate.find_candidates(queries, k, parameter)
+    scores = np.full(positions.shape, -np.inf, np.float32)
+    for row, own, query in zip(scores, positions, queries, strict=True):
+        is_found = own != NO_ID
+        row[is_found] = group.rows.decoded_at(own[is_found]) @ query
+    return top_k(scores, positions, k)
 
 
 def _approximate(spec: str, parts: Sequence[RowGroup], rows: FlatVectors, *, is_new: bool) -> ApproximateIndex:

@@ -21,6 +21,10 @@ from indexers.row_filter import RowFilter
 from indexers.spec import FLOAT16, FLOAT32
 
 BLOCK_ROWS = 16_384
+STREAMED_ROWS = 4096
+"""Rows of a block of a streamed file, smaller because memory is short then."""
+SCATTERED_ROWS = 1024
+"""Rows read here and there before the pages are released; for each, the system may map 64 KiB."""
 WIDEN_MARGIN = 16
 
 
@@ -68,8 +72,9 @@ class FlatVectors:
 
     def blocks(self) -> Iterator[Embeddings]:
         """Yield all rows in order, in blocks of (n, D) float32."""
-        for start in range(0, len(self), BLOCK_ROWS):
-            yield self.take(slice(start, start + BLOCK_ROWS))
+        count = STREAMED_ROWS if self.is_streamed else BLOCK_ROWS
+        for start in range(0, len(self), count):
+            yield self.take(slice(start, start + count))
             self.release()
 
     def release(self) -> None:
@@ -78,13 +83,18 @@ class FlatVectors:
             release(self.index)
 
     def codes_at(self, positions: Positions) -> NDArray[np.uint8]:
-        """Return the (n, bytes of a row) codes at some positions, sorted; they take no more memory than that."""
+        """Return the (n, bytes of a row) codes at some positions, with few pages of a streamed file at a time."""
         found = np.empty((len(positions), int(self.index.code_size)), np.uint8)
-        for start in range(0, len(positions), BLOCK_ROWS):
-            block = positions[start : start + BLOCK_ROWS]
+        for start in range(0, len(positions), SCATTERED_ROWS):
+            block = positions[start : start + SCATTERED_ROWS]
             found[start : start + len(block)] = codes_of(self.index)[block]
             self.release()
         return found
+
+    def decoded_at(self, positions: Positions) -> Embeddings:
+        """Return the (n, D) float32 rows at some positions, like `take`; of a streamed file, few pages at a time."""
+        decoded: Embeddings = self.codes_at(positions).view(self.dtype).astype(np.float32)
+        return decoded
 
     def extend(self, others: FlatVectors, positions: Positions) -> None:
         """Append the rows of `others` at some positions, in the order of the positions."""

@@ -23,7 +23,7 @@ from indexers.engine import faiss
 from indexers.errors import DamagedIndexError
 from indexers.faiss_index import FaissIndex, IndexState, dtype_for, empty_delta
 from indexers.flat import FlatVectors
-from indexers.row_file import file_parts
+from indexers.row_file import file_parts, give_back_memory
 from indexers.row_group import RowGroup
 from indexers.spec import IndexConfig
 from indexers.tune import Tuning
@@ -193,6 +193,7 @@ class Partition:
 
         parts = file_parts(FlatVectors.empty(like.dim, dtype).index, dtype, count, embeddings())
         file = store(path, lambda stream: [stream.write(part) for part in parts])
+        give_back_memory()
         flat = FlatVectors(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), is_streamed=True)
         partition = cls(FaissIndex.of_rows(flat, np.concatenate(ids), like.config))
         partition._rows_file = file

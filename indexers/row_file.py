@@ -52,6 +52,13 @@ def file_parts(index: Any, dtype: str, count: int, batches: Iterable[Embeddings]
         raise DimensionError(f"{written} rows came; expected {count}")
 
 
+def give_back_memory() -> None:
+    """Have the C library return memory that it keeps for later, often hundreds of MB after much was allocated."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def release(index: Any) -> None:
     """Let go of the pages of a mapped index that were read, which the system counts as memory of this process.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def read_rows(shards: list[Shard], ids: IdCounter) -> Iterator[list[Row]]:
     Raises:
         UniteSearchError: a file cannot be read, or a row cannot be stored.
     """
-    parents: dict[int, int] = {}
+    parents = ParentTable()
     for shard in shards:
         for batch in read_shard(shard):
             yield _with_new_ids(_rows(batch), ids, parents)
@@ -189,10 +189,34 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns if 0 <= found.st_mtime_ns <= LATEST_MTIME_NS else 0
 
 
-def _with_new_ids(rows: list[Row], ids: IdCounter, parents: dict[int, int]) -> list[Row]:
-    """Give ids; `parents` holds the new id of every old parent, or of the hash of its path, which takes less memory."""
-    for row, id_ in zip(rows, ids.take(len(rows)), strict=True):
-        old = row["parent"]
-        row["id"] = id_
-        row["parent"] = parents.setdefault(old if isinstance(old, int) else hash(old), id_)
+def _with_new_ids(rows: list[Row], ids: IdCounter, parents: ParentTable) -> list[Row]:
+    taken = ids.take(len(rows))
+    found = parents.find([row["parent"] for row in rows], taken)
+    for row, id_, parent in zip(rows, taken, found, strict=True):
+        row["id"], row["parent"] = id_, parent
     return rows
+
+
+class ParentTable:
+    """The new id of every old parent: the id of its first row. A million of them take 16 MB.
+
+    Old parents are ids, or paths, of which only a hash is kept.
+    """
+
+    def __init__(self) -> None:
+        self._keys = np.empty(0, np.int64)
+        self._ids = np.empty(0, np.int64)
+
+    def find(self, parents: Sequence[int | str], ids: range) -> list[int]:
+        """Return the new ids of the parents of some rows, which get `ids` themselves."""
+        given = np.fromiter((old if isinstance(old, int) else hash(old) for old in parents), np.int64, len(parents))
+        keys, first = np.unique(given, return_index=True)
+        places = np.searchsorted(self._keys, keys)
+        is_new = np.ones(len(keys), np.bool_)
+        inside = places < len(self._keys)
+        is_new[inside] = self._keys[places[inside]] != keys[inside]
+        new_ids = ids.start + first[is_new]
+        self._keys = np.insert(self._keys, places[is_new], keys[is_new])
+        self._ids = np.insert(self._ids, places[is_new], new_ids)
+        found: list[int] = self._ids[np.searchsorted(self._keys, given)].tolist()
+        return found

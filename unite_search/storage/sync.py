@@ -5,7 +5,6 @@ Ids are never reused and the vector of an id never changes, so comparing sets of
 
 from __future__ import annotations
 
-import ctypes
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from indexers.partitioned import PartitionedIndex
+from indexers.row_file import give_back_memory
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.vectors import UNIT_TOLERANCE
 
@@ -46,18 +46,11 @@ def fill(partitions: PartitionedIndex, catalog: Catalog) -> int:
     filled = 0
     for name, ids in catalog.ids_by_partition().items():
         if partitions.is_large(len(ids)) and not partitions.count(name):
-            _give_back_memory()
+            pa.default_memory_pool().release_unused()
+            give_back_memory()
             partitions.fill(name, catalog.embeddings(np.sort(ids)), count=len(ids))
             filled += len(ids)
     return filled
-
-
-def _give_back_memory() -> None:
-    """Have the allocators return what they keep for later: after a large import they keep several hundred MB."""
-    pa.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def steps(partitions: PartitionedIndex, catalog: Catalog) -> Iterator[Step]:
