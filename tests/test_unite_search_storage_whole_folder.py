@@ -148,6 +148,29 @@ def _killed(*arguments: str, after_s: float) -> bool:
     return process.wait() == -signal.SIGKILL
 
 
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
+from unite_search.cli import main
+main()
+"""
+
+
+def test_what_cannot_be_written_leaves_nothing_and_says_why(tmp_path: Path) -> None:
+    """No file may grow beyond a limit, which a program meets as it meets a full disk."""
+    _vectors(tmp_path / "e", count=4000, files=1)
+    Collection.from_export(tmp_path / "e", tmp_path / "db").close()
+    for command in (("import", str(tmp_path / "e"), "--db"), ("export", "--db", str(tmp_path / "db"))):
+        arguments = [sys.executable, "-c", LIMITED, "100000", *command, str(tmp_path / "out")]
+        failed = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert failed.returncode == 1
+        assert "cannot be written: " in failed.stderr
+        assert failed.stderr.count("\n") == 1
+        assert "LanceError" not in failed.stderr
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["db", "e"]
+    _took_s("export", str(tmp_path / "out"), "--db", str(tmp_path / "db"))
+
+
 def _took_s(*arguments: str) -> float:
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", PROGRAM, *arguments], check=True, stdout=subprocess.DEVNULL)

@@ -214,7 +214,7 @@ class Catalog:
         """Write new rows in one commit, with one batch of them in memory at a time.
 
         Raises:
-            UniteSearchError: a row cannot be stored; nothing is written then.
+            UniteSearchError: a row cannot be stored, or the disk is full; nothing is written then.
         """
         failures: list[BaseException] = []  # The engine would wrap what its source raises.
 
@@ -232,7 +232,7 @@ class Catalog:
         except Exception as error:
             if failures:
                 raise failures[0] from error
-            raise
+            raise UniteSearchError(f"the catalog at {self._path} cannot be written: {_first_line(error)}") from error
 
     def remove(self, where: str) -> int:
         """Delete the items that match a SQL expression; return how many.
@@ -308,4 +308,9 @@ def _between(ids: NDArray[np.int64]) -> str:
 def _first_line(error: Exception) -> str:
     """Return the engine's message without the source positions that it appends."""
     line = str(error).splitlines()[0].split(", /")[0].split(". Valid fields")[0]
-    return line.removeprefix("Invalid user input: ").removeprefix("Schema error: ").strip()
+    return (
+        line.removeprefix("Invalid user input: ")
+        .removeprefix("Schema error: ")
+        .removeprefix("LanceError(IO): ")
+        .strip()
+    )

@@ -48,13 +48,17 @@ def export_partitions(catalog: Catalog, source: ExportSource, directory: Path) -
     """Write every partition of a catalog; the folder is there whole or not at all.
 
     Raises:
-        UniteSearchError: the folder is not empty.
+        UniteSearchError: the folder is not empty, or cannot be written.
     """
     remove_leftovers(directory, last=ENCODER_FILE)
     if content(directory):
         raise UniteSearchError(f"{directory} is not empty; name a new folder")
-    with whole_folder(directory, last=ENCODER_FILE) as folder:
-        return _write_partitions(catalog, source, folder)
+    try:
+        with whole_folder(directory, last=ENCODER_FILE) as folder:
+            return _write_partitions(catalog, source, folder)
+    except OSError as error:
+        reason = error.strerror or "is the disk full?"  # NumPy says only how many bytes it has written.
+        raise UniteSearchError(f"{directory} cannot be written: {reason}") from error
 
 
 def _write_partitions(catalog: Catalog, source: ExportSource, directory: Path) -> ExportReport:

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from indexers.row_file import give_back_memory
 from unite_search import strict_json
 from unite_search.errors import UniteSearchError
 from unite_search.media.types import MediaFile
@@ -62,6 +63,7 @@ def read_rows(shards: list[Shard], ids: IdCounter) -> Iterator[list[Row]]:
     for shard in shards:
         for batch in read_shard(shard):
             yield _with_new_ids(_rows(batch), ids, parents)
+            give_back_memory()
 
 
 def _source(directory: Path, *, dim: int) -> ExportSource:
