@@ -85,6 +85,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "scaling": Benchmark("system.scaling", "time and memory by size of the collection, with a plot", _nothing),
     "startup": Benchmark("system.startup", "CPU time of whole commands", _encoder),
     "install": Benchmark("system.install", "size of an installation by extra; downloads 4 GB", _nothing),
+    "import-memory": Benchmark("system.import_memory", "peak memory of import, up to a million rows", _nothing),
     "parity": Benchmark(
         "encoders.unite_parity", "the UNITE encoder against numbers of the official code (needs torch)", _golden_data
     ),

@@ -15,10 +15,10 @@ import numpy as np
 
 from indexers import blocks
 from indexers.arrays import NO_ID, Embeddings, Positions
-from indexers.engine import codes_of, faiss
+from indexers.engine import codes_of, faiss, search
 from indexers.errors import UnknownSpecError
 from indexers.flat import BLOCK_ROWS, FlatVectors
-from indexers.int8 import add_rounded, cells_over_int8, int8_codes, is_rounded
+from indexers.int8 import add_rounded, cells_over_int8, int8_codes, is_rounded, reserve_cells
 from indexers.spec import EXACT, INT8, cells_of
 
 CANDIDATES = 4
@@ -66,6 +66,11 @@ class ApproximateIndex:
         else:
             self.index.add(embeddings)
 
+    def fill(self, rows: FlatVectors) -> None:
+        """Append all rows of an index that has none."""
+        for block in rows.blocks():
+            self.add(block)
+
     def emptied(self) -> ApproximateIndex:
         """Return an index of the same training without rows."""
         return wrapped(faiss.deserialize_index(np.frombuffer(self.trained, np.uint8)), self.trained)
@@ -93,8 +98,31 @@ class ApproximateIndex:
             self._unfiltered[parameter] = self._faiss_parameters(parameter, None)
         return self._unfiltered[parameter]
 
+    def find_candidates(self, queries: Embeddings, k: int, parameter: int) -> Positions:
+        """Return the positions of the candidates that `faiss.IndexRefine` would rescore for the best `k`.
+
+        Args:
+            queries: (Q, D) float32.
+            k: K.
+            parameter: the search parameter.
+
+        Returns:
+            (Q, M) positions, -1 where there are fewer.
+        """
+        count = min(len(self), int(k * self._candidates_for(parameter)))
+        return search(self.index, queries, count, self._base_parameters(parameter, None))[1]
+
+    def _candidates_for(self, parameter: int) -> int:
+        return self.candidates
+
+    def _base_parameters(self, parameter: int, selector: Any) -> Any:
+        return None
+
     def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
-        return faiss.IndexRefineSearchParameters(k_factor=self.candidates)
+        base, factor = self._base_parameters(parameter, selector), self._candidates_for(parameter)
+        if base is None:
+            return faiss.IndexRefineSearchParameters(k_factor=factor)
+        return faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=base)
 
     def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
         for block in rows.blocks():
@@ -116,10 +144,11 @@ class Scan(ApproximateIndex):
                 queries = self.index.chain.at(number).apply(queries)
         return blocks.scan(self.inner, queries, count)[1]
 
-    def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
-        return faiss.IndexRefineSearchParameters(
-            k_factor=parameter, base_index_params=faiss.SearchParameters(sel=selector)
-        )
+    def _candidates_for(self, parameter: int) -> int:
+        return parameter
+
+    def _base_parameters(self, parameter: int, selector: Any) -> Any:
+        return faiss.SearchParameters(sel=selector)
 
     def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
         for part, positions in parts:
@@ -142,10 +171,16 @@ class Cells(ApproximateIndex):
         self.search_parameters = (*sorted(step for step in steps if step < cells), cells)
         self.default_parameter = max(1, cells // 16)
 
-    def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
-        return faiss.IndexRefineSearchParameters(
-            k_factor=self.candidates, base_index_params=faiss.SearchParametersIVF(nprobe=parameter, sel=selector)
-        )
+    def fill(self, rows: FlatVectors) -> None:
+        """Append all rows of an index that has none; lists of int8 codes get the memory that they need at once."""
+        if not is_rounded(self.index, self.inner):
+            super().fill(rows)
+            return
+        for block, cells in zip(rows.blocks(), reserve_cells(self.index, self.inner, rows.blocks), strict=True):
+            add_rounded(self.index, self.inner, block, cells)
+
+    def _base_parameters(self, parameter: int, selector: Any) -> Any:
+        return faiss.SearchParametersIVF(nprobe=parameter, sel=selector)
 
     def _fill(self, parts: Sequence[tuple[ApproximateIndex, Positions]], rows: FlatVectors) -> None:
         """Copy codes from list to list, so that no row is assigned to a list a second time."""
@@ -176,10 +211,8 @@ class Graph(ApproximateIndex):
     search_parameters = (8, 16, 32, 64, 128, 256, 512, 1024)
     default_parameter = 64
 
-    def _faiss_parameters(self, parameter: int, selector: Any) -> Any:
-        return faiss.IndexRefineSearchParameters(
-            k_factor=self.candidates, base_index_params=faiss.SearchParametersHNSW(efSearch=parameter, sel=selector)
-        )
+    def _base_parameters(self, parameter: int, selector: Any) -> Any:
+        return faiss.SearchParametersHNSW(efSearch=parameter, sel=selector)
 
 
 def train(spec: str, rows: FlatVectors) -> ApproximateIndex:
@@ -189,11 +222,14 @@ def train(spec: str, rows: FlatVectors) -> ApproximateIndex:
         UnknownSpecError: Faiss does not know the spec.
     """
     wanted = TRAIN_ROWS_PER_CELL * cells_of(spec) or TRAIN_ROWS
-    sample = rows.take(np.unique(np.linspace(0, len(rows) - 1, min(wanted, len(rows))).astype(np.int64)))
+    positions = np.unique(np.linspace(0, len(rows) - 1, min(wanted, len(rows))).astype(np.int64))
+    codes, codec = rows.codes_at(positions), FlatVectors.empty(rows.dim, rows.dtype).index
+    if spec.endswith(f",{INT8}"):
+        index = cells_over_int8(codes, codec, cells=cells_of(spec), iterations=TRAIN_ITERATIONS)
+        return wrapped(index, faiss.serialize_index(index).tobytes())
+    sample = codec.sa_decode(codes)
     if spec == INT8:
         index = int8_codes(sample)
-    elif spec.endswith(f",{INT8}"):
-        index = cells_over_int8(sample, cells=cells_of(spec), iterations=TRAIN_ITERATIONS)
     else:
         index = _of_factory(spec, rows.dim)
         _train(index, sample)

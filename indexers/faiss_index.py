@@ -14,7 +14,7 @@ import numpy as np
 
 from indexers.approximate import ApproximateIndex, Graph, train
 from indexers.arrays import NO_ID, Embeddings, Ids, Mask, Positions, Results, Scores
-from indexers.blocks import scan
+from indexers.blocks import scan, top_k_of_blocks
 from indexers.engine import top_k, use_blas_for_batches
 from indexers.errors import DimensionError, UnknownSpecError
 from indexers.flat import FlatVectors
@@ -67,6 +67,21 @@ class FaissIndex:
         index = cls(dim, config)
         index._state = state
         return index
+
+    @classmethod
+    def of_rows(cls, rows: FlatVectors, ids: Ids, config: IndexConfig) -> FaissIndex:
+        """Build and tune an index over rows that are there already, of the kind that the rule chooses for them.
+
+        Args:
+            rows: (N, D) rows in the type that `dtype_for` names.
+            ids: (N,) int64.
+            config: which kind of index to build.
+        """
+        use_blas_for_batches(rows.dim)
+        spec = config.spec_for(len(rows), rows.dim)
+        base = RowGroup(rows, ids, None if spec in EXACT else _approximate(spec, [], rows, is_new=True))
+        tuning = tuned(base, config.target_recall)
+        return cls._of_state(IndexState(spec, base, empty_delta(base), tuning), rows.dim, config)
 
     def __len__(self) -> int:
         return sum(len(part) - part.deleted_count for part in self._parts)
@@ -201,6 +216,11 @@ def empty_delta(base: RowGroup) -> RowGroup:
     return RowGroup(FlatVectors.empty(base.rows.dim, base.rows.dtype), np.empty(0, np.int64), approximate)
 
 
+def dtype_for(spec: str) -> str:
+    """Return the type of the rows of an index of some kind: `float32` or `float16`."""
+    return spec if spec in EXACT else FLOAT16
+
+
 def _no_rows(dim: int, dtype: str) -> RowGroup:
     return RowGroup(FlatVectors.empty(dim, dtype), np.empty(0, np.int64))
 
@@ -222,7 +242,7 @@ def build(spec: str, parts: Sequence[RowGroup], *, dim: int, is_new: bool) -> Ro
         is_new: train, even if the parts have a trained index.
     """
     use_blas_for_batches(dim)
-    rows = FlatVectors.empty(dim, spec if spec in EXACT else FLOAT16)
+    rows = FlatVectors.empty(dim, dtype_for(spec))
     for part in parts:
         rows.extend(part.rows, part.live_positions)
     ids = np.concatenate([part.ids for part in parts])
@@ -245,11 +265,29 @@ def tuned(group: RowGroup, target_recall: float) -> Tuning | None:
         queries, positions = _moved(queries, group.rows), np.full(count, NOT_A_ROW)
 
     def search(k: int, parameter: int, stride: int) -> Scores:
-        return _without_self(group.search_with(queries[::stride], k + 1, parameter), positions[::stride])
+        return _without_self(_searched(group, queries[::stride], k + 1, parameter), positions[::stride])
 
     use_blas_for_batches(group.rows.dim)
-    truth = _without_self(scan(group.rows.index, queries, depth + 1), positions)
+    truth = _without_self(_scanned(group.rows, queries, depth + 1), positions)
     return tune(search, group.approximate.search_parameters, truth, target_recall=target_recall, rows=len(group))
+
+
+def _scanned(rows: FlatVectors, queries: Embeddings, k: int) -> Results:
+    if not rows.is_streamed:
+        return scan(rows.index, queries, k)
+    return top_k_of_blocks(queries, k, rows.blocks())
+
+
+def _searched(group: RowGroup, queries: Embeddings, k: int, parameter: int) -> Results:
+    """Search the approximate index of a row group; the rows of a streamed file are rescored a few at a time."""
+    if group.approximate is None or not group.rows.is_streamed:
+        return group.search_with(queries, k, parameter)
+    positions = group.approximate.find_candidates(queries, k, parameter)
+    scores = np.full(positions.shape, -np.inf, np.float32)
+    for row, own, query in zip(scores, positions, queries, strict=True):
+        is_found = own != NO_ID
+        row[is_found] = group.rows.decoded_at(own[is_found]) @ query
+    return top_k(scores, positions, k)
 
 
 def _approximate(spec: str, parts: Sequence[RowGroup], rows: FlatVectors, *, is_new: bool) -> ApproximateIndex:
@@ -258,8 +296,7 @@ def _approximate(spec: str, parts: Sequence[RowGroup], rows: FlatVectors, *, is_
         return old[0][0].joined(old, rows)
     try:
         approximate = train(spec, rows)
-        for block in rows.blocks():
-            approximate.add(block)
+        approximate.fill(rows)
     except RuntimeError as error:
         shape = f"{len(rows)} rows of {rows.dim} dimensions"
         raise UnknownSpecError(f"Faiss cannot build {spec!r} from {shape}: {str(error).split(': ')[-1]}") from error

@@ -10,15 +10,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexers import blocks
 from indexers.arrays import Embeddings, Positions, Results
 from indexers.engine import BATCH_FROM_QUERIES, codes_of, faiss, is_scanned_in_blocks, search, top_k
 from indexers.errors import DamagedIndexError
+from indexers.row_file import release
 from indexers.row_filter import RowFilter
 from indexers.spec import FLOAT16, FLOAT32
 
 BLOCK_ROWS = 16_384
+STREAMED_ROWS = 4096
+"""Rows of a block of a streamed file, smaller because memory is short then."""
+SCATTERED_ROWS = 1024
+"""Rows read here and there before the pages are released; for each, the system may map 64 KiB."""
 WIDEN_MARGIN = 16
 
 
@@ -27,13 +33,16 @@ class FlatVectors:
 
     Attributes:
         index: `faiss.IndexFlatIP`, or `faiss.IndexScalarQuantizer` of float16.
+        is_streamed: the index is mapped from a file that is too large for the memory: whoever reads much of it calls
+            `release` now and then.
     """
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Any, *, is_streamed: bool = False) -> None:
         if not isinstance(index, (faiss.IndexFlat, faiss.IndexScalarQuantizer)):
             raise DamagedIndexError(f"holds {type(index).__name__}, expected rows")
         self.index = index
         self.dim = int(index.d)
+        self.is_streamed = is_streamed
 
     @classmethod
     def empty(cls, dim: int, dtype: str) -> FlatVectors:
@@ -63,8 +72,29 @@ class FlatVectors:
 
     def blocks(self) -> Iterator[Embeddings]:
         """Yield all rows in order, in blocks of (n, D) float32."""
-        for start in range(0, len(self), BLOCK_ROWS):
-            yield self.take(slice(start, start + BLOCK_ROWS))
+        count = STREAMED_ROWS if self.is_streamed else BLOCK_ROWS
+        for start in range(0, len(self), count):
+            yield self.take(slice(start, start + count))
+            self.release()
+
+    def release(self) -> None:
+        """Let go of the pages of a streamed file that were read; no effect on rows in memory."""
+        if self.is_streamed:
+            release(self.index)
+
+    def codes_at(self, positions: Positions) -> NDArray[np.uint8]:
+        """Return the (n, bytes of a row) codes at some positions, with few pages of a streamed file at a time."""
+        found = np.empty((len(positions), int(self.index.code_size)), np.uint8)
+        for start in range(0, len(positions), SCATTERED_ROWS):
+            block = positions[start : start + SCATTERED_ROWS]
+            found[start : start + len(block)] = codes_of(self.index)[block]
+            self.release()
+        return found
+
+    def decoded_at(self, positions: Positions) -> Embeddings:
+        """Return the (n, D) float32 rows at some positions, like `take`; of a streamed file, few pages at a time."""
+        decoded: Embeddings = self.codes_at(positions).view(self.dtype).astype(np.float32)
+        return decoded
 
     def extend(self, others: FlatVectors, positions: Positions) -> None:
         """Append the rows of `others` at some positions, in the order of the positions."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from indexers.approximate import ApproximateIndex, Scan, wrapped
-from indexers.arrays import Embeddings, Mask
+from indexers.arrays import Embeddings, Ids, Mask
 from indexers.engine import faiss
 from indexers.errors import DamagedIndexError
-from indexers.faiss_index import FaissIndex, IndexState, empty_delta
+from indexers.faiss_index import FaissIndex, IndexState, dtype_for, empty_delta
 from indexers.flat import FlatVectors
+from indexers.row_file import file_parts, give_back_memory
 from indexers.row_group import RowGroup
 from indexers.spec import IndexConfig
 from indexers.tune import Tuning
@@ -142,6 +143,7 @@ class Partition:
         self._written: _Written | None = None
         self._sample: Embeddings | None = None
         self._is_read_ahead = False
+        self._rows_file: StoredFile | None = None
 
     def changed(self) -> None:
         """Note that the index has changed since its files were written."""
@@ -169,6 +171,34 @@ class Partition:
         self._written = _Written(self.stored.base, state.base, state.base.deleted)
         return self.stored
 
+    @classmethod
+    def streamed(
+        cls, directory: Path, stem: str, rows: Iterable[tuple[Ids, Embeddings]], *, like: FaissIndex, count: int
+    ) -> Partition:
+        """Build a partition whose rows go to their file as they come, and are never in memory together.
+
+        Args:
+            directory: the folder of the index.
+            stem: beginning of the file's name.
+            rows: (n,) ids and (n, D) float32 rows.
+            like: an index without rows, which has the dimension and the configuration.
+            count: N, the number of rows in all.
+        """
+        dtype, path, ids = dtype_for(like.config.spec_for(count, like.dim)), directory / f"{stem}.rows.faiss", []
+
+        def embeddings() -> Iterator[Embeddings]:
+            for some, vectors in rows:
+                ids.append(some)
+                yield vectors
+
+        parts = file_parts(FlatVectors.empty(like.dim, dtype).index, dtype, count, embeddings())
+        file = store(path, lambda stream: [stream.write(part) for part in parts])
+        give_back_memory()
+        flat = FlatVectors(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), is_streamed=True)
+        partition = cls(FaissIndex.of_rows(flat, np.concatenate(ids), like.config))
+        partition._rows_file = file
+        return partition
+
     def read_ahead(self, directory: Path) -> None:
         """Before the first search, ask the system to read sequentially what will be scanned."""
         if not self._is_read_ahead and self._written is not None:
@@ -195,7 +225,8 @@ class Partition:
 
     def _store_base(self, base: RowGroup, directory: Path, stem: str) -> dict[str, StoredFile]:
         if self._written is None or self._written.base is not base:
-            return _with_mask(store_row_group(base, directory, stem), base, directory, f"{stem}.base")
+            files = store_row_group(base, directory, stem, rows_file=self._rows_file if base.rows.is_streamed else None)
+            return _with_mask(files, base, directory, f"{stem}.base")
         if self._written.deleted is base.deleted:
             return self._written.files
         return _with_mask(self._written.files, base, directory, f"{stem}.base")
@@ -233,10 +264,16 @@ def store_array(path: Path, array: Any) -> StoredFile:
     return store(path, lambda stream: np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False))
 
 
-def store_row_group(group: RowGroup, directory: Path, stem: str) -> dict[str, StoredFile]:
-    """Write a row group without its mask of deleted rows; return the files by what they hold."""
+def store_row_group(
+    group: RowGroup, directory: Path, stem: str, *, rows_file: StoredFile | None = None
+) -> dict[str, StoredFile]:
+    """Write a row group without its mask of deleted rows, and without its rows where they have a file already.
+
+    Returns:
+        The files by what they hold.
+    """
     files = {
-        "rows": store_index(directory / f"{stem}.rows.faiss", group.rows.index),
+        "rows": rows_file or store_index(directory / f"{stem}.rows.faiss", group.rows.index),
         "ids": store_array(directory / f"{stem}.ids.npy", group.all_ids),
     }
     if group.approximate is not None:

@@ -293,7 +293,8 @@ class Collection:
         A folder that does not say which encoder made its vectors can be searched by `similar` only.
 
         Raises:
-            UniteSearchError: there is nothing to import, or there is a collection in `directory` already.
+            UniteSearchError: there is nothing to import, some of it cannot be stored, or there is a collection in
+                `directory` already. Nothing is created then.
         """
         folder = collection_directory() if directory is None else Path(directory).expanduser().absolute()
         if (folder / FILE_NAME).exists():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
+from unite_search import strict_json
 from unite_search.modality import ModalityName
 
 
@@ -55,7 +55,7 @@ class Item:
     @classmethod
     def of(cls, row: dict[str, Any]) -> Item:
         """Create an item from a row of the catalog with the columns `ITEM_COLUMNS`."""
-        return cls(**{**row, "metadata": json.loads(row["metadata"] or "{}")})
+        return cls(**{**row, "metadata": strict_json.loads(row["metadata"] or "{}")})
 
 
 ITEM_COLUMNS = tuple(column.name for column in fields(Item))

@@ -11,6 +11,7 @@ import numpy as np
 from indexers.calibration import HEAD, RankedList, merge
 from indexers.partitioned import PartitionedIndex
 from indexers.unit import unit_rows
+from unite_search import strict_json
 from unite_search.content import Content, Part
 from unite_search.encoders.base import Encoder
 from unite_search.media.load import load_clip, load_image
@@ -181,7 +182,6 @@ def _hit(group: Sequence[_Found], rank: int) -> Hit:
 
 
 def _single_hit(entry: _Found, rank: int) -> Hit:
-    import json
 
-    row = {**entry.row, "metadata": json.loads(entry.row["metadata"] or "{}")}
+    row = {**entry.row, "metadata": strict_json.loads(entry.row["metadata"] or "{}")}
     return Hit(rank=rank, score=entry.score, cosine=entry.cosine, partition=entry.partition, **row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from unite_search import strict_json
 
 PIPE_WIDTH = 10_000
 
@@ -31,9 +32,9 @@ def say(text: str) -> None:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object, in ASCII if the encoding of stdout is not UTF-8."""
+    """Print one JSON object, in ASCII if the encoding of stdout is not UTF-8; NaN and infinity become null."""
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    text = json.dumps(value, indent=2, ensure_ascii=not is_unicode, default=_jsonable)
+    text = strict_json.dumps(value, indent=2, ensure_ascii=not is_unicode)
     sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
     sys.stdout.flush()
 
@@ -79,10 +80,6 @@ def print_fields(fields: Mapping[str, object]) -> None:
     """Print names and values, one pair per line, aligned."""
     width = max(map(len, fields))
     print_lines(f"{name:<{width}}  {value}" for name, value in fields.items())
-
-
-def _jsonable(value: Any) -> str:
-    return str(value.isoformat()) if hasattr(value, "isoformat") else os.fspath(value)
 
 
 def _flat(value: Any) -> Any:

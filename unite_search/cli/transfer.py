@@ -50,7 +50,7 @@ def import_(
     from unite_search.collection import Collection
 
     with Collection.from_export(directory, chosen_directory(collection, db)) as target:
-        items = sum(target.status().items.values())
+        items = target.count(where="true")
         place = target.directory
     if as_json:
         print_json({"directory": place, "items": items})

@@ -26,11 +26,13 @@ from numpy.typing import NDArray
 from unite_search.errors import FilterError, UniteSearchError
 from unite_search.media.uri import absolute, path_to_uri, prefixes_below
 from unite_search.modality import Modality
-from unite_search.storage.rows import schema, to_table
+from unite_search.storage.rows import Row, schema, to_table
 
 TABLE = "items.lance"
 KEEP_OLD_VERSIONS = timedelta(hours=1)
 INDEX_FROM_ROWS = 50_000
+BOUNDED_READ = {"batch_size": 8192, "batch_readahead": 2, "fragment_readahead": 1, "io_buffer_size": 1 << 26}
+"""How vectors are streamed: the engine would otherwise read up to 2 GB ahead."""
 
 STATE_COLUMNS = ("uri", "size_bytes", "mtime_ns", "content_hash", "recipe", "parent")
 
@@ -158,7 +160,7 @@ class Catalog:
         """Stream the vectors of the sorted `ids` as ((n,), (n, D)) batches, in table order."""
         if not len(ids):
             return
-        for batch in self._table.to_batches(columns=["id", "embedding"], filter=_between(ids)):
+        for batch in self._table.to_batches(columns=["id", "embedding"], filter=_between(ids), **BOUNDED_READ):
             found = batch.column("id").to_numpy()
             wanted = np.isin(found, ids, assume_unique=True)
             if wanted.any():
@@ -207,6 +209,30 @@ class Catalog:
             merge = merge.when_not_matched_by_source_delete(dropped)
         merge.execute(source)
         self.refresh()
+
+    def append(self, batches: Iterable[list[Row]]) -> None:
+        """Write new rows in one commit, with one batch of them in memory at a time.
+
+        Raises:
+            UniteSearchError: a row cannot be stored, or the disk is full; nothing is written then.
+        """
+        failures: list[BaseException] = []  # The engine would wrap what its source raises.
+
+        def tables() -> Iterator[pa.RecordBatch]:
+            try:
+                for rows in batches:
+                    yield from to_table(rows, self._dim).to_batches()
+            except (Exception, KeyboardInterrupt) as error:
+                failures.append(error)
+                raise
+
+        source = pa.RecordBatchReader.from_batches(schema(self._dim), tables())
+        try:
+            self._table = lance.write_dataset(source, self._table, mode="append")
+        except Exception as error:
+            if failures:
+                raise failures[0] from error
+            raise UniteSearchError(f"the catalog at {self._path} cannot be written: {_first_line(error)}") from error
 
     def remove(self, where: str) -> int:
         """Delete the items that match a SQL expression; return how many.
@@ -282,4 +308,9 @@ def _between(ids: NDArray[np.int64]) -> str:
 def _first_line(error: Exception) -> str:
     """Return the engine's message without the source positions that it appends."""
     line = str(error).splitlines()[0].split(", /")[0].split(". Valid fields")[0]
-    return line.removeprefix("Invalid user input: ").removeprefix("Schema error: ").strip()
+    return (
+        line.removeprefix("Invalid user input: ")
+        .removeprefix("Schema error: ")
+        .removeprefix("LanceError(IO): ")
+        .strip()
+    )

@@ -17,8 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unite_search import strict_json
 from unite_search.errors import UniteSearchError
 from unite_search.storage.catalog import Catalog
+from unite_search.storage.whole_folder import content, remove_leftovers, whole_folder
 
 ENCODER_FILE = "unite_search.json"
 SHARD_ROWS = 100_000
@@ -43,13 +45,23 @@ class ExportSource:
 
 
 def export_partitions(catalog: Catalog, source: ExportSource, directory: Path) -> ExportReport:
-    """Write every partition of a catalog.
+    """Write every partition of a catalog; the folder is there whole or not at all.
 
     Raises:
-        UniteSearchError: the folder is not empty.
+        UniteSearchError: the folder is not empty, or cannot be written.
     """
-    if directory.exists() and any(directory.iterdir()):
+    remove_leftovers(directory, last=ENCODER_FILE)
+    if content(directory):
         raise UniteSearchError(f"{directory} is not empty; name a new folder")
+    try:
+        with whole_folder(directory, last=ENCODER_FILE) as folder:
+            return _write_partitions(catalog, source, folder)
+    except OSError as error:
+        reason = error.strerror or "is the disk full?"  # NumPy says only how many bytes it has written.
+        raise UniteSearchError(f"{directory} cannot be written: {reason}") from error
+
+
+def _write_partitions(catalog: Catalog, source: ExportSource, directory: Path) -> ExportReport:
     files, partitions = 0, catalog.ids_by_partition()
     for name, ids in sorted(partitions.items()):
         wanted = np.sort(ids)
@@ -58,7 +70,6 @@ def export_partitions(catalog: Catalog, source: ExportSource, directory: Path) -
             shard = catalog.table(wanted[start : start + SHARD_ROWS])
             _write_shard(directory / name, f"{number:0{digits}}", shard)
             files += 2
-    directory.mkdir(parents=True, exist_ok=True)
     about = {"encoder": source.encoder, "fingerprint": source.fingerprint, "dim": source.dim}
     (directory / ENCODER_FILE).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return ExportReport(items=sum(map(len, partitions.values())), files=files + 1)
@@ -81,11 +92,20 @@ def _write_shard(folder: Path, number: str, rows: pa.Table) -> None:
 
 
 def read_source(directory: Path) -> ExportSource | None:
-    """Read which encoder made an export; None for a folder that does not say."""
+    """Read which encoder made an export; None for a folder that does not say.
+
+    Raises:
+        UniteSearchError: the file that says it is damaged.
+    """
+    path = directory / ENCODER_FILE
     try:
-        about = json.loads((directory / ENCODER_FILE).read_text(encoding="utf-8"))
-        return ExportSource(**about)
+        about = strict_json.loads(path.read_text(encoding="utf-8"))
+        made_by = ExportSource(encoder=about["encoder"], fingerprint=about["fingerprint"], dim=about["dim"])
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
-        raise UniteSearchError(f"{directory / ENCODER_FILE} is damaged: {error}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UniteSearchError(f"{path} is damaged: {error}") from error
+    texts = (made_by.encoder, made_by.fingerprint)
+    if not all(isinstance(text, str) and text for text in texts) or type(made_by.dim) is not int or made_by.dim < 1:
+        raise UniteSearchError(f"{path} is damaged: it names no encoder, fingerprint and number of dimensions")
+    return made_by

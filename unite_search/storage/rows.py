@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
+from unite_search import strict_json
 from unite_search.media.types import Draft, Facts, MediaFile
 from unite_search.media.uri import path_to_uri
 from unite_search.modality import Modality
+from unite_search.storage.vectors import storable
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 Row = dict[str, Any]
@@ -67,7 +68,7 @@ def new_row(file: MediaFile, content_hash: str, recipe: str, facts: Facts, item:
         "width": facts.width,
         "height": facts.height,
         "text": item.text,
-        "metadata": json.dumps(facts.metadata, ensure_ascii=False),
+        "metadata": strict_json.dumps(facts.metadata),
     }
     return placed(row, file)
 
@@ -105,12 +106,16 @@ def schema(dim: int) -> pa.Schema:
 
 
 def to_table(rows: Sequence[dict[str, Any]], dim: int) -> pa.Table:
-    """Build a table of the catalog's schema; each row's `embedding` is (D,), missing columns become null."""
+    """Build a table of the catalog's schema; each row's `embedding` is (D,), missing columns become null.
+
+    Raises:
+        UniteSearchError: a vector is not `dim` finite numbers of unit length.
+    """
     columns = []
     for column in schema(dim):
         values = [row.get(column.name) for row in rows]
         if column.name == "embedding":
-            flat = np.asarray(values, dtype=np.float16).reshape(-1)
+            flat = storable(rows, dim).reshape(-1)
             columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), dim))
         elif column.name == "metadata":
             columns.append(pa.ExtensionArray.from_storage(column.type, pa.array(values, pa.utf8())))

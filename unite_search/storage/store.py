@@ -21,7 +21,7 @@ from unite_search.media.types import ReadOptions
 from unite_search.report import Status
 from unite_search.storage.catalog import Catalog, upgrade
 from unite_search.storage.metadata import FILE_NAME, FORMAT_VERSION, CollectionMetadata, IdCounter
-from unite_search.storage.sync import apply, find_problems, steps, sync
+from unite_search.storage.sync import apply, fill, find_problems, steps, sync
 
 CONVERSION_S = 20.0
 """How long to wait while another process converts the same collection."""
@@ -210,7 +210,7 @@ class Store:
                 self.partitions = self._open_partitions(self.catalog)
 
     def _save_partitions(self) -> None:
-        changed = sync(self.partitions, self.catalog)
+        changed = fill(self.partitions, self.catalog) + sync(self.partitions, self.catalog)
         if changed or self.partitions.version != self.catalog.version:
             self.partitions.save(version=self.catalog.version)
         if self._index is not None and self._index != self.metadata.index:

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from indexers.partitioned import PartitionedIndex
+from indexers.row_file import give_back_memory
 from unite_search.storage.catalog import Catalog
+from unite_search.storage.vectors import UNIT_TOLERANCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_IDS = np.empty(0, np.int64)
-UNIT_TOLERANCE = 2e-3
-"""How far the length of a vector may be from 1: float16 rounds each component."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +36,21 @@ class Step:
 def sync(partitions: PartitionedIndex, catalog: Catalog) -> int:
     """Add missing items to the partitions and remove deleted ones; return the number of changes."""
     return apply(partitions, steps(partitions, catalog))
+
+
+def fill(partitions: PartitionedIndex, catalog: Catalog) -> int:
+    """Build the large ones of the partitions that hold nothing yet, in bounded memory, and return the number of rows.
+
+    This writes files, so it needs the write lock; `save` must follow.
+    """
+    filled = 0
+    for name, ids in catalog.ids_by_partition().items():
+        if partitions.is_large(len(ids)) and not partitions.count(name):
+            pa.default_memory_pool().release_unused()
+            give_back_memory()
+            partitions.fill(name, catalog.embeddings(np.sort(ids)), count=len(ids))
+            filled += len(ids)
+    return filled
 
 
 def steps(partitions: PartitionedIndex, catalog: Catalog) -> Iterator[Step]:
@@ -78,7 +94,7 @@ def _catalog_problems(catalog: Catalog) -> Iterator[str]:
         if count > 1:
             yield f"catalog: {uri} is indexed {count} times"
     off = sum(
-        int((np.abs(np.linalg.norm(embeddings, axis=1) - 1) > UNIT_TOLERANCE).sum())
+        int((~(np.abs(np.linalg.norm(embeddings, axis=1) - 1) <= UNIT_TOLERANCE)).sum())
         for _, embeddings in catalog.embeddings(np.sort(ids))
     )
     if off:
