@@ -7,10 +7,9 @@ The folder is a cache: what cannot be read is reported in `problems` and left ou
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,17 +18,12 @@ import numpy as np
 
 from indexers.approximate import check_spec
 from indexers.arrays import Embeddings, Ids, Mask, Scores
-from indexers.atomic import write_text
 from indexers.errors import DamagedIndexError
 from indexers.faiss_index import FaissIndex
+from indexers.manifest import FILE_NAME, Manifest
 from indexers.partition import Partition, StoredPartition
 from indexers.spec import IndexConfig
 
-FILE_NAME = "manifest.json"
-FORMAT_VERSION = 3
-OLD_FORMAT_VERSION = 2
-RENAMED_KEYS = {"fresh": "delta", "dead": "deleted", "efforts": "search_parameters"}
-"""Keys of format 2 and their names in format 3; the files themselves are the same."""
 OPEN_ATTEMPTS = 3
 
 
@@ -334,58 +328,3 @@ class PartitionCache:
             del self._open[name]
             self._closed[name] = stored
             total -= stored.size_bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """What one generation of an index consists of.
-
-    Attributes:
-        dim: D.
-        fingerprint: identifies the encoder that made the embeddings.
-        version: the version of the owner's data that the files cover.
-        generation: counts the saves; part of the file names, so that no name is used twice.
-        partitions: by name, each as JSON, so that a partition that cannot be read does not affect the others.
-    """
-
-    dim: int
-    fingerprint: str
-    version: int
-    generation: int
-    partitions: dict[str, Any]
-
-    @classmethod
-    def read(cls, directory: Path) -> Manifest | None:
-        """Read the manifest of a folder; return None if there is none that can be read."""
-        try:
-            content = json.loads((directory / FILE_NAME).read_text(encoding="utf-8"))
-            found = content.pop("format_version")
-            if found == OLD_FORMAT_VERSION:
-                content = _with_renamed_keys(content)
-            elif found != FORMAT_VERSION:
-                return None
-            return cls(**content)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-
-    @classmethod
-    def generation_of(cls, directory: Path) -> int:
-        """Return the newest generation in a folder, 0 before the first."""
-        manifest = cls.read(directory)
-        return manifest.generation if manifest else 0
-
-    def write(self, directory: Path) -> None:
-        """Replace the manifest of a folder atomically."""
-        write_text(directory / FILE_NAME, json.dumps({"format_version": FORMAT_VERSION, **asdict(self)}, indent=2))
-
-
-def _with_renamed_keys(content: Any) -> Any:
-    """Rename the keys of a manifest of format 2, at any depth but that of partition names."""
-    partitions = {name: _renamed(partition) for name, partition in content["partitions"].items()}
-    return {**content, "partitions": partitions}
-
-
-def _renamed(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {RENAMED_KEYS.get(key, key): _renamed(inner) for key, inner in value.items()}
