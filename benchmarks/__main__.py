@@ -81,6 +81,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "scaling": Benchmark("system.scaling", "time and memory by size of the collection, with a plot", _nothing),
     "startup": Benchmark("system.startup", "CPU time of whole commands", _encoder),
     "kills": Benchmark("system.kills", "recovery of index after 50 kills at random moments", _data_and_encoder),
+    "small-writes": Benchmark(
+        "system.small_writes", "bytes written by one added text, and space taken by many small runs", _nothing
+    ),
     "parity": Benchmark(
         "encoders.unite_parity", "the UNITE encoder against numbers of the official code (needs torch)", _golden_data
     ),

@@ -313,6 +313,8 @@ GROUPS: dict[str, tuple[Row, ...]] = {
         Row("Runs of `index` killed by SIGKILL", "50", "kills", "kills", "{:.0f}"),
         Row("Committed files lost", "0", "kills", "lost", "{:.0f}"),
         Row("Committed files embedded again", "0", "kills", "embedded_again_after_commit", "{:.0f}"),
+        Row("MB written by one text added to 30,000", "≤ 1", "small-writes", "one_text / mean_written_mb", "{:.2f}"),
+        Row("Size left by 300 runs by that of one run, 300 files", "≤ 3", "small-writes", "files / ratio", "{:.2f}"),
         Row("Good files indexed that lie among bad ones", "8", "bad-files", "good_files_indexed", "{:.0f}"),
         Row("Bad files named with a reason", "13", "bad-files", "bad_files_named_with_a_reason", "{:.0f}"),
     ),

@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from unite_search.errors import (
         CollectionLockedError,
         CollectionNotFoundError,
+        DamagedCollectionError,
         DecodeProcessError,
         EncoderMismatchError,
         EncoderUnavailableError,
         FilterError,
+        OutdatedError,
         UniteSearchError,
         UnknownItemError,
         UnreadableFileError,
@@ -48,7 +50,8 @@ if TYPE_CHECKING:
     from unite_search.media.types import Skipped
     from unite_search.modality import Modality, ModalityName
     from unite_search.query import Hit, PathArgument, Query, SearchOptions, SearchResult
-    from unite_search.report import IndexOptions, IndexReport, Progress, ProgressCallback, Stage, Status
+    from unite_search.recovery import repair, verify_folder
+    from unite_search.report import IndexOptions, IndexReport, Progress, ProgressCallback, RepairReport, Stage, Status
     from unite_search.search import QueryVector
     from unite_search.storage.export import ExportReport
 
@@ -62,6 +65,7 @@ __all__ = [
     "CollectionNotFoundError",
     "Content",
     "DType",
+    "DamagedCollectionError",
     "DecodeProcessError",
     "Encoder",
     "EncoderDefaults",
@@ -80,12 +84,14 @@ __all__ = [
     "MediaSpec",
     "Modality",
     "ModalityName",
+    "OutdatedError",
     "Part",
     "PathArgument",
     "Progress",
     "ProgressCallback",
     "Query",
     "QueryVector",
+    "RepairReport",
     "Role",
     "SearchOptions",
     "SearchResult",
@@ -99,6 +105,8 @@ __all__ = [
     "UnreadableFileError",
     "Workload",
     "load_encoder",
+    "repair",
+    "verify_folder",
     "write_gallery",
 ]
 
@@ -109,6 +117,7 @@ _HOMES = {
     "unite_search.encoders.base": (
         "Attention",
         "DType",
+        "DamagedCollectionError",
         "Encoder",
         "EncoderDefaults",
         "EncoderOptions",
@@ -119,10 +128,12 @@ _HOMES = {
     "unite_search.errors": (
         "CollectionLockedError",
         "CollectionNotFoundError",
+        "DamagedCollectionError",
         "DecodeProcessError",
         "EncoderMismatchError",
         "EncoderUnavailableError",
         "FilterError",
+        "OutdatedError",
         "UniteSearchError",
         "UnknownItemError",
         "UnreadableFileError",
@@ -132,7 +143,16 @@ _HOMES = {
     "unite_search.media.types": ("Skipped",),
     "unite_search.modality": ("Modality", "ModalityName"),
     "unite_search.query": ("Hit", "PathArgument", "Query", "SearchOptions", "SearchResult"),
-    "unite_search.report": ("IndexOptions", "IndexReport", "Progress", "ProgressCallback", "Stage", "Status"),
+    "unite_search.recovery": ("repair", "verify_folder"),
+    "unite_search.report": (
+        "IndexOptions",
+        "IndexReport",
+        "Progress",
+        "ProgressCallback",
+        "RepairReport",
+        "Stage",
+        "Status",
+    ),
     "unite_search.search": ("QueryVector",),
     "unite_search.storage.export": ("ExportReport",),
 }
