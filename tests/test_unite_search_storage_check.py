@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from unite_search.collection import Collection
 from unite_search.errors import DamagedCollectionError
 from unite_search.query import Query
 from unite_search.recovery import verify_folder
+from unite_search.report import IndexOptions
 from unite_search.storage import compaction
 from unite_search.storage.catalog import Catalog
 
@@ -144,10 +146,38 @@ def test_a_renamed_file_with_a_damaged_row_does_not_get_a_new_checksum(small: Pa
     assert any("row 2 (" in problem for problem in verified(small))
 
 
+def test_a_damaged_vector_is_no_query(small: Path) -> None:
+    rewrite(small, lambda table: with_vector(table, 2))
+    with Collection.open(small, encoder=ToyEncoder()) as collection:
+        assert len(collection.similar(1).hits) == 4
+        with pytest.raises(DamagedCollectionError, match=r"a vector differs from its checksum; `unite-search verify"):
+            collection.similar(2)
+
+
 def test_a_missing_data_file_is_named(small: Path) -> None:
     path = next((small / "catalog" / "items.lance" / "data").iterdir())
     path.unlink()
     assert any(path.name in problem for problem in verified(small))
+
+
+def test_a_writer_beside_it_is_no_damage(small: Path, media: Path) -> None:
+    stopped = threading.Event()
+
+    def write() -> None:
+        with Collection.open(small, encoder=ToyEncoder()) as writer:
+            for number in range(12):
+                (media / f"{number}.txt").write_text(f"text {number}")
+                (media / f"{number - 2}.txt").unlink(missing_ok=True)
+                writer.index([media], IndexOptions(workers=1))
+        stopped.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    found = []
+    while not stopped.is_set():
+        found += verified(small)
+    thread.join()
+    assert found == []
 
 
 def test_what_a_killed_run_has_not_listed_is_no_problem(small: Path, media: Path) -> None:

@@ -137,6 +137,8 @@ def test_a_collection_of_format_2_gets_checksums(old_2: Path, media: Path) -> No
 def test_a_conversion_says_nothing_of_what_it_can_check_afterwards(old_2: Path) -> None:
     with Collection.open(old_2, encoder=ToyEncoder()) as collection:
         assert collection.messages == ["converted to format 3; earlier versions of this program cannot read it"]
+    manifest = json.loads((old_2 / "partitions" / "manifest.json").read_text())
+    assert manifest["version"] == lance.dataset(str(old_2 / "catalog" / "items.lance")).version
     with Collection.open(old_2, encoder=ToyEncoder()) as collection:
         assert collection.messages == []
         assert collection.verify() == []

@@ -216,8 +216,16 @@ class Catalog:
 
     @guard
     def rows(self, ids: Iterable[int], columns: Sequence[str] | None = None) -> dict[int, dict[str, Any]]:
-        """Read items by id; unknown ids are left out."""
-        return {row["id"]: row for row in self._select("id", ids, columns)}
+        """Read items by id; unknown ids are left out.
+
+        Raises:
+            DamagedCollectionError: vectors are asked for, and one differs from its checksum.
+        """
+        has_vectors = columns is None or "embedding" in columns
+        found = self._selected("id", ids, [*columns, VECTOR_CRC] if columns and has_vectors else columns)
+        if has_vectors and not are_vectors_sound(found).all():
+            raise damaged(self._directory.parent, "a vector differs from its checksum")
+        return {row["id"]: row for row in found.to_pylist()}
 
     @guard
     def rows_of(self, parents: Iterable[int]) -> list[dict[str, Any]]:
@@ -229,10 +237,6 @@ class Catalog:
         spoiled = found.filter(~_are_sound(found))["parent"]
         rows: list[dict[str, Any]] = found.filter(pc.invert(pc.is_in(found["parent"], spoiled))).to_pylist()
         return sorted(rows, key=lambda row: int(row["id"]))
-
-    def _select(self, key: str, values: Iterable[int], columns: Sequence[str] | None) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._selected(key, values, columns).to_pylist()
-        return found
 
     def _selected(self, key: str, values: Iterable[int], columns: Sequence[str] | None) -> pa.Table:
         wanted = ", ".join(str(int(value)) for value in values)

@@ -29,6 +29,7 @@ from unite_search.storage.upgrade import upgrade
 VERIFY_ATTEMPTS = 5
 CONVERSION_S = 20.0
 """How long to wait while another process converts the same collection."""
+CONVERTED = f"converted to format {FORMAT_VERSION}; earlier versions of this program cannot read it"
 
 
 class Store:
@@ -58,6 +59,9 @@ class Store:
         self._stamp = self._stored_stamp()
         self.partitions = self._open_partitions(self.catalog)
         self._synced_version = self.catalog.version
+        if self.messages[:1] == [CONVERTED]:
+            with write_lock(directory, timeout_s=CONVERSION_S):
+                self.settle()
 
     @classmethod
     def create(cls, directory: Path, metadata: CollectionMetadata) -> Store:
@@ -74,6 +78,7 @@ class Store:
                     directory / "partitions", dim=metadata.dim, fingerprint=metadata.fingerprint, config=metadata.index
                 ).save(version=catalog.version)
                 metadata.write(directory)
+                copy_text(directory / FILE_NAME, directory / "catalog")
         return cls(directory)
 
     @contextmanager
@@ -240,7 +245,7 @@ class Store:
                 f"{self.directory} is of an older version and has to be converted once, but it cannot be written; "
                 "make it writable, open it, then protect it again"
             ) from error
-        self.messages.append(f"converted to format {FORMAT_VERSION}; earlier versions of this program cannot read it")
+        self.messages.append(CONVERTED)
         return metadata
 
     def _reread_metadata(self) -> None:
