@@ -86,6 +86,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "startup": Benchmark("system.startup", "CPU time of whole commands", _encoder),
     "install": Benchmark("system.install", "size of an installation by extra; downloads 4 GB", _nothing),
     "import-memory": Benchmark("system.import_memory", "peak memory of import, up to a million rows", _nothing),
+    "small-writes": Benchmark(
+        "system.small_writes", "bytes written by one added text, and space taken by many small runs", _nothing
+    ),
     "parity": Benchmark(
         "encoders.unite_parity", "the UNITE encoder against numbers of the official code (needs torch)", _golden_data
     ),

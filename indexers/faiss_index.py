@@ -25,8 +25,8 @@ from indexers.unit import unit_rows
 
 NOT_A_ROW = -2
 """The position of a query that is not a row."""
-SMALL_ROWS = 20_000
-"""A base of at most this many rows is compacted after any change, because its file is written in no time."""
+SMALL_ROWS = 128
+"""A base of at most this many rows is compacted after any change: writing it costs little more than the change."""
 COMPACT_SHARE = 0.25
 """Compact once the added and the deleted rows exceed this share of the base."""
 
@@ -177,10 +177,18 @@ class FaissIndex:
             raise KeyError("an id is not in the index")
         return rows
 
+    @property
+    def _sampled_group(self) -> RowGroup | None:
+        """The part from which `sample` takes its rows: the base, or None where more rows were added than it has."""
+        base, delta = self._state.base, self._state.delta
+        return base if len(base) - base.deleted_count >= max(1, len(delta)) else None
+
     def sample(self, count: int) -> Embeddings:
-        """Return at most `count` rows, spread evenly over all; the same ones as long as the index does not change."""
-        ids = self.ids
-        return self.reconstruct(ids[np.unique(np.linspace(0, len(ids) - 1, min(count, len(ids))).astype(np.int64))])
+        """Return at most `count` rows, spread evenly over the base, or over all rows if most are not in the base."""
+        group = self._sampled_group
+        ids = self.ids if group is None else group.ids
+        chosen = ids[np.unique(np.linspace(0, len(ids) - 1, min(count, len(ids))).astype(np.int64))]
+        return self.reconstruct(chosen)
 
     @property
     def needs_compaction(self) -> bool:

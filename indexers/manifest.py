@@ -1,17 +1,21 @@
-"""`Manifest`: the file that names the files of an index, and the version of the data that they cover."""
+"""The manifest of a folder of partitions: which files belong to its newest generation, and their checksums."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from indexers.atomic import write_text
+from indexers.stored_file import HASH_BYTES
 
 FILE_NAME = "manifest.json"
-FORMAT_VERSION = 3
-OLD_FORMAT_VERSION = 2
+FORMAT_VERSION = 4
+"""Format 3 had no tails and no checksum, format 2 also had other keys."""
+CHECKSUM = "checksum"
 RENAMED_KEYS = {"fresh": "delta", "dead": "deleted", "efforts": "search_parameters"}
 """Keys of format 2 and their names in format 3; the files themselves are the same."""
 
@@ -38,13 +42,12 @@ class Manifest:
     def read(cls, directory: Path) -> Manifest | None:
         """Read the manifest of a folder; return None if there is none that can be read."""
         try:
-            content = json.loads((directory / FILE_NAME).read_text(encoding="utf-8"))
+            text = (directory / FILE_NAME).read_text(encoding="utf-8")
+            content = json.loads(text)
             found = content.pop("format_version")
-            if found == OLD_FORMAT_VERSION:
-                content = _with_renamed_keys(content)
-            elif found != FORMAT_VERSION:
+            if found == FORMAT_VERSION and content.pop(CHECKSUM) and text != _as_text(content):
                 return None
-            return cls(**content)
+            return cls(**_READERS[found](content))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -56,13 +59,26 @@ class Manifest:
 
     def write(self, directory: Path) -> None:
         """Replace the manifest of a folder atomically."""
-        write_text(directory / FILE_NAME, json.dumps({"format_version": FORMAT_VERSION, **asdict(self)}, indent=2))
+        write_text(directory / FILE_NAME, _as_text(asdict(self)))
+
+
+def _as_text(content: dict[str, Any]) -> str:
+    """Return the text of a manifest, with the BLAKE2b of what it says."""
+    digest = hashlib.blake2b(json.dumps(content, indent=2).encode(), digest_size=HASH_BYTES).hexdigest()
+    return json.dumps({"format_version": FORMAT_VERSION, CHECKSUM: digest, **content}, indent=2)
 
 
 def _with_renamed_keys(content: Any) -> Any:
     """Rename the keys of a manifest of format 2, at any depth but that of partition names."""
     partitions = {name: _renamed(partition) for name, partition in content["partitions"].items()}
     return {**content, "partitions": partitions}
+
+
+def _as_it_is(content: Any) -> Any:
+    return content
+
+
+_READERS: dict[int, Callable[[Any], Any]] = {2: _with_renamed_keys, 3: _as_it_is, FORMAT_VERSION: _as_it_is}
 
 
 def _renamed(value: Any) -> Any:

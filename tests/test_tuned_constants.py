@@ -58,7 +58,7 @@ TUNED = {
     "BLOCK_VALUES": 4_194_304,
     "MOST_BLOCK_RESULTS": 1000,
     # Changes: docs/results/speed-changes.json.
-    "SMALL_ROWS": 20_000,
+    "SMALL_ROWS": 128,  # docs/results/small-writes.json
     "COMPACT_SHARE": 0.25,
     # Commits of an index run: "every second at first, then a sixtieth of the time so far, at most ten seconds".
     "COMMIT_EVERY_S": (1.0, 10.0),

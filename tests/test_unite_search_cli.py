@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import typer
+from damage import rewrite, with_text, with_vector
 from PIL import Image
 from toy import COLOURS, ToyEncoder
 from typer.testing import CliRunner
@@ -654,6 +655,29 @@ def test_rebuild_mends_the_partitions(cli: Cli, indexed: Path, home: Path) -> No
     assert output.splitlines() == ["image: 4 items", "text: 1 item"]
     assert cli("verify")[0] == 0
     assert names(cli("query", "blue", "--json")[1]) == before
+
+
+def test_repair_says_what_it_would_do_then_does_it(cli: Cli, indexed: Path, home: Path) -> None:
+    assert cli("repair")[:2] == (0, "nothing to repair\n")
+    database = home / "collections" / "default"
+    before = sorted(names(cli("query", "blue", "--json")[1]))
+    rewrite(database, lambda table: with_text(with_vector(table, 2), 1, "wrong"))
+    assert cli("verify")[0] == 1
+    code, _, errors = cli("rebuild")
+    assert code == 1
+    assert "nothing was rebuilt, because the catalog is damaged" in errors
+    planned = json.loads(cli("repair", "--dry-run", "--json")[1])
+    assert (planned["dry_run"], planned["restored_vectors"], planned["remaining"]) == (True, [2], [])
+    assert cli("verify")[0] == 1
+    assert "would be read again" in cli("repair", "--dry-run")[1]
+    code, output, _ = cli("repair", "--json")
+    assert code == 0
+    done = json.loads(output)
+    assert done["ok"]
+    assert done["problems"] == planned["problems"]
+    assert [row["id"] for row in done["dropped"]] == [1]
+    assert cli("verify")[0] == 0
+    assert sorted(names(cli("query", "blue", "--json")[1])) == before
 
 
 def test_export_and_import_carry_everything_over(cli: Cli, indexed: Path) -> None:

@@ -56,6 +56,6 @@ def test_a_damaged_manifest_is_named(tmp_path: Path, content: str) -> None:
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     write(tmp_path)
     fields = json.loads((tmp_path / FILE_NAME).read_text())
-    (tmp_path / FILE_NAME).write_text(json.dumps({**fields, "format_version": 3}))
-    with pytest.raises(UniteSearchError, match="format 3"):
+    (tmp_path / FILE_NAME).write_text(json.dumps({**fields, "format_version": 4}))
+    with pytest.raises(UniteSearchError, match="format 4"):
         CollectionMetadata.read(tmp_path)

@@ -15,7 +15,7 @@ from toy import ToyEncoder
 
 from unite_search.collection import Collection
 from unite_search.query import Query, SearchOptions
-from unite_search.storage import catalog as catalog_module
+from unite_search.storage import compaction
 from unite_search.storage.store import ReaderWriterLock, Store
 
 
@@ -93,7 +93,7 @@ def test_files_that_were_replaced_are_let_go(tmp_path: Path) -> None:
 
 def test_what_the_engine_caches_of_old_versions_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that has followed a writer caches as much as one that was opened now and has read the same."""
-    monkeypatch.setattr(catalog_module, "INDEX_FROM_ROWS", 1)
+    monkeypatch.setattr(compaction, "INDEX_FROM_ROWS", 1)
     with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as writer:
         reader = Store(tmp_path / "db")
         for run in range(6):

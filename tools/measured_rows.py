@@ -317,6 +317,8 @@ GROUPS: dict[str, tuple[Row, ...]] = {
         Row("Damaged media files beside good photos", "≥ 700", "reliability-media", "files", "{:.0f}"),
         Row("Photos lost beside files without end", "0", "reliability-budget", "photos_missing", "{:.0f}"),
         Row("Wrong answers of 100 readers beside a writer", "0", "reliability-readers", "wrong_answers", "{:.0f}"),
+        Row("MB written by one text added to 30,000", "≤ 1", "small-writes", "one_text / mean_written_mb", "{:.2f}"),
+        Row("Size left by 300 runs by that of one run, 300 files", "≤ 3", "small-writes", "files / ratio", "{:.2f}"),
         Row("Good files indexed that lie among bad ones", "8", "bad-files", "good_files_indexed", "{:.0f}"),
         Row("Bad files named with a reason", "13", "bad-files", "bad_files_named_with_a_reason", "{:.0f}"),
         Row(

@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from unite_search.errors import (
         CollectionLockedError,
         CollectionNotFoundError,
+        DamagedCollectionError,
         DecodeProcessError,
         EncoderMismatchError,
         EncoderUnavailableError,
         FilterError,
+        OutdatedError,
         UniteSearchError,
         UnknownItemError,
         UnreadableFileError,
@@ -49,7 +51,8 @@ if TYPE_CHECKING:
     from unite_search.media.types import Skipped
     from unite_search.modality import Modality, ModalityName
     from unite_search.query import Hit, PathArgument, Query, SearchOptions, SearchResult
-    from unite_search.report import IndexOptions, IndexReport, Progress, ProgressCallback, Stage, Status
+    from unite_search.recovery import repair, verify_folder
+    from unite_search.report import IndexOptions, IndexReport, Progress, ProgressCallback, RepairReport, Stage, Status
     from unite_search.search import QueryVector
     from unite_search.storage.export import ExportReport
 
@@ -63,6 +66,7 @@ __all__ = [
     "CollectionNotFoundError",
     "Content",
     "DType",
+    "DamagedCollectionError",
     "DecodeProcessError",
     "Encoder",
     "EncoderDefaults",
@@ -81,12 +85,14 @@ __all__ = [
     "MediaSpec",
     "Modality",
     "ModalityName",
+    "OutdatedError",
     "Part",
     "PathArgument",
     "Progress",
     "ProgressCallback",
     "Query",
     "QueryVector",
+    "RepairReport",
     "Role",
     "SearchOptions",
     "SearchResult",
@@ -100,6 +106,8 @@ __all__ = [
     "UnreadableFileError",
     "Workload",
     "load_encoder",
+    "repair",
+    "verify_folder",
     "write_gallery",
 ]
 
@@ -110,6 +118,7 @@ _HOMES = {
     "unite_search.encoders.base": (
         "Attention",
         "DType",
+        "DamagedCollectionError",
         "Encoder",
         "EncoderDefaults",
         "EncoderOptions",
@@ -120,10 +129,12 @@ _HOMES = {
     "unite_search.errors": (
         "CollectionLockedError",
         "CollectionNotFoundError",
+        "DamagedCollectionError",
         "DecodeProcessError",
         "EncoderMismatchError",
         "EncoderUnavailableError",
         "FilterError",
+        "OutdatedError",
         "UniteSearchError",
         "UnknownItemError",
         "UnreadableFileError",
@@ -133,7 +144,16 @@ _HOMES = {
     "unite_search.media.types": ("Skipped",),
     "unite_search.modality": ("Modality", "ModalityName"),
     "unite_search.query": ("Hit", "PathArgument", "Query", "SearchOptions", "SearchResult"),
-    "unite_search.report": ("IndexOptions", "IndexReport", "Progress", "ProgressCallback", "Stage", "Status"),
+    "unite_search.recovery": ("repair", "verify_folder"),
+    "unite_search.report": (
+        "IndexOptions",
+        "IndexReport",
+        "Progress",
+        "ProgressCallback",
+        "RepairReport",
+        "Stage",
+        "Status",
+    ),
     "unite_search.search": ("QueryVector",),
     "unite_search.storage.export": ("ExportReport",),
 }

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from indexers.errors import DamagedIndexError
+from indexers.partitioned import PartitionedIndex
 from indexers.spec import IndexConfig
 from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, EncoderOptions, load_encoder
-from unite_search.errors import UniteSearchError, UnknownItemError
+from unite_search.errors import OutdatedError, UniteSearchError, UnknownItemError
 from unite_search.ingest.pipeline import Ingest
 from unite_search.ingest.progress import Meter, progress_file
 from unite_search.item import ITEM_COLUMNS, Item
@@ -23,11 +25,14 @@ from unite_search.media.uri import absolute
 from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
 from unite_search.search import QueryVector, encode_query, find
-from unite_search.storage.catalog import any_of
+from unite_search.storage.catalog import Catalog
 from unite_search.storage.export import ExportReport, ExportSource, export_partitions
 from unite_search.storage.imports import UNKNOWN_ENCODER, import_vectors
 from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter, collection_directory
+from unite_search.storage.selection import any_of
 from unite_search.storage.store import Store
+
+T = TypeVar("T")
 
 
 class Collection:
@@ -245,7 +250,8 @@ class Collection:
         Raises:
             FilterError: the expression cannot be evaluated.
         """
-        return len(self._store.catalog.ids_where(any_of(paths, ids, where)))
+        condition = any_of(paths, ids, where)
+        return self._read(lambda catalog, _: len(catalog.ids_where(condition)))
 
     def remove(self, *, paths: Sequence[PathArgument] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
         """Remove items from the collection, never the files themselves; return how many.
@@ -269,12 +275,24 @@ class Collection:
 
         Raises:
             CollectionLockedError: another process is writing.
+            DamagedCollectionError: the catalog is damaged, and nothing was rebuilt.
         """
         return self._store.rebuild()
 
     def verify(self) -> list[str]:
         """Read everything and compare catalog, partitions and checksums; return the problems found, one line each."""
         return self._store.verify()
+
+    def index_again(self, paths: Sequence[Path]) -> IndexReport:
+        """Index files that a repair has dropped, as the collection was indexed before; they become no roots.
+
+        Raises:
+            EncoderUnavailableError, EncoderMismatchError, ImportError: the encoder of the collection cannot be had.
+        """
+        reading = self._read_options(IndexOptions())
+        with self._store.writing() as ids:
+            ingest = self._ingest(reading, Meter(None), ids)
+            return ingest.run(paths, exclude=[self.directory], workers=1, batch_size=IndexOptions().batch_size)
 
     def export(self, directory: PathArgument) -> ExportReport:
         """Write vectors and metadata in the layout of clip-retrieval.
@@ -304,18 +322,31 @@ class Collection:
 
     def status(self) -> Status:
         """Count what the collection holds."""
-        return self._store.status()
+        return self._retried(self._store.status)
 
     def _answer(self, vector: QueryVector, options: SearchOptions, *, encode_s: float) -> SearchResult:
         started = time.perf_counter()
-        with self._store.reading() as (catalog, partitions):
-            hits, searched = find(catalog, partitions, vector, options)
+        hits, searched = self._read(lambda catalog, partitions: find(catalog, partitions, vector, options))
         search_s = time.perf_counter() - started
         return SearchResult(hits=hits, searched=searched, encode_ms=encode_s * 1e3, search_ms=search_s * 1e3)
 
+    def _read(self, ask: Callable[[Catalog, PartitionedIndex], T]) -> T:
+        def once() -> T:
+            with self._store.reading() as state:
+                return ask(*state)
+
+        return self._retried(once)
+
+    def _retried(self, ask: Callable[[], T]) -> T:
+        """Read; if a writer has deleted the open version or its files, move to the newest one and read again."""
+        try:
+            return ask()
+        except (OutdatedError, DamagedIndexError):
+            self.refresh()
+        return ask()
+
     def _row(self, item_id: int, columns: Sequence[str]) -> dict[str, Any]:
-        with self._store.reading() as (catalog, _):
-            row = catalog.rows([item_id], columns).get(item_id)
+        row = self._read(lambda catalog, _: catalog.rows([item_id], columns).get(item_id))
         if row is None:
             raise UnknownItemError(f"no item {item_id} in {self.name}")
         return row

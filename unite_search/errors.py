@@ -3,10 +3,12 @@
 UniteSearchError
   CollectionNotFoundError   there is no collection where one was expected
   CollectionLockedError     another process is writing to the collection
+  DamagedCollectionError    files of the collection are damaged; `verify` says which, `repair` mends what can be
   DecodeProcessError        no process that decodes media can be had now
   EncoderMismatchError      the collection was built by another encoder
   EncoderUnavailableError   the encoder's weights or packages are not here
   FilterError               a --where expression that the catalog cannot evaluate
+  OutdatedError             the version that was open has been deleted by later changes
   UnreadableFileError       one media file cannot be read; carries the reason
   UnknownItemError          an id that the collection does not hold
 """
@@ -24,6 +26,10 @@ class CollectionLockedError(UniteSearchError):
     """Another process is writing to the collection."""
 
 
+class DamagedCollectionError(UniteSearchError):
+    """Files of the collection are damaged; `verify` says which, and `repair` brings back what can be."""
+
+
 class DecodeProcessError(UniteSearchError):
     """No process that decodes media is free or can be started; a later try may succeed."""
 
@@ -38,6 +44,10 @@ class EncoderUnavailableError(UniteSearchError):
 
 class FilterError(UniteSearchError, ValueError):
     """A filter expression that the catalog cannot evaluate."""
+
+
+class OutdatedError(UniteSearchError):
+    """The version of the collection that was open has been deleted by later changes; `refresh` moves on."""
 
 
 class UnreadableFileError(UniteSearchError):

@@ -128,3 +128,34 @@ class Status:
     roots: tuple[Path, ...]
     duplicates: int
     version: int
+
+
+@dataclass(slots=True, kw_only=True)
+class RepairReport:
+    """What `repair` did, or what it would do.
+
+    Attributes:
+        problems: what was damaged, one line each.
+        restored_files: files that were replaced by their second copies.
+        deleted_versions: versions of the catalog that could not be read; what they added is to be indexed again.
+        restored_vectors: ids of rows whose vectors were taken from the partitions.
+        dropped: `id` and `uri` of rows that could not be brought back, as far as they are known.
+        files_to_read: files of such rows that still exist; they are read and embedded again.
+        lost: uris of such rows whose files no longer exist.
+        rebuilt: partitions that were built anew.
+        notes: other messages for the user.
+        remaining: problems that `verify` finds afterwards.
+        dry_run: whether nothing was written.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    restored_files: list[str] = field(default_factory=list)
+    deleted_versions: list[int] = field(default_factory=list)
+    restored_vectors: list[int] = field(default_factory=list)
+    dropped: list[dict[str, object]] = field(default_factory=list)
+    files_to_read: list[Path] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    rebuilt: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    remaining: list[str] = field(default_factory=list)
+    dry_run: bool = False

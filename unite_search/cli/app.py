@@ -51,6 +51,7 @@ for panel, name, command in (
     (MANAGE, "remove", manage.remove),
     (MANAGE, "rebuild", manage.rebuild),
     (MANAGE, "verify", manage.verify),
+    (MANAGE, "repair", manage.repair),
     (TRANSFER, "export", transfer.export),
     (TRANSFER, "import", transfer.import_),
 ):

@@ -81,7 +81,7 @@ def _questions(folder: Path, unreadable: set[Path], *, is_drawn: bool) -> list[D
 
 def _answer(target: Collection, question: DemoQuestion, folder: Path) -> Answer:
     """Answer from the folder of this run; the collection may also hold that of an earlier one."""
-    from unite_search.storage.catalog import any_of
+    from unite_search.storage.selection import any_of
 
     asked: dict[str, Any] = {"title": question.title}
     result = target.search(question.query, replace(question.options, where=any_of([folder], (), None)))

@@ -1,4 +1,4 @@
-"""`status`, `collections`, `remove`, `rebuild`, `verify`: manage collections."""
+"""`status`, `collections`, `remove`, `rebuild`, `verify`, `repair`: manage collections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unite_search.errors import UniteSearchError
 from unite_search.media.confinement import described, supported
 
 if TYPE_CHECKING:
-    from unite_search.report import Status
+    from unite_search.report import RepairReport, Status
 
 
 def status(collection: o.Name = None, db: o.Database = None, as_json: o.AsJson = False) -> None:
@@ -106,6 +106,8 @@ def rebuild(
 ) -> None:
     """Build the vector indexes again from the stored vectors. Nothing is embedded again.
 
+    Refuses if the catalog is damaged, because then the indexes may hold what `repair` needs.
+
     Example: unite-search rebuild --target-recall 1
     """
     config = o.index_config(index_type, target_recall, index_memory)
@@ -121,16 +123,76 @@ def rebuild(
 def verify(collection: o.Name = None, db: o.Database = None, as_json: o.AsJson = False) -> None:
     """Read a whole collection and check that its parts agree. Exits with code 1 if they do not.
 
+    Each problem says which side is damaged: a file, a row of the catalog, or a partition.
+
     Example: unite-search verify --collection holiday
     """
-    with opened(chosen_directory(collection, db)) as target:
-        problems = target.verify()
+    from unite_search.recovery import verify_folder
+    from unite_search.storage.guard import engine_is_silent
+
+    with engine_is_silent():
+        problems = verify_folder(chosen_directory(collection, db))
     if as_json:
         print_json({"ok": not problems, "problems": problems})
     else:
         print_lines(map(printable, problems or ["no problems found"]))
     if problems:
         raise typer.Exit(1)
+
+
+def repair(
+    collection: o.Name = None,
+    db: o.Database = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be done, and write nothing.")] = False,
+    as_json: o.AsJson = False,
+) -> None:
+    """Bring back what can be of a damaged collection. Exits with code 1 if problems remain.
+
+    Damaged vectors are taken from the partitions, files of other damaged rows are read and embedded again where they
+    still exist, and partitions are built again. What cannot be brought back is dropped and named.
+
+    Example: unite-search repair --collection holiday --dry-run
+    """
+    from unite_search import recovery
+    from unite_search.storage.guard import engine_is_silent
+
+    with engine_is_silent():
+        report = recovery.repair(chosen_directory(collection, db), dry_run=dry_run)
+    if as_json:
+        print_json(_repair_record(report))
+    else:
+        print_lines(map(printable, _repair_lines(report)))
+    if report.remaining:
+        raise typer.Exit(1)
+
+
+def _repair_record(report: RepairReport) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {"ok": not report.remaining, **asdict(report)}
+
+
+def _repair_lines(report: RepairReport) -> list[str]:
+    """Describe a repair for a person."""
+    would = "would be " if report.dry_run else ""
+    named = [f"row {row['id']} ({row['uri'] or 'file unknown'})" for row in report.dropped]
+    lines = [
+        *report.problems,
+        *(f"{would}restored from its second copy: {name}" for name in report.restored_files),
+        *(f"{would}deleted: version {number} of the catalog, unreadable" for number in report.deleted_versions),
+        *([f"{would}restored from a partition: {_vectors(report)}"] if report.restored_vectors else []),
+        *(f"{would}dropped: {row}" for row in named),
+        *(f"{would}read again: {path}" for path in report.files_to_read),
+        *(f"lost, because the file no longer exists: {uri}" for uri in report.lost),
+        *(f"{would}built again: partition {name}" for name in report.rebuilt),
+        *report.notes,
+        *(f"remains: {problem}" for problem in report.remaining),
+    ]
+    return lines or ["nothing to repair"]
+
+
+def _vectors(report: RepairReport) -> str:
+    return f"{counted(len(report.restored_vectors), 'vector')} (ids {', '.join(map(str, report.restored_vectors))})"
 
 
 def _status_record(found: Status) -> dict[str, Any]:

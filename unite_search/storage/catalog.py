@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from unite_search.errors import FilterError, UniteSearchError
-from unite_search.media.uri import absolute, path_to_uri, prefixes_below
-from unite_search.modality import Modality
+from unite_search.errors import DamagedCollectionError, FilterError
+from unite_search.storage.compaction import compact
+from unite_search.storage.file_checksums import (
+    FileChecksums,
+    Files,
+    manifests,
+    problem_of_manifest,
+    record,
+    small_files,
+)
+from unite_search.storage.guard import damaged, first_line, guard, guarded
+from unite_search.storage.row_checksums import CHECKSUMS, VECTOR_CRC, CheckedRows, are_rows_sound, are_vectors_sound
 from unite_search.storage.rows import Row, schema, to_table
 
 TABLE = "items.lance"
-KEEP_OLD_VERSIONS = timedelta(hours=1)
-INDEX_FROM_ROWS = 50_000
 BOUNDED_READ = {"batch_size": 8192, "batch_readahead": 2, "fragment_readahead": 1, "io_buffer_size": 1 << 26}
 """How vectors are streamed: the engine would otherwise read up to 2 GB ahead."""
 
@@ -64,12 +71,15 @@ class Catalog:
     """A handle on one version of the table; `refresh` moves it to the newest."""
 
     def __init__(self, directory: Path, *, dim: int) -> None:
+        """Open the newest version.
+
+        Raises:
+            DamagedCollectionError: it cannot be read.
+        """
+        self._directory = directory
         self._path = str(directory / TABLE)
         self._dim = dim
-        try:
-            self._table = lance.dataset(self._path)
-        except (ValueError, OSError) as error:
-            raise UniteSearchError(f"the catalog at {directory} cannot be read: {_first_line(error)}") from error
+        self._open()
 
     @classmethod
     def create(cls, directory: Path, *, dim: int) -> Catalog:
@@ -83,10 +93,16 @@ class Catalog:
         """The version that this handle reads."""
         return int(self._table.version)
 
+    def guarded(self) -> AbstractContextManager[None]:
+        """Turn errors of the engine into errors that name the collection, see `guard`."""
+        return guarded(self._directory.parent, self._is_outdated)
+
+    @guard
     def refresh(self) -> None:
         """Move to the newest version."""
         self._table.checkout_latest()
 
+    @guard
     def newest(self) -> Catalog:
         """Return a handle on the newest version: this handle, if it is the newest.
 
@@ -95,13 +111,23 @@ class Catalog:
         if self._table.latest_version == self.version:
             return self
         newer = copy(self)
-        newer._table = lance.dataset(self._path)
+        newer._open()
         return newer
 
+    def _open(self) -> None:
+        """Open the newest version, unless its manifest is damaged, to which the engine may answer with a panic."""
+        problem = problem_of_manifest(self._directory, TABLE)
+        if problem:
+            raise damaged(self._directory.parent, problem)
+        with guarded(self._directory.parent):
+            self._table = lance.dataset(self._path)
+
+    @guard
     def count(self, where: str | None = None) -> int:
         """Count the items, or those that match a SQL expression."""
         return int(self._table.count_rows(filter=where))
 
+    @guard
     def states(self) -> dict[str, FileState]:
         """Return what is known of every file, by uri."""
         known: dict[str, FileState] = {}
@@ -110,11 +136,13 @@ class Catalog:
                 known[uri] = FileState(*state)
         return known
 
+    @guard
     def files(self) -> set[tuple[str, int]]:
         """Return the distinct (uri, parent) pairs: one per file in a sound catalog."""
         table = self._table.to_table(columns=["uri", "parent"])
         return set(zip(table["uri"].to_pylist(), table["parent"].to_pylist(), strict=True))
 
+    @guard
     def ids_where(self, where: str) -> NDArray[np.int64]:
         """Return the sorted ids of the items that match a SQL expression.
 
@@ -127,6 +155,7 @@ class Catalog:
             raise self._refusal(where, error) from error
         return np.sort(found["id"].to_numpy())
 
+    @guard
     def stream(self, columns: Sequence[str], where: str | None = None) -> Iterator[dict[str, Any]]:
         """Stream some columns of the items that match a SQL expression, in table order, one batch in memory at a time.
 
@@ -144,6 +173,7 @@ class Catalog:
         wanted = ", ".join(f"'{content_hash}'" for content_hash in hashes)
         return self.ids_where(f"content_hash IN ({wanted})") if wanted else np.empty(0, np.int64)
 
+    @guard
     def ids_by_partition(self) -> dict[str, NDArray[np.int64]]:
         """Return the ids of every non-empty partition, by its name, in table order."""
         table = self._table.to_table(columns=["id", "partition"])
@@ -151,48 +181,89 @@ class Catalog:
         codes = names.indices.to_numpy(zero_copy_only=False)
         return {name: ids[codes == code] for code, name in enumerate(names.dictionary.to_pylist())}
 
+    @guard
     def highest_id(self) -> int:
         """Return the greatest id, or -1 for an empty table."""
         highest = pc.max(self._table.to_table(columns=["id"])["id"]).as_py()
         return -1 if highest is None else int(highest)
 
+    @guard
     def embeddings(self, ids: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Stream the vectors of the sorted `ids` as ((n,), (n, D)) batches, in table order."""
+        """Stream the sound vectors of the sorted `ids` as ((n,), (n, D)) batches, in table order.
+
+        A vector that differs from its checksum is left out.
+        """
         if not len(ids):
             return
-        for batch in self._table.to_batches(columns=["id", "embedding"], filter=_between(ids), **BOUNDED_READ):
-            found = batch.column("id").to_numpy()
-            wanted = np.isin(found, ids, assume_unique=True)
-            if wanted.any():
-                flat = batch.column("embedding").flatten().to_numpy(zero_copy_only=False)
-                yield found[wanted], flat.reshape(-1, self._dim)[wanted].astype(np.float32)
+        columns = ["id", "embedding", VECTOR_CRC]
+        for batch in self._table.to_batches(columns=columns, filter=_between(ids), **BOUNDED_READ):
+            wanted = np.isin(batch.column("id").to_numpy(), ids, assume_unique=True)
+            rows = pa.Table.from_batches([batch]).filter(wanted)
+            rows = rows.filter(are_vectors_sound(rows))
+            if len(rows):
+                flat = rows["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+                yield rows["id"].to_numpy(), flat.reshape(-1, self._dim).astype(np.float32)
 
+    @guard
     def table(self, ids: NDArray[np.int64]) -> pa.Table:
-        """Read every column of the sorted `ids`, ordered by id."""
+        """Read every column but the checksums of the sorted `ids`, ordered by id.
+
+        Raises:
+            DamagedCollectionError: one of the rows differs from its checksum.
+        """
         found = self._table.to_table(filter=_between(ids))
-        return found.filter(np.isin(found["id"].to_numpy(), ids)).sort_by("id")
+        found = found.filter(np.isin(found["id"].to_numpy(), ids)).sort_by("id")
+        if not _are_sound(found).all():
+            raise damaged(self._directory.parent, "rows differ from their checksums")
+        return found.drop_columns(list(CHECKSUMS))
 
+    @guard
     def rows(self, ids: Iterable[int], columns: Sequence[str] | None = None) -> dict[int, dict[str, Any]]:
-        """Read items by id; unknown ids are left out."""
-        return {row["id"]: row for row in self._select("id", ids, columns)}
+        """Read items by id; unknown ids are left out.
 
+        Raises:
+            DamagedCollectionError: vectors are asked for, and one differs from its checksum.
+        """
+        has_vectors = columns is None or "embedding" in columns
+        found = self._selected("id", ids, [*columns, VECTOR_CRC] if columns and has_vectors else columns)
+        if has_vectors and not are_vectors_sound(found).all():
+            raise damaged(self._directory.parent, "a vector differs from its checksum")
+        return {row["id"]: row for row in found.to_pylist()}
+
+    @guard
     def rows_of(self, parents: Iterable[int]) -> list[dict[str, Any]]:
-        """Read all items of some files, with vectors, ordered by id."""
-        return sorted(self._select("parent", parents, None), key=lambda row: int(row["id"]))
+        """Read all items of some files, with vectors, ordered by id.
 
-    def _select(self, key: str, values: Iterable[int], columns: Sequence[str] | None) -> list[dict[str, Any]]:
+        A file with a row that differs from its checksum is left out, because what is written anew gets new checksums.
+        """
+        found = self._selected("parent", parents, None)
+        spoiled = found.filter(~_are_sound(found))["parent"]
+        rows: list[dict[str, Any]] = found.filter(pc.invert(pc.is_in(found["parent"], spoiled))).to_pylist()
+        return sorted(rows, key=lambda row: int(row["id"]))
+
+    def _selected(self, key: str, values: Iterable[int], columns: Sequence[str] | None) -> pa.Table:
         wanted = ", ".join(str(int(value)) for value in values)
-        if not wanted:
-            return []
         names = None if columns is None else [*{*columns, "id"}]
-        found: list[dict[str, Any]] = self._table.to_table(columns=names, filter=f"{key} IN ({wanted})").to_pylist()
-        return found
+        return self._table.to_table(columns=names, filter=f"{key} IN ({wanted})" if wanted else "false")
 
-    def _refusal(self, where: str | None, error: Exception) -> FilterError:
-        columns = ", ".join(name for name in self._table.schema.names if name != "embedding")
+    def _refusal(self, where: str | None, error: Exception) -> Exception:
+        """Return the error for a filter that could not be evaluated, or the error itself if the files are to blame."""
+        if self._is_outdated() or (self._is_valid(where) and next(self.damaged_files(), None)):
+            return error
+        hidden = {"embedding", *CHECKSUMS}
+        columns = ", ".join(name for name in self._table.schema.names if name not in hidden)
         renamed = "; `kind` is now `modality`" if "No field named kind" in str(error) else ""
-        return FilterError(f"filter {where!r}: {_first_line(error)}{renamed} (columns: {columns})")
+        return FilterError(f"filter {where!r}: {first_line(error)}{renamed} (columns: {columns})")
 
+    def _is_valid(self, where: str | None) -> bool:
+        """Return whether a filter can be planned; it may still fail on a row, as a division by zero does."""
+        try:
+            self._table.scanner(columns=["id"], filter=where).explain_plan()
+        except (ValueError, OSError):
+            return False
+        return True
+
+    @guard
     def commit(self, change: Change) -> None:
         """Write a change. When this returns, it is on disk and visible to every new reader."""
         dropped = f"parent IN ({', '.join(map(str, change.dropped_parents))})" if change.dropped_parents else None
@@ -210,6 +281,7 @@ class Catalog:
         merge.execute(source)
         self.refresh()
 
+    @guard
     def append(self, batches: Iterable[list[Row]]) -> None:
         """Write new rows in one commit, with one batch of them in memory at a time.
 
@@ -229,11 +301,12 @@ class Catalog:
         source = pa.RecordBatchReader.from_batches(schema(self._dim), tables())
         try:
             self._table = lance.write_dataset(source, self._table, mode="append")
-        except Exception as error:
+        except BaseException as error:
             if failures:
                 raise failures[0] from error
-            raise UniteSearchError(f"the catalog at {self._path} cannot be written: {_first_line(error)}") from error
+            raise
 
+    @guard
     def remove(self, where: str) -> int:
         """Delete the items that match a SQL expression; return how many.
 
@@ -245,72 +318,99 @@ class Catalog:
             self._table.delete(where)
         return count
 
+    @guard
     def compact(self) -> None:
-        """Merge small fragments, index the id column of large tables, and delete old versions."""
-        self._table.optimize.compact_files()
-        if self.count() >= INDEX_FROM_ROWS:
-            if any(index.field_names == ["id"] for index in self._table.describe_indices()):
-                self._table.optimize.optimize_indices()
-            else:
-                self._table.create_scalar_index("id", "BTREE")
-        self._table.cleanup_old_versions(older_than=KEEP_OLD_VERSIONS)
+        """Merge small fragments and delete old versions, if there is enough of either; see `compaction`."""
+        compact(self._table, Path(self._path))
         self.refresh()
 
+    @guard
+    def record_files(self) -> None:
+        """Note the checksums of the files of this version, see `file_checksums`. Needs the write lock."""
+        record(self._directory, TABLE, self.live_files())
 
-def upgrade(directory: Path) -> None:
-    """Convert a table of format 1, whose `modality` was a number and whose `kind` was the word for it.
+    def live_files(self) -> Files:
+        """Return the files of this version."""
+        fragments = self._table.get_fragments()
+        return Files(
+            data=frozenset(Path(file.path).name for fragment in fragments for file in fragment.data_files()),
+            deletions=frozenset(path for fragment in fragments if (path := fragment.deletion_file())),
+            version=self.version,
+        )
 
-    Each step looks at the columns that are there, so a conversion that was killed goes on where it stopped.
-    """
-    table = lance.dataset(str(directory / TABLE))
-    if "kind" not in table.schema.names:
-        return
-    if "partition" not in table.schema.names:
-        table.add_columns(_with_partition, read_columns=["modality"])
-    if "modality" in table.schema.names:
-        table.drop_columns(["modality"])
-    table.alter_columns({"path": "kind", "name": "modality"})
+    def damaged_files(self, *, only_small: bool = False) -> Iterator[tuple[str, str]]:
+        """Yield each file of this version that differs from its recorded checksum or is missing, with what is wrong.
 
+        Args:
+            only_small: leave out data files and the index, which take long to read.
+        """
+        try:
+            known = FileChecksums.read(self._directory)
+        except ValueError:
+            known = None
+        if known:
+            yield from known.problems(self._directory, self._paths(known.digests, only_small=only_small))
 
-def _with_partition(batch: pa.RecordBatch) -> pa.RecordBatch:
-    names = [Modality(code).partition for code in batch.column("modality").to_pylist()]
-    return pa.RecordBatch.from_arrays([pa.array(names, pa.utf8())], names=["partition"])
+    @guard
+    def refuse_damage(self) -> None:
+        """Refuse to change a version whose manifest or deletion files are damaged: new ones would be made of them.
 
+        Raises:
+            DamagedCollectionError: one of them is damaged.
+        """
+        for name, problem in self.damaged_files(only_small=True):
+            raise damaged(self._directory.parent, f"{name}: {problem}")
 
-def any_of(paths: Sequence[str | PathLike[str]], ids: Sequence[int], where: str | None) -> str:
-    """Return SQL that matches items below a path, with one of the ids, or for which the condition holds.
+    def _paths(self, listed: Iterable[str], *, only_small: bool) -> list[str]:
+        files = self.live_files()
+        names = small_files(TABLE, files, listed)
+        if not only_small:
+            names += [name for name in listed if Path(name).name in files.data or name.startswith(f"{TABLE}/_indices/")]
+        return names
 
-    Raises:
-        ValueError: nothing is selected.
-    """
-    conditions = [_below(absolute(Path(path).expanduser())) for path in paths]
-    conditions += [f"id IN ({', '.join(str(int(id_)) for id_ in ids)})"] if ids else []
-    conditions += [f"({where})"] if where else []
-    if not conditions:
-        raise ValueError("no items named: give paths, ids or a filter")
-    return " OR ".join(conditions)
+    @guard
+    def checked(self) -> Iterator[CheckedRows]:
+        """Read everything; yield rows with all columns and which of them are sound, or what kept them from being read.
 
+        A fragment that cannot be read costs the rows of this fragment.
+        """
+        for fragment in self._table.get_fragments():
+            try:
+                with self.guarded():
+                    yield from map(CheckedRows.of, fragment.to_batches())
+            except DamagedCollectionError as error:
+                yield CheckedRows(self._readable_columns(fragment), problem=first_line(error.__cause__ or error))
 
-def _below(path: Path) -> str:
-    """Return SQL that matches a file, or everything below a folder."""
-    starts = (f"starts_with(uri, '{_quoted(prefix)}')" for prefix in prefixes_below(path))
-    return f"(uri = '{_quoted(path_to_uri(path))}' OR {' OR '.join(starts)})"
+    def _readable_columns(self, fragment: Any) -> pa.Table:
+        """Return the ids and uris of a fragment that cannot be read as a whole, as far as they can be read."""
+        found = {}
+        for name in ("id", "uri"):
+            with suppress(DamagedCollectionError), self.guarded():
+                found[name] = fragment.to_table(columns=[name])[name]
+        return pa.table(found)
 
+    @guard
+    def replace_all(self, tables: Iterable[pa.Table]) -> None:
+        """Write the whole table anew in one commit, then delete all older versions and the files that only they use."""
+        batches = (batch for table in tables for batch in table.cast(schema(self._dim)).to_batches())
+        reader = pa.RecordBatchReader.from_batches(schema(self._dim), batches)
+        self._table = lance.write_dataset(reader, self._table, mode="overwrite")
+        self.delete_old_versions()
+        self.refresh()
 
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
+    @guard
+    def delete_old_versions(self) -> None:
+        """Delete all versions but this one, and the files that only they use."""
+        self._table.cleanup_old_versions(older_than=timedelta(0))
+
+    def _is_outdated(self) -> bool:
+        """Return whether the manifest of this version has been deleted."""
+        return not any((self._directory / name).exists() for name in manifests(TABLE, self.version))
 
 
 def _between(ids: NDArray[np.int64]) -> str:
     return f"id >= {ids[0]} AND id <= {ids[-1]}"
 
 
-def _first_line(error: Exception) -> str:
-    """Return the engine's message without the source positions that it appends."""
-    line = str(error).splitlines()[0].split(", /")[0].split(". Valid fields")[0]
-    return (
-        line.removeprefix("Invalid user input: ")
-        .removeprefix("Schema error: ")
-        .removeprefix("LanceError(IO): ")
-        .strip()
-    )
+def _are_sound(rows: pa.Table) -> NDArray[np.bool_]:
+    return np.asarray(are_vectors_sound(rows) & are_rows_sound(rows))

@@ -5,6 +5,7 @@ Ids are reserved in blocks before they are used, so a crash may lose numbers but
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -16,11 +17,14 @@ from typing import Any, Literal
 from indexers.atomic import write_text
 from indexers.spec import IndexConfig
 from unite_search.encoders.base import Encoder, EncoderOptions, is_folder, load_encoder
-from unite_search.errors import CollectionNotFoundError, EncoderMismatchError, UniteSearchError
+from unite_search.errors import CollectionNotFoundError, DamagedCollectionError, EncoderMismatchError, UniteSearchError
 
-FORMAT_VERSION = 2
-"""Format 1 had other columns for the modality; `catalog.upgrade` converts it."""
+FORMAT_VERSION = 3
+"""Formats 1 and 2 had other columns; `storage.upgrade` converts them."""
 FILE_NAME = "collection.json"
+CHECKSUM = "checksum"
+"""The last key of the file: BLAKE2b of the other keys. To edit the file by hand, take the key out."""
+HASH_BYTES = 16
 ID_BLOCK = 65_536
 DEFAULT_COLLECTION = "default"
 COLLECTION_VARIABLE = "UNITE_SEARCH_COLLECTION"
@@ -75,28 +79,48 @@ class CollectionMetadata:
 
         Raises:
             CollectionNotFoundError: the folder has no metadata.
-            UniteSearchError: the metadata is damaged, or was written by a newer version of this program.
+            DamagedCollectionError: the metadata is damaged.
+            UniteSearchError: the metadata was written by a newer version of this program.
         """
         path = directory / FILE_NAME
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            if fields.get("format_version", FORMAT_VERSION) > FORMAT_VERSION:
-                raise UniteSearchError(
-                    f"{directory} has format {fields['format_version']}, this program reads up to {FORMAT_VERSION}; "
-                    "update unite-search"
-                )
-            index = IndexConfig(**fields.pop("index", {}))
-            return cls(**{**fields, "roots": tuple(fields["roots"]), "index": index})
+            return cls.parse(path.read_text(encoding="utf-8"), directory)
         except FileNotFoundError:
             raise CollectionNotFoundError(
                 f"no collection at {directory}; make one with `unite-search index FOLDER`"
             ) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UniteSearchError(f"{path} is damaged: {error}") from error
+            raise DamagedCollectionError(
+                f"{path} is damaged: {error}; `unite-search repair --db {directory}` takes its second copy"
+            ) from error
+
+    @classmethod
+    def parse(cls, text: str, directory: Path) -> CollectionMetadata:
+        """Create the object from what `text` made of it.
+
+        Raises:
+            UniteSearchError: a newer version of this program wrote it.
+            ValueError, KeyError, TypeError, AttributeError: the text is not as it was written.
+        """
+        fields = json.loads(text)
+        if fields.get("format_version", FORMAT_VERSION) > FORMAT_VERSION:
+            raise UniteSearchError(
+                f"{directory} has format {fields['format_version']}, this program reads up to {FORMAT_VERSION}; "
+                "update unite-search"
+            )
+        if CHECKSUM in fields and text != _with_checksum(fields):
+            raise ValueError("its checksum differs")
+        fields.pop(CHECKSUM, None)
+        index = IndexConfig(**fields.pop("index", {}))
+        return cls(**{**fields, "roots": tuple(fields["roots"]), "index": index})
+
+    def text(self) -> str:
+        """Return the content of the file."""
+        return _with_checksum(asdict(self))
 
     def write(self, directory: Path) -> None:
         """Store the metadata."""
-        write_text(directory / FILE_NAME, json.dumps(asdict(self), indent=2) + "\n")
+        write_text(directory / FILE_NAME, self.text())
 
     def refuse_other_name(self, directory: Path, given: str | Encoder | None) -> None:
         """Refuse an encoder whose name is not that of the collection's encoder.
@@ -158,6 +182,13 @@ class IdCounter:
     def _reserve(self, below: int) -> None:
         replace(CollectionMetadata.read(self._directory), next_id=below).write(self._directory)
         self._reserved = below
+
+
+def _with_checksum(fields: Mapping[str, Any]) -> str:
+    """Return fields as JSON, with the checksum of the text that they have without it."""
+    content = {name: value for name, value in fields.items() if name != CHECKSUM}
+    digest = hashlib.blake2b(json.dumps(content, indent=2).encode(), digest_size=HASH_BYTES).hexdigest()
+    return json.dumps({**content, CHECKSUM: digest}, indent=2) + "\n"
 
 
 def _described(name: str, fingerprint: str, options: Mapping[str, object]) -> str:

@@ -14,6 +14,7 @@ from unite_search import strict_json
 from unite_search.media.types import Draft, Facts, MediaFile
 from unite_search.media.uri import path_to_uri
 from unite_search.modality import Modality
+from unite_search.storage.row_checksums import CHECKSUMS, with_checksums
 from unite_search.storage.vectors import storable
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def schema(dim: int) -> pa.Schema:
         ("height", pa.int32()),
         ("text", pa.utf8()),
         ("metadata", pa.json_(pa.utf8())),
+        *((name, pa.uint32()) for name in CHECKSUMS),
     ]
     return pa.schema(
         [pa.field(name, kind, nullable=False) for name, kind in required] + [pa.field(*column) for column in optional]
@@ -106,14 +108,16 @@ def schema(dim: int) -> pa.Schema:
 
 
 def to_table(rows: Sequence[dict[str, Any]], dim: int) -> pa.Table:
-    """Build a table of the catalog's schema; each row's `embedding` is (D,), missing columns become null.
+    """Build a table of the catalog's schema, with the checksums of its rows.
+
+    Each row's `embedding` is (D,). Missing columns become null, and checksums that a row brings are not used.
 
     Raises:
         UniteSearchError: a vector is not `dim` finite numbers of unit length.
     """
     columns = []
     for column in schema(dim):
-        values = [row.get(column.name) for row in rows]
+        values = [None if column.name in CHECKSUMS else row.get(column.name) for row in rows]
         if column.name == "embedding":
             flat = storable(rows, dim).reshape(-1)
             columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), dim))
@@ -121,4 +125,4 @@ def to_table(rows: Sequence[dict[str, Any]], dim: int) -> pa.Table:
             columns.append(pa.ExtensionArray.from_storage(column.type, pa.array(values, pa.utf8())))
         else:
             columns.append(pa.array(values, column.type))
-    return pa.Table.from_arrays(columns, schema=schema(dim))
+    return with_checksums(pa.Table.from_arrays(columns, schema=schema(dim)))

@@ -16,15 +16,20 @@ from threading import Condition
 
 from indexers.partitioned import PartitionedIndex
 from indexers.spec import IndexConfig
-from unite_search.errors import CollectionLockedError, UniteSearchError
+from unite_search.errors import CollectionLockedError, DamagedCollectionError, OutdatedError, UniteSearchError
 from unite_search.media.types import ReadOptions
 from unite_search.report import Status
-from unite_search.storage.catalog import Catalog, upgrade
+from unite_search.storage.catalog import TABLE, Catalog
+from unite_search.storage.check import damage_of_catalog, newest_version, partition_problems, refuse_damage
+from unite_search.storage.file_checksums import copy_text
 from unite_search.storage.metadata import FILE_NAME, FORMAT_VERSION, CollectionMetadata, IdCounter
-from unite_search.storage.sync import apply, fill, find_problems, steps, sync
+from unite_search.storage.sync import apply, fill, steps, sync
+from unite_search.storage.upgrade import upgrade
 
+VERIFY_ATTEMPTS = 5
 CONVERSION_S = 20.0
 """How long to wait while another process converts the same collection."""
+CONVERTED = f"converted to format {FORMAT_VERSION}; earlier versions of this program cannot read it"
 
 
 class Store:
@@ -54,6 +59,9 @@ class Store:
         self._stamp = self._stored_stamp()
         self.partitions = self._open_partitions(self.catalog)
         self._synced_version = self.catalog.version
+        if self.messages[:1] == [CONVERTED]:
+            with write_lock(directory, timeout_s=CONVERSION_S):
+                self.settle()
 
     @classmethod
     def create(cls, directory: Path, metadata: CollectionMetadata) -> Store:
@@ -65,10 +73,12 @@ class Store:
         with write_lock(directory):
             if not (directory / FILE_NAME).exists():
                 catalog = Catalog.create(directory / "catalog", dim=metadata.dim)
+                catalog.record_files()
                 PartitionedIndex.create(
                     directory / "partitions", dim=metadata.dim, fingerprint=metadata.fingerprint, config=metadata.index
                 ).save(version=catalog.version)
                 metadata.write(directory)
+                copy_text(directory / FILE_NAME, directory / "catalog")
         return cls(directory)
 
     @contextmanager
@@ -104,9 +114,11 @@ class Store:
 
         Raises:
             CollectionLockedError: another process is writing.
+            DamagedCollectionError: files that a change would be based on are damaged.
         """
         with write_lock(self.directory):
             self.catalog.refresh()
+            self.catalog.refuse_damage()
             before = self.catalog.version
             ids = IdCounter(self.directory, used_below=self.catalog.highest_id() + 1)
             try:
@@ -115,32 +127,66 @@ class Store:
                 ids.close()
                 self._reread_metadata()
             if self.catalog.version != before:
-                self.catalog.compact()
+                self._compact()
             self._save_partitions()
+            self._record_files()
 
     def rebuild(self) -> dict[str, int]:
         """Rebuild the partitions from the catalog; return the number of items in each.
 
         Raises:
             CollectionLockedError: another process is writing.
+            DamagedCollectionError: the catalog is damaged. The partitions stay, because they may be all that is left.
         """
         with write_lock(self.directory):
             self.catalog.refresh()
+            refuse_damage(self.directory, self.metadata.dim)
             self._reread_metadata()
-            self.partitions = PartitionedIndex.create(
-                self.directory / "partitions",
-                dim=self.metadata.dim,
-                fingerprint=self.metadata.fingerprint,
-                config=self._index or self.metadata.index,
-            )
-            self._save_partitions()
+            self.build_partitions()
         return {name: self.partitions.count(name) for name in self.partitions.names()}
 
+    def build_partitions(self) -> None:
+        """Replace all partitions by new ones, made from the catalog. Needs the write lock."""
+        self.catalog.refresh()
+        self.partitions = PartitionedIndex.create(
+            self.directory / "partitions",
+            dim=self.metadata.dim,
+            fingerprint=self.metadata.fingerprint,
+            config=self._index or self.metadata.index,
+        )
+        self._save_partitions()
+        self._record_files()
+
+    def settle(self) -> None:
+        """Bring the stored partitions and the checksums of files up to date. Needs the write lock."""
+        self.catalog.refresh()
+        self._save_partitions()
+        self._record_files()
+
     def verify(self) -> list[str]:
-        """Read everything and compare catalog, partitions and checksums; return the problems found."""
+        """Read everything and compare catalog, partitions and checksums; return the problems found.
+
+        Files that a writer replaced meanwhile are no problems: if it has, everything is read again.
+        """
+        problems: list[str] = []
+        for _ in range(VERIFY_ATTEMPTS):
+            before = self._state_on_disk()
+            try:
+                problems = self._problems()
+            except OutdatedError as error:
+                problems = [str(error)]
+            if not problems or self._state_on_disk() == before:
+                break
+        return problems
+
+    def _problems(self) -> list[str]:
         stored = self._stored_partitions()
         self.refresh()
-        return [*stored.problems, *stored.verify(), *find_problems(self.catalog, self.partitions)]
+        damage = damage_of_catalog(self.directory / "catalog", self.metadata.dim)
+        problems = [*damage.lines(), *stored.problems, *stored.verify()]
+        if not damage.unreadable:
+            problems += partition_problems(self.catalog, self.partitions)
+        return problems
 
     def remember(self, roots: Sequence[Path], options: ReadOptions) -> None:
         """Store the roots and how they are read, for a later `index` without arguments. Needs the write lock."""
@@ -193,12 +239,13 @@ class Store:
                 upgrade(self.directory / "catalog")
                 metadata = replace(CollectionMetadata.read(self.directory), format_version=FORMAT_VERSION)
                 metadata.write(self.directory)
+                Catalog(self.directory / "catalog", dim=metadata.dim).record_files()
         except OSError as error:
             raise UniteSearchError(
                 f"{self.directory} is of an older version and has to be converted once, but it cannot be written; "
                 "make it writable, open it, then protect it again"
             ) from error
-        self.messages.append(f"converted to format {FORMAT_VERSION}; earlier versions of this program cannot read it")
+        self.messages.append(CONVERTED)
         return metadata
 
     def _reread_metadata(self) -> None:
@@ -209,21 +256,49 @@ class Store:
             with self._lock.writing():
                 self.partitions = self._open_partitions(self.catalog)
 
+    def _compact(self) -> None:
+        """Compact the catalog; damage that this meets is a message, because what was committed is safe."""
+        try:
+            self.catalog.compact()
+        except DamagedCollectionError as error:
+            self.messages.append(str(error))
+
+    def _record_files(self) -> None:
+        self.catalog.record_files()
+        copy_text(self.directory / FILE_NAME, self.directory / "catalog")
+
     def _save_partitions(self) -> None:
-        changed = fill(self.partitions, self.catalog) + sync(self.partitions, self.catalog)
-        if changed or self.partitions.version != self.catalog.version:
+        """Store the partitions, unless vectors are damaged in the catalog: then the stored ones may have them."""
+        damaged: list[int] = []
+        changed = fill(self.partitions, self.catalog) + sync(self.partitions, self.catalog, damaged)
+        if damaged:
+            self._tell_of(damaged)
+        elif changed or self.partitions.version != self.catalog.version:
             self.partitions.save(version=self.catalog.version)
         if self._index is not None and self._index != self.metadata.index:
             self.metadata = replace(self.metadata, index=self._index)
             self.metadata.write(self.directory)
         self._synced_version = self.catalog.version
 
+    def _tell_of(self, damaged: Sequence[int]) -> None:
+        self.messages.append(
+            f"{len(damaged):,} items cannot be searched, because their vectors in the catalog are damaged; "
+            f"`unite-search repair --db {self.directory}` brings back what can be"
+        )
+
     def _open_partitions(self, catalog: Catalog) -> PartitionedIndex:
         partitions = self._stored_partitions()
         self.messages += [f"{problem}; rebuilt from the catalog" for problem in partitions.problems]
+        damaged: list[int] = []
         if partitions.version != catalog.version:
-            sync(partitions, catalog)
+            sync(partitions, catalog, damaged)
+        if damaged:
+            self._tell_of(damaged)
         return partitions
+
+    def _state_on_disk(self) -> tuple[int, int]:
+        """Return what differs once a writer has committed, or has stored partitions."""
+        return newest_version(self.directory / "catalog" / TABLE), self._stored_stamp()
 
     def _stored_stamp(self) -> int:
         """Return the modification time of the partitions folder, which changes whenever partitions are stored."""

@@ -1,11 +1,11 @@
-"""Synchronising the Faiss partitions, which are a cache, with the catalog, which is the record; and verifying both.
+"""Synchronising the Faiss partitions, which are a cache, with the catalog, which is the record.
 
-Ids are never reused and the vector of an id never changes, so comparing sets of ids is sufficient.
+Ids are never reused and the vector of an id never changes, so comparing sets of ids is sufficient. A vector that
+differs from its checksum in the catalog is not taken over.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ import pyarrow as pa
 from indexers.partitioned import PartitionedIndex
 from indexers.row_file import give_back_memory
 from unite_search.storage.catalog import Catalog
-from unite_search.storage.vectors import UNIT_TOLERANCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +32,9 @@ class Step:
     embeddings: NDArray[np.float32] | None = None
 
 
-def sync(partitions: PartitionedIndex, catalog: Catalog) -> int:
-    """Add missing items to the partitions and remove deleted ones; return the number of changes."""
-    return apply(partitions, steps(partitions, catalog))
+def sync(partitions: PartitionedIndex, catalog: Catalog, damaged: list[int] | None = None) -> int:
+    """Add missing items to the partitions and remove deleted ones; return the number of changes, see `steps`."""
+    return apply(partitions, steps(partitions, catalog, damaged))
 
 
 def fill(partitions: PartitionedIndex, catalog: Catalog) -> int:
@@ -53,8 +52,14 @@ def fill(partitions: PartitionedIndex, catalog: Catalog) -> int:
     return filled
 
 
-def steps(partitions: PartitionedIndex, catalog: Catalog) -> Iterator[Step]:
-    """Yield the steps of `sync`; embeddings are read from the catalog as the steps are taken."""
+def steps(partitions: PartitionedIndex, catalog: Catalog, damaged: list[int] | None = None) -> Iterator[Step]:
+    """Yield the steps of `sync`; embeddings are read from the catalog as the steps are taken.
+
+    Args:
+        partitions: what the steps are for.
+        catalog: the record.
+        damaged: the ids of missing items whose vectors are damaged in the catalog are appended to it.
+    """
     wanted = catalog.ids_by_partition()
     known = np.concatenate([NO_IDS, *wanted.values()])
     for name in partitions.names():
@@ -63,8 +68,12 @@ def steps(partitions: PartitionedIndex, catalog: Catalog) -> Iterator[Step]:
             yield Step(name, gone)
     for name, ids in wanted.items():
         missing = np.setdiff1d(ids, partitions.ids(name))
+        sound = [NO_IDS]
         for found, embeddings in catalog.embeddings(missing):
+            sound.append(found)
             yield Step(name, found, embeddings)
+        if damaged is not None and sum(map(len, sound)) < len(missing):
+            damaged += np.setdiff1d(missing, np.concatenate(sound)).tolist()
 
 
 def apply(partitions: PartitionedIndex, todo: Iterable[Step]) -> int:
@@ -77,41 +86,3 @@ def apply(partitions: PartitionedIndex, todo: Iterable[Step]) -> int:
         else:
             partitions.add(step.name, step.ids, step.embeddings)
     return changed
-
-
-def find_problems(catalog: Catalog, partitions: PartitionedIndex) -> list[str]:
-    """Read everything; return one line for each problem."""
-    return [*_catalog_problems(catalog), *_partition_problems(catalog, partitions)]
-
-
-def _catalog_problems(catalog: Catalog) -> Iterator[str]:
-    ids = np.concatenate([NO_IDS, *catalog.ids_by_partition().values()])
-    repeated = len(ids) - len(np.unique(ids))
-    if repeated:
-        yield f"catalog: {repeated} ids stand more than once"
-    owners = Counter(uri for uri, _ in catalog.files())
-    for uri, count in owners.items():
-        if count > 1:
-            yield f"catalog: {uri} is indexed {count} times"
-    off = sum(
-        int((~(np.abs(np.linalg.norm(embeddings, axis=1) - 1) <= UNIT_TOLERANCE)).sum())
-        for _, embeddings in catalog.embeddings(np.sort(ids))
-    )
-    if off:
-        yield f"catalog: {off} vectors are not of unit length"
-
-
-def _partition_problems(catalog: Catalog, partitions: PartitionedIndex) -> Iterator[str]:
-    wanted = catalog.ids_by_partition()
-    for name in sorted({*wanted, *partitions.names()}):
-        held, expected = partitions.ids(name), wanted.get(name, NO_IDS)
-        for count, what in (
-            (len(np.setdiff1d(expected, held)), "lacks {} items of the catalog"),
-            (len(np.setdiff1d(held, expected)), "holds {} items that the catalog does not"),
-        ):
-            if count:
-                yield f"partition {name}: {what.format(count)}"
-        for found, embeddings in catalog.embeddings(np.intersect1d(expected, held)):
-            if not np.array_equal(partitions.reconstruct(name, found), embeddings):
-                yield f"partition {name}: vectors differ from the catalog"
-                break

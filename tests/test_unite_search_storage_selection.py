@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unite_search.storage.catalog import any_of
+from unite_search.storage.selection import any_of
 
 URIS = [
     "/photos",

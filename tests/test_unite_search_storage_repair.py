@@ -1,0 +1,193 @@
+"""`repair` brings back what can be of every kind of damage, and a repair that was killed can be repeated."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from damage import flip, rewrite, with_text, with_vector
+from toy import ToyEncoder
+
+from unite_search.collection import Collection
+from unite_search.encoders.base import Encoder
+from unite_search.errors import CollectionNotFoundError, DamagedCollectionError, EncoderUnavailableError
+from unite_search.recovery import repair, verify_folder
+from unite_search.report import RepairReport
+from unite_search.storage.metadata import CollectionMetadata, IdCounter
+
+KILLS = 12
+
+
+@pytest.fixture
+def db(tmp_path: Path, media: Path) -> Path:
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as collection:
+        collection.index([media])
+        (media / "late.txt").write_text("a late text")
+        collection.index([media])
+    return tmp_path / "db"
+
+
+def repaired(db: Path, *, dry_run: bool = False) -> RepairReport:
+    report = repair(db, encoder=ToyEncoder(), dry_run=dry_run)
+    if not report.dry_run:
+        assert report.remaining == []
+        assert verify_folder(db) == []
+    return report
+
+
+def uris(db: Path) -> set[str]:
+    with Collection.open(db, encoder=ToyEncoder()) as collection:
+        assert collection.verify() == []
+        return {Path(item.uri).name for item in collection.items()}
+
+
+EVERYTHING = {"red.png", "green.png", "blue.png", "white.png", "note.txt", "late.txt"}
+
+
+def test_a_sound_collection_is_left_as_it_is(db: Path) -> None:
+    before = {path: path.read_bytes() for path in db.rglob("*") if path.is_file()}
+    assert repaired(db) == RepairReport()
+    assert {path: path.read_bytes() for path in db.rglob("*") if path.is_file()} == before
+
+
+def test_a_damaged_vector_comes_from_the_partition(db: Path) -> None:
+    with Collection.open(db, encoder=ToyEncoder()) as collection:
+        expected = collection._store.catalog.rows([2])[2]
+    rewrite(db, lambda table: with_vector(table, 2))
+    report = repaired(db)
+    assert (report.restored_vectors, report.dropped, report.files_to_read) == ([2], [], [])
+    with Collection.open(db, encoder=ToyEncoder()) as collection:
+        assert collection._store.catalog.rows([2])[2] == expected
+
+
+def test_a_file_with_damaged_metadata_is_read_again(db: Path) -> None:
+    rewrite(db, lambda table: with_text(table, 1, "wrong"))
+    report = repaired(db)
+    assert [row["id"] for row in report.dropped] == [1]
+    assert len(report.files_to_read) == 1
+    assert uris(db) == EVERYTHING
+
+
+def test_what_cannot_be_read_again_is_dropped_and_named(db: Path, media: Path) -> None:
+    rewrite(db, lambda table: with_text(with_vector(table, 1), 1, "wrong"))
+    with Collection.open(db, encoder=ToyEncoder()) as collection:
+        lost = Path(collection.item(1).uri)
+    lost.unlink()
+    report = repaired(db)
+    assert report.lost == [str(lost)]
+    assert uris(db) == EVERYTHING - {lost.name}
+
+
+def test_without_the_encoder_the_next_run_reads_the_file_again(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rewrite(db, lambda table: with_text(table, 1, "wrong"))
+
+    def missing(*_: object) -> Encoder:
+        raise EncoderUnavailableError("no weights")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CollectionMetadata, "load_encoder", missing)
+        report = repair(db)
+    assert any("unite-search index" in note and "no weights" in note for note in report.notes)
+    with Collection.open(db, encoder=ToyEncoder()) as collection:
+        assert collection.index([]).added == 1
+    assert uris(db) == EVERYTHING
+
+
+@pytest.mark.parametrize("pattern", ["data/*.lance", "_versions/*.manifest", "_transactions/*.txn", "_versions/*.json"])
+def test_damaged_files_of_the_catalog_are_restored_or_replaced(db: Path, pattern: str) -> None:
+    for path in sorted((db / "catalog" / "items.lance").glob(pattern)):
+        if not path.exists():
+            continue
+        flip(path)
+        repaired(db)
+        assert uris(db) == EVERYTHING
+
+
+def test_the_newest_version_without_a_copy_falls_back_to_the_one_before(db: Path, media: Path) -> None:
+    newest = sorted((db / "catalog" / "items.lance" / "_versions").glob("*.manifest"))[0]
+    flip(newest)
+    shutil.rmtree(db / "catalog" / "copies" / "items.lance")
+    report = repaired(db)
+    assert len(report.deleted_versions) == 1
+    assert uris(db) == EVERYTHING
+
+
+def test_the_metadata_comes_from_its_copy_and_no_id_is_given_twice(db: Path) -> None:
+    before = CollectionMetadata.read(db)
+    used = IdCounter(db, used_below=0).take(1).start
+    (db / "collection.json").write_text("{")
+    repaired(db)
+    after = CollectionMetadata.read(db)
+    assert (after.roots, after.fingerprint) == (before.roots, before.fingerprint)
+    assert after.next_id > used
+    assert uris(db) == EVERYTHING
+
+
+def test_damaged_partitions_are_built_again(db: Path) -> None:
+    flip(next((db / "partitions").glob("image.*.rows.faiss")))
+    assert "image" in repaired(db).rebuilt
+    assert uris(db) == EVERYTHING
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(db: Path) -> None:
+    rewrite(db, lambda table: with_text(with_vector(table, 2), 1, "wrong"))
+    before = {path: path.read_bytes() for path in db.rglob("*") if path.is_file()}
+    report = repaired(db, dry_run=True)
+    assert {path: path.read_bytes() for path in db.rglob("*") if path.is_file()} == before
+    assert (report.restored_vectors, [row["id"] for row in report.dropped]) == ([2], [1])
+
+
+def test_nothing_readable_says_so(db: Path, tmp_path: Path) -> None:
+    for path in (db / "catalog").rglob("*.manifest"):
+        path.write_bytes(b"gone")
+    with pytest.raises(DamagedCollectionError, match="no version of the catalog"):
+        repair(db)
+    with pytest.raises(CollectionNotFoundError):
+        repair(tmp_path / "nowhere")
+
+
+REPAIR = """
+import sys
+from toy import ToyEncoder
+from unite_search.recovery import repair
+
+if __name__ == "__main__":
+    print("ready", flush=True)
+    repair(sys.argv[1], encoder=ToyEncoder())
+"""
+
+
+@pytest.mark.slow
+def test_a_repair_that_is_killed_at_any_moment_can_be_repeated(db: Path, tmp_path: Path) -> None:
+    rewrite(db, lambda table: with_text(with_vector(table, 2), 1, "wrong"))
+    flip(next((db / "partitions").glob("image.*.rows.faiss")))
+    script = tmp_path / "repair.py"
+    script.write_text(REPAIR)
+    places = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    chance = random.Random(3)
+    for _ in range(KILLS):
+        work = tmp_path / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.copytree(db, work)
+        process = subprocess.Popen(
+            [sys.executable, str(script), str(work)],
+            env={**os.environ, "PYTHONPATH": places},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(chance.uniform(0, 1.0))
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        repaired(work)
+        with Collection.open(work, encoder=ToyEncoder()) as collection:
+            collection.index([])
+        assert uris(work) == EVERYTHING
