@@ -20,7 +20,7 @@ from unite_search.encoders.base import Encoder
 from unite_search.ingest.ledger import Ledger
 from unite_search.media.read import read_file
 from unite_search.media.scan import scan
-from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions
+from unite_search.media.types import Draft, Facts, Hashes, MediaFile, ReadOptions
 from unite_search.report import IndexReport
 from unite_search.storage.rows import EmbeddedItem
 from unite_search.storage.store import Store
@@ -69,7 +69,7 @@ def _commit(
         clock.restart()
         ledger = Ledger(store.catalog, ids, IndexReport(), options)
         for file, item in zip(files, items, strict=True):
-            ledger.add(file, str(file.path), Facts(), [item])
+            ledger.add(file, Hashes(str(file.path)), Facts(), [item])
         ledger.commit()
         clock.stop("commit")
     clock.stop("partitions")

@@ -18,7 +18,7 @@ from unite_search.errors import UniteSearchError
 from unite_search.media.decode_process import NOT_LOADED, DecodeProcess
 from unite_search.media.decode_worker import Finished, Hashed, serve
 from unite_search.media.read import check
-from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped
+from unite_search.media.types import Draft, Facts, Hashes, MediaFile, ReadOptions, Skipped
 
 __all__ = ["DecodePool", "Event", "Finished", "Unwanted"]
 
@@ -34,7 +34,7 @@ class Unwanted:
 
 
 Event = Facts | Draft | Finished | Unwanted | Skipped
-IsWanted = Callable[[MediaFile, str], bool]
+IsWanted = Callable[[MediaFile, Hashes], bool]
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +99,7 @@ class DecodePool:
 
         Args:
             files: drawn from as workers become free.
-            is_wanted: called once with each file that can be hashed, and its hash.
+            is_wanted: called once with each file that can be hashed, and its hashes.
 
         Yields:
             For a file that is wanted its facts, its drafts and `Finished`; otherwise `Unwanted`; `Skipped` ends a file
@@ -152,7 +152,7 @@ class DecodePool:
         worker.silent_since = self._clock.now()
         for message in messages:
             if isinstance(message, Hashed):
-                answer = is_wanted(file, message.content_hash)
+                answer = is_wanted(file, message.hashes)
                 worker.process.send(answer)
                 if not answer:
                     worker.files.popleft()

@@ -15,21 +15,22 @@ from unite_search.errors import UnreadableFileError
 from unite_search.media.decode_process import reply
 from unite_search.media.read import read_file
 from unite_search.media.reasons import failure_reason
-from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped, content_hash
+from unite_search.media.sidecars import hash_sidecars
+from unite_search.media.types import Draft, Facts, Hashes, MediaFile, ReadOptions, Skipped, content_hash
 
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """The hash of the next file is known; the parent answers with a bool whether to read it."""
+    """The hashes of the next file are known; the parent answers with a bool whether to read it."""
 
-    content_hash: str
+    hashes: Hashes
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The file was read to its end."""
 
-    content_hash: str
+    hashes: Hashes
 
 
 Message = Hashed | Facts | Draft | Finished | Skipped
@@ -66,13 +67,13 @@ class _Inbox:
 def _handle(file: MediaFile, options: ReadOptions, inbox: _Inbox) -> None:
     """Send what one file holds, up to `Finished` or `Skipped`; only `Hashed` for a file that is not wanted."""
     try:
-        digest = content_hash(file.path)
+        hashes = Hashes(content_hash(file.path), hash_sidecars(file.sidecars))
     except UnreadableFileError as error:
         inbox.send(Skipped(path=file.path, reason=str(error)))
         return
-    inbox.send(Hashed(digest))
+    inbox.send(Hashed(hashes))
     if inbox.answer():
-        messages = _read(file, options, digest)
+        messages = _read(file, options, hashes)
         for group in _batched(messages) if file.modality == "image" else ([message] for message in messages):
             inbox.send(*group)
 
@@ -88,11 +89,11 @@ def _batched(messages: Iterable[Message]) -> Iterator[list[Message]]:
     yield group
 
 
-def _read(file: MediaFile, options: ReadOptions, digest: str) -> Iterator[Message]:
+def _read(file: MediaFile, options: ReadOptions, hashes: Hashes) -> Iterator[Message]:
     """Yield facts and drafts, then `Finished`, or `Skipped` after an error."""
     try:
         yield from read_file(file, options)
     except Exception as error:  # noqa: BLE001 - a decoder may raise anything; it is reported and costs one file
         yield Skipped(path=file.path, reason=failure_reason(error))
     else:
-        yield Finished(digest)
+        yield Finished(hashes)
