@@ -38,7 +38,7 @@ def _stages(paths: Sequence[Path], encoder: Encoder) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = link_files(Path(temporary) / "media", paths)
         clock = _Clock()
-        files = [found for found in scan([folder], exclude=[]) if isinstance(found, MediaFile)]
+        files = [found for found in scan([folder], exclude=[], follow_links=True) if isinstance(found, MediaFile)]
         clock.stop("scan")
         options = ReadOptions(media=encoder.media)
         drafts = [(file, event) for file in files for event in read_file(file, options) if isinstance(event, Draft)]

@@ -41,7 +41,7 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
             embedded_again += sum(now.get(uri, id_) != id_ for uri, id_ in committed.items())
             grew.append(len(now))
             committed = now
-        last = run_program("index", str(folder), "--db", str(database), "--json").output
+        last = run_program("index", str(folder), "--db", str(database), "--follow-links", "--json").output
         problems = run_program("verify", "--db", str(database), "--json").output
         final = _ids(database, encoder)
     embedded_again += sum(final.get(uri, id_) != id_ for uri, id_ in committed.items())
@@ -60,7 +60,7 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
 
 def _index_and_kill(folder: Path, database: Path, after_s: float) -> bool:
     """Start an index run and kill it after a time; returns whether it was still running."""
-    command = [*PROGRAM, "index", str(folder), "--db", str(database), "--quiet"]
+    command = [*PROGRAM, "index", str(folder), "--db", str(database), "--follow-links", "--quiet"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(after_s)
     was_running = process.poll() is None
