@@ -40,6 +40,7 @@ COMMANDS = {
     "remove": ["remove", "{media}/red.png", "--yes"],
     "rebuild": ["rebuild", "--index-type", "int8"],
     "verify": ["verify"],
+    "repair": ["repair"],
     "export": ["export", "exported"],
     "import": ["import", "{exported}", "--collection", "copy"],
     "encoders": ["encoders"],

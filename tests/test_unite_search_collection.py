@@ -156,7 +156,7 @@ def test_an_emptied_folder_keeps_its_items_and_says_so(collection: Collection, m
         file.unlink()
     report = collection.index([media])
     assert report.removed == 0
-    assert "5 files stay" in report.warnings[0]
+    assert "is empty: what was indexed there (5 files) stays" in report.warnings[0]
 
 
 def test_without_paths_the_known_folders_are_indexed(collection: Collection, media: Path) -> None:

@@ -14,10 +14,12 @@ import pytest
 
 from unite_search.content import MediaSpec
 from unite_search.ingest.ledger import Ledger
-from unite_search.media.types import Facts, MediaFile, ReadOptions, Skipped
+from unite_search.media.reasons import LEADS_OUTSIDE
+from unite_search.media.sidecars import UNREAD
+from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped
 from unite_search.modality import Modality
 from unite_search.report import IndexReport
-from unite_search.storage.catalog import Change, FileState
+from unite_search.storage.change import Change, FileState
 from unite_search.storage.rows import EmbeddedItem
 
 STATE = ("size_bytes", "mtime_ns", "content_hash", "recipe", "parent")
@@ -82,21 +84,21 @@ class Run:
         size = path.stat().st_size if path.exists() else 0
         return MediaFile(path=path, modality="text", size_bytes=size, mtime_ns=mtime_ns, sidecar_state=sidecar_state)
 
-    def read(self, name: str, **given: Any) -> bool:
-        """Meet, ask and add a file, as ingest does; returns whether it was decoded."""
+    def read(self, name: str, *, sidecars: str = "", **given: Any) -> bool:
+        """Meet, ask and add a file, as ingest does; returns whether it was decoded. `sidecars` is their hash."""
         file = self.file(name, **given)
         self.ledger.found(file)
         content = file.path.read_text()
         if self.ledger.is_unchanged(file):
             return False
-        is_wanted = self.ledger.must_read(file, content)
+        is_wanted = self.ledger.must_read(file, Hashes(content, sidecars))
         assert isinstance(is_wanted, bool), "a decode worker waits for a bool"
         if is_wanted:
-            self.add(file, content)
+            self.add(file, content, sidecars)
         return is_wanted
 
-    def add(self, file: MediaFile, content: str) -> None:
-        self.ledger.add(file, content, Facts(), items_of(content))
+    def add(self, file: MediaFile, content: str, sidecars: str = "") -> None:
+        self.ledger.add(file, Hashes(content, sidecars), Facts(), items_of(content))
 
     def counts(self) -> dict[str, int]:
         names = ("added", "changed", "renamed", "unchanged", "removed", "items")
@@ -190,12 +192,15 @@ def test_another_recipe_reads_the_same_bytes_again(tmp_path: Path, catalog: Memo
     indexed(catalog, tmp_path, a="x")
     write(tmp_path, b="x")
     run = Run(catalog, tmp_path)
-    assert run.read("b", sidecar_state="s")
-    assert run.read("a", sidecar_state="t")
+    assert run.read("b", sidecar_state="s", sidecars="one")
+    assert run.read("a", sidecar_state="t", sidecars="two")
     run.ledger.commit()
     assert run.counts() == {"added": 1, "changed": 1, "items": 2}
     assert run.report.duplicates == []
-    assert {Path(uri).name: state.recipe for uri, state in catalog.states().items()} == {"a": "t", "b": "s"}
+    assert {Path(uri).name: state.recipe for uri, state in catalog.states().items()} == {
+        "a": "t;sidecars=two",
+        "b": "s;sidecars=one",
+    }
 
 
 def test_a_changed_file_replaces_its_rows(tmp_path: Path, catalog: MemoryCatalog) -> None:
@@ -274,7 +279,7 @@ def test_a_copy_of_a_file_that_is_being_read_waits_for_it(tmp_path: Path, catalo
     write(tmp_path, a="xy", b="xy", c="xy")
     run = Run(catalog, tmp_path)
     first = run.file("a")
-    assert run.ledger.must_read(first, "xy")
+    assert run.ledger.must_read(first, Hashes("xy"))
     assert not run.read("b")
     run.ledger.commit()
     assert (catalog.commits, run.report.added) == (0, 0)
@@ -322,7 +327,7 @@ def test_a_file_that_cannot_be_read_is_reported_with_those_that_wait_for_it(
     write(tmp_path, a="bad", b="bad", c="bad", d="good")
     run = Run(catalog, tmp_path)
     first = run.file("a")
-    assert run.ledger.must_read(first, "bad")
+    assert run.ledger.must_read(first, Hashes("bad"))
     assert not run.read("b")
     run.ledger.skip(Skipped(path=first.path, reason="no picture"))
     assert run.report.skipped == [
@@ -341,8 +346,8 @@ def test_what_is_being_read_elsewhere_goes_on_when_another_file_is_skipped(
     write(tmp_path, a="x", b="x", bad="z")
     run = Run(catalog, tmp_path)
     first = run.file("a")
-    assert run.ledger.must_read(first, "x")
-    assert run.ledger.must_read(run.file("bad"), "z")
+    assert run.ledger.must_read(first, Hashes("x"))
+    assert run.ledger.must_read(run.file("bad"), Hashes("z"))
     run.ledger.skip(Skipped(path=tmp_path / "bad", reason="broken"))
     assert not run.read("b"), "its bytes are still being read"
     run.add(first, "x")
@@ -385,8 +390,150 @@ def test_an_empty_root_does_not_empty_the_index(tmp_path: Path, catalog: MemoryC
     assert sorted(catalog.texts()) == ["a", "b", "c"]
     assert run.report.removed == 1
     assert run.report.warnings == [
-        f"nothing found in {tmp_path / 'one'}: its 2 files stay in the index; `remove` takes them out"
+        f"{tmp_path / 'one'} holds nothing to index: what was indexed there (2 files) stays until `index --prune` or "
+        "`remove` takes it out"
     ]
+    run = Run(catalog, tmp_path / "two")
+    assert not run.read("c")
+    run.ledger.drop_missing([tmp_path / "one", tmp_path / "two"], prune=True)
+    run.ledger.commit()
+    assert (sorted(catalog.texts()), run.report.removed, run.report.warnings) == (["c"], 2, [])
+
+
+def kept_by(catalog: MemoryCatalog, tmp_path: Path, case: str, *, prune: bool) -> tuple[list[str], list[str]]:
+    """Run over `tmp_path`, where `b` and `c` below `disk` are not found; return what stays, and the warnings."""
+    run = Run(catalog, tmp_path)
+    assert not run.read("a")
+    roots = [tmp_path]
+    if case == "empty folder":
+        run.ledger.keep_vacant(tmp_path / "disk")
+    elif case == "link":
+        run.ledger.skip(Skipped(path=tmp_path / "disk", reason=LEADS_OUTSIDE))
+    elif case == "missing root":
+        run.ledger.keep_root(tmp_path / "disk")
+    elif case == "empty root":
+        roots.append(tmp_path / "disk")
+    run.ledger.drop_missing(roots, prune=prune)
+    run.ledger.commit()
+    return sorted(catalog.texts()), run.report.warnings
+
+
+@pytest.mark.parametrize("case", ["empty folder", "link", "missing root", "empty root", "deleted folder"])
+def test_what_may_be_unmounted_stays_until_it_is_pruned(tmp_path: Path, catalog: MemoryCatalog, case: str) -> None:
+    indexed(catalog, tmp_path, a="x")
+    indexed(catalog, tmp_path / "disk", b="y")
+    indexed(catalog, tmp_path / "disk" / "sub", c="z")
+    if case == "deleted folder":
+        assert kept_by(catalog, tmp_path, case, prune=False) == (["a"], [])
+        return
+    for _ in range(2):
+        names, warnings = kept_by(catalog, tmp_path, case, prune=False)
+        assert names == ["a", "b", "c"]
+        (warning,) = warnings
+        assert "(2 files) stays until `index --prune`" in warning
+    assert kept_by(catalog, tmp_path, case, prune=True) == (["a"], [])
+
+
+def test_links_that_lead_outside_are_one_warning(tmp_path: Path, catalog: MemoryCatalog) -> None:
+    indexed(catalog, tmp_path, a="x", b="y", c="z")
+    run = Run(catalog, tmp_path)
+    assert not run.read("a")
+    for name in ("b", "c", "d"):
+        run.ledger.skip(Skipped(path=tmp_path / name, reason=LEADS_OUTSIDE))
+    run.ledger.drop_missing([tmp_path])
+    (warning,) = run.report.warnings
+    assert warning.startswith("what was indexed behind links that lead outside (2 files) stays")
+    assert len(run.report.skipped) == 3
+
+
+CAPTIONED: dict[str, Any] = {"sidecar_state": ".txt:5:1"}
+
+
+def recipes(catalog: MemoryCatalog) -> dict[str, str]:
+    return {Path(uri).name: state.recipe for uri, state in catalog.states().items()}
+
+
+def test_copies_are_told_apart_by_what_their_sidecars_hold(tmp_path: Path, catalog: MemoryCatalog) -> None:
+    """Sizes and times of all sidecars are equal; `c` has the caption of `a`, with another time."""
+    write(tmp_path, a="x", b="x", c="x")
+    run = Run(catalog, tmp_path)
+    assert run.read("a", sidecars="red", **CAPTIONED)
+    assert run.read("b", sidecars="blue", **CAPTIONED)
+    assert not run.read("c", sidecars="red", sidecar_state=".txt:5:2")
+    run.ledger.commit()
+    assert run.report.duplicates == [(tmp_path / "c", tmp_path / "a")]
+    assert recipes(catalog) == {
+        "a": ".txt:5:1;sidecars=red",
+        "b": ".txt:5:1;sidecars=blue",
+        "c": ".txt:5:2;sidecars=red",
+    }
+    again = Run(catalog, tmp_path)
+    assert not any(again.read(name, sidecars="not asked", **CAPTIONED) for name in "ab")
+    assert again.report.unchanged == 2
+
+
+def test_a_touched_sidecar_is_not_read_again_and_a_changed_one_is(tmp_path: Path, catalog: MemoryCatalog) -> None:
+    write(tmp_path, a="x")
+    first = Run(catalog, tmp_path)
+    first.read("a", sidecars="red", **CAPTIONED)
+    first.ledger.commit()
+    before = catalog.ids("a")
+    run = Run(catalog, tmp_path)
+    assert not run.read("a", sidecars="red", sidecar_state=".txt:5:9")
+    run.ledger.commit()
+    assert (run.counts(), catalog.ids("a"), recipes(catalog)) == (
+        {"unchanged": 1},
+        before,
+        {"a": ".txt:5:9;sidecars=red"},
+    )
+    assert Run(catalog, tmp_path).read("a", sidecars="blue", sidecar_state=".txt:5:10")
+
+
+def test_sidecars_that_could_not_be_read_are_tried_in_every_run(tmp_path: Path, catalog: MemoryCatalog) -> None:
+    write(tmp_path, a="x")
+    first = Run(catalog, tmp_path)
+    first.read("a", sidecars=UNREAD + "1", **CAPTIONED)
+    first.ledger.commit()
+    run = Run(catalog, tmp_path)
+    assert not run.ledger.is_unchanged(run.file("a", **CAPTIONED))
+    assert not run.read("a", sidecars=UNREAD + "1", **CAPTIONED)
+    assert run.ledger.pending == 0, "nothing has changed"
+    assert Run(catalog, tmp_path).read("a", sidecars="red", **CAPTIONED)
+
+
+def of_before(catalog: MemoryCatalog, folder: Path) -> None:
+    """Put `a` into the catalog as versions without hashes of sidecars did."""
+    write(folder, a="x")
+    run = Run(catalog, folder)
+    run.read("a", sidecars="red", **CAPTIONED)
+    run.ledger.commit()
+    for row in catalog.rows.values():
+        row["recipe"] = ".txt:5:1"
+
+
+def test_collections_without_hashes_of_sidecars_are_not_embedded_again(tmp_path: Path, catalog: MemoryCatalog) -> None:
+    of_before(catalog, tmp_path)
+    run = Run(catalog, tmp_path)
+    assert not run.read("a", **CAPTIONED)
+    assert run.report.unchanged == 1
+    assert not run.read("a", mtime_ns=7, sidecars="red", **CAPTIONED), "only the picture was touched"
+    run.ledger.commit()
+    assert recipes(catalog) == {"a": ".txt:5:1;sidecars=red"}
+
+
+def test_a_renamed_file_of_an_older_collection_keeps_its_rows_and_a_copy_is_read(
+    tmp_path: Path, catalog: MemoryCatalog
+) -> None:
+    of_before(catalog, tmp_path)
+    write(tmp_path, b="x")
+    copied = Run(catalog, tmp_path)
+    assert copied.read("b", sidecars="blue", **CAPTIONED), "its caption may differ"
+    (tmp_path / "a").rename(tmp_path / "c")
+    run = Run(catalog, tmp_path)
+    assert not run.read("c", sidecars="red", **CAPTIONED)
+    run.ledger.commit()
+    assert run.counts() == {"renamed": 1}
+    assert recipes(catalog) == {"c": ".txt:5:1;sidecars=red"}
 
 
 def test_what_lies_below_a_folder_that_cannot_be_read_stays(tmp_path: Path, catalog: MemoryCatalog) -> None:

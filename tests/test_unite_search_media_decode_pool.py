@@ -32,7 +32,7 @@ from unite_search.content import Clip, FrameSampler, Image, MediaSpec, Part, Uni
 from unite_search.errors import UniteSearchError
 from unite_search.media.decode_pool import FILES_AHEAD, DecodePool, Event, Finished, Unwanted
 from unite_search.media.read import read_file
-from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions, Skipped, content_hash
+from unite_search.media.types import Draft, Facts, Hashes, MediaFile, ReadOptions, Skipped, content_hash
 
 BAD_FRAMES, GOOD_FRAMES = 7, 5
 TIMEOUT_S = 8.0
@@ -44,7 +44,7 @@ def options(sampler: FrameSampler | None = None, timeout_s: float = 60.0) -> Rea
     return ReadOptions(media=spec, segments=1.0, timeout_s=timeout_s)
 
 
-def always(file: MediaFile, digest: str) -> bool:
+def always(file: MediaFile, hashes: Hashes) -> bool:
     return True
 
 
@@ -101,7 +101,7 @@ def test_the_pool_gives_what_reading_directly_gives(tmp_path: Path, workers: int
         events = run(pool, files)
     assert set(events) == {file.path.name for file in files}
     for file in files:
-        expected = [*read_file(file, options()), Finished(content_hash(file.path))]
+        expected = [*read_file(file, options()), Finished(Hashes(content_hash(file.path)))]
         found_events = events[file.path.name]
         assert len(found_events) == len(expected)
         assert all(map(is_same, found_events, expected)), file.path.name
@@ -112,8 +112,8 @@ def test_what_is_not_wanted_is_not_read(tmp_path: Path) -> None:
     files = draw_library(tmp_path)
     asked = {}
 
-    def wants(file: MediaFile, digest: str) -> bool:
-        asked[file.path.name] = digest
+    def wants(file: MediaFile, hashes: Hashes) -> bool:
+        asked[file.path.name] = hashes.content
         return file.path.suffix == ".txt"
 
     with DecodePool(options(), workers=2) as pool:

@@ -22,7 +22,7 @@ from unite_search.media.decode_pool import DecodePool, Finished
 from unite_search.media.messages import Completed, Hashed, Message, written
 from unite_search.media.read import read_file
 from unite_search.media.reading import Reading
-from unite_search.media.types import Cut, Draft, Facts, MediaFile, ReadOptions, Skipped
+from unite_search.media.types import Cut, Draft, Facts, Hashes, MediaFile, ReadOptions, Skipped
 from unite_search.media.wire import MalformedMessageError
 
 FILM = MediaFile(path=Path("/film.mp4"), modality="video", size_bytes=2_000_000_000, mtime_ns=1)
@@ -40,7 +40,7 @@ def begun(duration_s: float | None, drafts: int = 0, **limits: Any) -> Reading:
     """A file whose worker has sent its hash, its facts, and some drafts of a minute each."""
     reading = Reading(FILM, replace(options(), **limits), since_s=0.0, sent_bytes=100)
     sent = [Draft(content=Content(("a",)), start_s=60.0 * n, end_s=60.0 * (n + 1)) for n in range(drafts)]
-    messages: list[Message] = [Hashed(DIGEST), Facts(duration_s=duration_s), *sent]
+    messages: list[Message] = [Hashed(Hashes(DIGEST)), Facts(duration_s=duration_s), *sent]
     for message in messages:
         reading.read([written(message)])
     return reading
@@ -93,12 +93,12 @@ def test_more_items_or_bytes_than_one_file_may_have_are_too_many() -> None:
     [
         [Facts()],
         [Completed()],
-        [Hashed(DIGEST), Hashed(DIGEST)],
-        [Hashed(DIGEST), Draft(content=Content(("a",)))],
-        [Hashed(DIGEST), Completed()],
-        [Hashed(DIGEST), Facts(), Facts()],
-        [Hashed(DIGEST), Facts(), Completed(), Completed()],
-        [Hashed(DIGEST), Facts(), Skipped(path=FILM.path, reason="a"), Draft(content=Content(("a",)))],
+        [Hashed(Hashes(DIGEST)), Hashed(Hashes(DIGEST))],
+        [Hashed(Hashes(DIGEST)), Draft(content=Content(("a",)))],
+        [Hashed(Hashes(DIGEST)), Completed()],
+        [Hashed(Hashes(DIGEST)), Facts(), Facts()],
+        [Hashed(Hashes(DIGEST)), Facts(), Completed(), Completed()],
+        [Hashed(Hashes(DIGEST)), Facts(), Skipped(path=FILM.path, reason="a"), Draft(content=Content(("a",)))],
     ],
 )
 def test_messages_in_another_order_are_refused(group: list[Any]) -> None:

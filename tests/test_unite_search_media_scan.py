@@ -6,12 +6,14 @@ import os
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from unite_search.errors import UniteSearchError
-from unite_search.media.scan import scan
-from unite_search.media.types import MediaFile, Skipped
+from unite_search.media.reasons import LEADS_OUTSIDE
+from unite_search.media.scan import CONTAINS_ROOTS, scan
+from unite_search.media.types import MediaFile, Skipped, VacantFolder
+from unite_search.storage.rows import modified_at
 
 pytestmark = pytest.mark.unprivileged
 
@@ -23,13 +25,15 @@ def put(folder: Path, *names: str) -> None:
         path.write_bytes(b"x")
 
 
-def relative(folder: Path, *, exclude: tuple[Path, ...] = ()) -> list[str]:
-    files = [file for file in scan([folder], exclude=exclude) if isinstance(file, MediaFile)]
+def relative(folder: Path, *, exclude: tuple[Path, ...] = (), follow_links: bool = False) -> list[str]:
+    found = scan([folder], exclude=exclude, follow_links=follow_links)
+    files = [file for file in found if isinstance(file, MediaFile)]
     return [file.path.relative_to(folder).as_posix() for file in files]
 
 
-def skipped(folder: Path) -> dict[str, str]:
-    return {entry.path.name: entry.reason for entry in scan([folder], exclude=[]) if isinstance(entry, Skipped)}
+def skipped(folder: Path, *, follow_links: bool = False) -> dict[str, str]:
+    found = scan([folder], exclude=[], follow_links=follow_links)
+    return {entry.path.name: entry.reason for entry in found if isinstance(entry, Skipped)}
 
 
 def test_files_come_sorted_with_their_kinds_and_the_rest_is_ignored(tmp_path: Path) -> None:
@@ -62,9 +66,11 @@ def test_excluded_folders_are_not_entered(tmp_path: Path) -> None:
     assert list(scan([tmp_path / "db"], exclude=[tmp_path / "db"])) == []
 
 
-def test_a_root_that_does_not_exist_fails_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(UniteSearchError, match="nowhere does not exist"):
-        scan([tmp_path, tmp_path / "nowhere"], exclude=[])
+def test_a_root_that_vanished_costs_only_itself(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg")
+    gone, there = scan([tmp_path / "nowhere", tmp_path], exclude=[])
+    assert gone == Skipped(path=tmp_path / "nowhere", reason="vanished while indexing")
+    assert isinstance(there, MediaFile)
 
 
 def test_the_stream_is_lazy(tmp_path: Path) -> None:
@@ -121,8 +127,82 @@ def test_links_to_files_are_followed_and_loops_of_folders_are_not(tmp_path: Path
     (library / "elsewhere").symlink_to(outside)
     (library / "once_more").symlink_to(outside)
     (outside / "loop").symlink_to(outside)
-    assert relative(library) == ["copy.jpg", "elsewhere/b.jpg", "real/a.jpg"]
-    assert skipped(library) == {"broken.jpg": "broken link"}
+    (library / "copy of b.jpg").symlink_to(outside / "b.jpg")
+    assert relative(library) == ["copy.jpg", "real/a.jpg"]
+    outside_ones = dict.fromkeys(("above", "elsewhere", "once_more", "copy of b.jpg"), LEADS_OUTSIDE)
+    assert skipped(library) == {"broken.jpg": "broken link", **outside_ones}
+    assert relative(library, follow_links=True) == ["copy of b.jpg", "copy.jpg", "real/a.jpg", "elsewhere/b.jpg"]
+    assert skipped(library, follow_links=True) == {"broken.jpg": "broken link", "above": CONTAINS_ROOTS}
+
+
+def test_a_link_to_a_hidden_folder_inside_is_entered_and_one_to_a_sibling_root_is_not(tmp_path: Path) -> None:
+    put(tmp_path, "one/.originals/a.jpg", "two/b.jpg")
+    (tmp_path / "one" / "shown").symlink_to(tmp_path / "one" / ".originals")
+    (tmp_path / "one" / "shown again").symlink_to(tmp_path / "one" / ".originals")
+    (tmp_path / "one" / "sibling").symlink_to(tmp_path / "two")
+    (tmp_path / "one" / ".originals" / "loop").symlink_to(tmp_path / "one")
+    found = list(scan([tmp_path / "one", tmp_path / "two"], exclude=[]))
+    assert [one.path.relative_to(tmp_path).as_posix() for one in found] == ["two/b.jpg", "one/shown/a.jpg"]
+
+
+def test_a_root_that_is_a_link_is_walked_and_its_target_counts_as_inside(tmp_path: Path) -> None:
+    put(tmp_path, "disk/a.jpg", "disk/sub/b.jpg", "one.jpg")
+    (tmp_path / "root").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "inside.jpg").symlink_to(tmp_path / "disk" / "a.jpg")
+    (tmp_path / "single.jpg").symlink_to(tmp_path / "one.jpg")
+    assert relative(tmp_path / "root") == ["a.jpg", "inside.jpg", "sub/b.jpg"]
+    assert [one.path.name for one in scan([tmp_path / "single.jpg"], exclude=[])] == ["single.jpg"]
+
+
+def test_a_sidecar_that_leads_outside_is_not_read(tmp_path: Path) -> None:
+    put(tmp_path, "library/a.jpg", "secret.txt")
+    (tmp_path / "library" / "a.txt").symlink_to(tmp_path / "secret.txt")
+    for root in (tmp_path / "library", tmp_path / "library" / "a.jpg"):
+        left_out, file = scan([root], exclude=[])
+        assert left_out == Skipped(path=tmp_path / "library" / "a.txt", reason=LEADS_OUTSIDE)
+        assert isinstance(file, MediaFile)
+        assert file.sidecars == ()
+
+
+def test_no_link_leads_into_an_excluded_folder(tmp_path: Path) -> None:
+    put(tmp_path, "library/db/a.jpg", "other/b.jpg")
+    (tmp_path / "library" / "into").symlink_to(tmp_path / "library" / "db")
+    (tmp_path / "library" / "into.jpg").symlink_to(tmp_path / "library" / "db" / "a.jpg")
+    exclude = (tmp_path / "library" / "db", tmp_path / "other")
+    (tmp_path / "library" / "far").symlink_to(tmp_path / "other")
+    assert relative(tmp_path / "library", exclude=exclude) == []
+    assert relative(tmp_path / "library", exclude=exclude, follow_links=True) == []
+
+
+def test_empty_folders_and_links_to_nothing_are_named(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "hidden only/.DS_Store", "other/program.py")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "disk").symlink_to("/nowhere at all")
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    found = scan([tmp_path], exclude=[])
+    vacant = {one.path.name for one in found if isinstance(one, VacantFolder)}
+    assert vacant == {"empty", "hidden only", "disk", "self"}
+
+
+@pytest.mark.parametrize("year", [1, 1600, 1969, 2261, 2300, 10_000, 300_000])
+def test_a_time_is_one_that_the_catalog_can_hold(tmp_path: Path, year: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not every file system keeps such years, so the answer of the system is replaced."""
+    put(tmp_path, "a.jpg")
+    given_ns = (year - 1970) * 31_556_952 * 10**9
+    real = Path.stat
+
+    def stat(path: Path, **options: bool) -> object:
+        status = real(path, **options)
+        kept = {name: getattr(status, name) for name in ("st_mode", "st_size")}
+        return SimpleNamespace(**kept, st_mtime_ns=given_ns) if path.name == "a.jpg" else status
+
+    monkeypatch.setattr(Path, "stat", stat)
+    (file,) = scan([tmp_path], exclude=[])
+    assert isinstance(file, MediaFile)
+    assert -(2**63) <= file.mtime_ns < 2**63
+    assert (file.mtime_ns == given_ns) is (1677 < year < 2262)
+    modified = modified_at(file.mtime_ns)
+    assert (modified is not None and abs(modified.year - year) < 2) is (1677 < year < 2262)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file types")
@@ -132,7 +212,8 @@ def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "good.txt")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket.png"))
-        assert skipped(tmp_path) == {"pipe.mp4": "not a regular file", "socket.png": "not a regular file"}
+        named = dict.fromkeys(("pipe.mp4", "socket.png", "good.txt"), "not a regular file")
+        assert skipped(tmp_path) == named
     (good,) = (file for file in scan([tmp_path], exclude=[]) if isinstance(file, MediaFile))
     assert good.sidecars == ()
 

@@ -31,7 +31,7 @@ from unite_search.media.messages import (
     written,
     written_outcome,
 )
-from unite_search.media.types import Cut, Draft, Facts, MediaFile, Skipped
+from unite_search.media.types import Cut, Draft, Facts, Hashes, MediaFile, Skipped
 from unite_search.media.wire import Inbox, MalformedMessageError, parsed, send
 
 FILE = MediaFile(path=Path("/a.mp4"), modality="video", size_bytes=1, mtime_ns=1)
@@ -88,7 +88,7 @@ def frame(header: object) -> bytes:
 
 
 MESSAGES: list[Message] = [
-    Hashed(DIGEST),
+    Hashed(Hashes(DIGEST)),
     Facts(
         width=3, height=2, duration_s=1.5, taken_at=datetime(2020, 2, 29, 1, 2, 3), metadata={"array": [1, {"a": None}]}
     ),

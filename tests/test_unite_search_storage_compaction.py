@@ -13,7 +13,8 @@ from toy import ToyEncoder
 from indexers.tiers import TIER, full_tier, tier_of
 from unite_search.collection import Collection
 from unite_search.storage import compaction
-from unite_search.storage.catalog import Catalog, Change
+from unite_search.storage.catalog import Catalog
+from unite_search.storage.change import Change
 from unite_search.storage.compaction import rows_to_merge
 
 

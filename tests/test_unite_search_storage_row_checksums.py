@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unite_search.storage.catalog import Catalog, Change
+from unite_search.storage.catalog import Catalog
+from unite_search.storage.change import Change
 from unite_search.storage.row_checksums import CHECKSUMS, ROW_CRC, VECTOR_CRC, CheckedRows
 from unite_search.storage.rows import schema, to_table
 

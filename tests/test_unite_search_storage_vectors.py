@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from unite_search.errors import UniteSearchError
-from unite_search.storage.catalog import Catalog, Change
+from unite_search.storage.catalog import Catalog
+from unite_search.storage.change import Change
 from unite_search.storage.vectors import scaled
 
 DIM = 8

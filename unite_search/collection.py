@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from unite_search.ingest.progress import Meter, progress_file
 from unite_search.item import ITEM_COLUMNS, Item
 from unite_search.media.read import check
 from unite_search.media.types import ReadOptions
-from unite_search.media.uri import absolute
+from unite_search.media.uri import absolute, exists
 from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
 from unite_search.search import QueryVector, encode_query, find
@@ -159,7 +159,7 @@ class Collection:
 
         Args:
             paths: folders and files. Without any, those that were indexed before; one of those that is missing now,
-                such as a disk that is not mounted, is a warning, and its items stay.
+                such as a disk that is not mounted, is a warning, and its items stay until `prune` is set.
             options: how to read and embed.
             progress: called several times a second.
 
@@ -167,12 +167,14 @@ class Collection:
             CollectionLockedError: another process is writing.
             UniteSearchError: one of `paths` does not exist.
         """
-        options = options or IndexOptions()
-        roots = [absolute(Path(path).expanduser()) for path in paths or self._store.metadata.roots]
-        if not roots:
+        options = self._remembered(options or IndexOptions())
+        given = [absolute(Path(path).expanduser()) for path in paths or self._store.metadata.roots]
+        if not given:
             raise UniteSearchError("nothing to index: name a folder or a file")
-        missing = [] if paths else [root for root in roots if not root.exists()]
-        roots = [root for root in roots if root not in missing]
+        roots = [root for root in given if exists(root)]
+        missing = [root for root in given if root not in roots]
+        if paths and missing:
+            raise UniteSearchError(f"{missing[0]} does not exist; expected a folder or a file")
         started = time.monotonic()
         reading = self._read_options(options)
         check(reading.segments)
@@ -180,19 +182,16 @@ class Collection:
         if options.dry_run:
             ingest = self._ingest(reading, meter, IdCounter(self.directory, used_below=0))
             ingest.keep(missing)
-            report = ingest.dry_run(roots, exclude=[self.directory])
+            report = ingest.dry_run(roots, options, exclude=[self.directory])
         else:
             with self._store.writing() as ids, progress_file(self.directory, progress) as tell:
                 meter = Meter(tell)
-                self._store.remember(roots, reading)
+                self._store.remember(roots, reading, follow_links=bool(options.follow_links))
                 ingest = self._ingest(reading, meter, ids)
                 ingest.keep(missing)
-                report = ingest.run(
-                    roots,
-                    exclude=[self.directory],
-                    workers=options.workers or os.cpu_count() or 1,
-                    batch_size=options.batch_size,
-                )
+                report = ingest.run(roots, options, exclude=[self.directory])
+                if options.prune:
+                    self._store.forget(missing)
                 meter.show(items=report.items, skipped=len(report.skipped), stage="compact")
         meter.show(items=report.items, skipped=len(report.skipped), stage="done")
         report.seconds = time.monotonic() - started
@@ -289,10 +288,10 @@ class Collection:
         Raises:
             EncoderUnavailableError, EncoderMismatchError, ImportError: the encoder of the collection cannot be had.
         """
-        reading = self._read_options(IndexOptions())
+        options = self._remembered(IndexOptions(workers=1))
         with self._store.writing() as ids:
-            ingest = self._ingest(reading, Meter(None), ids)
-            return ingest.run(paths, exclude=[self.directory], workers=1, batch_size=IndexOptions().batch_size)
+            ingest = self._ingest(self._read_options(options), Meter(None), ids)
+            return ingest.run(paths, options, exclude=[self.directory])
 
     def export(self, directory: PathArgument) -> ExportReport:
         """Write vectors and metadata in the layout of clip-retrieval.
@@ -351,12 +350,21 @@ class Collection:
             raise UnknownItemError(f"no item {item_id} in {self.name}")
         return row
 
-    def _read_options(self, options: IndexOptions) -> ReadOptions:
+    def _remembered(self, options: IndexOptions) -> IndexOptions:
+        """Return options with the values of the last run where none are given."""
         before = self._store.metadata
-        return ReadOptions(
-            media=self.encoder.media,
+        return replace(
+            options,
             segments=before.segments if options.segments is None else options.segments,
             keyframes_only=before.keyframes_only if options.keyframes_only is None else options.keyframes_only,
+            follow_links=before.follow_links if options.follow_links is None else options.follow_links,
+        )
+
+    def _read_options(self, options: IndexOptions) -> ReadOptions:
+        return ReadOptions(
+            media=self.encoder.media,
+            segments=options.segments or self._store.metadata.segments,
+            keyframes_only=bool(options.keyframes_only),
         )
 
     def _ingest(self, reading: ReadOptions, meter: Meter, ids: IdCounter) -> Ingest:

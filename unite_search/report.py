@@ -20,6 +20,10 @@ class IndexOptions:
         segments: `none`, `shots`, or the window length of long videos in seconds. None for the value of the last run;
             60 in the first.
         keyframes_only: read only the key frames of videos. None for the value of the last run; False in the first.
+        follow_links: follow links that lead outside the indexed folders. None for the value of the last run; False in
+            the first.
+        prune: also remove what was indexed in folders that are missing or empty now, and behind links that are not
+            followed any more; folders that are missing are forgotten.
         workers: number of decode processes; None for one per core.
         batch_size: contents in one call of the encoder.
         dry_run: report what would be done and write nothing.
@@ -27,6 +31,8 @@ class IndexOptions:
 
     segments: float | Literal["none", "shots"] | None = None
     keyframes_only: bool | None = None
+    follow_links: bool | None = None
+    prune: bool = False
     workers: int | None = None
     batch_size: int = 32
     dry_run: bool = False
@@ -77,7 +83,7 @@ class IndexReport:
         cut: files that hold more than one file may, indexed in part; each is named in a warning, too.
         decoding: what the system refuses to the processes that read the files, in a few words; None if none was read.
         seconds: wall time.
-        warnings: other messages for the user.
+        warnings: other messages for the user, such as what a file was indexed without, and why.
         dry_run: whether nothing was written.
     """
 

@@ -24,7 +24,7 @@ from indexers.unit import unit_rows
 from unite_search.content import Clip, Content, Image, MediaSpec
 from unite_search.encoders.base import Encoder, Role
 from unite_search.media.decode_pool import DecodePool, Unwanted
-from unite_search.media.types import Draft, MediaFile, ReadOptions, Skipped
+from unite_search.media.types import Draft, Hashes, MediaFile, ReadOptions, Skipped
 
 Vector = NDArray[np.float32]
 CountCallback = Callable[[int, int], None]
@@ -108,9 +108,9 @@ class Embedder:
     def _read_alike(
         self, spec: MediaSpec, files: dict[Path, list[Job]], hashes: dict[Path, str], failures: dict[Path, str]
     ) -> None:
-        def is_wanted(file: MediaFile, content_hash: str) -> bool:
-            hashes[file.path] = content_hash
-            self._cache.remember_hash(file.path, content_hash)
+        def is_wanted(file: MediaFile, given: Hashes) -> bool:
+            hashes[file.path] = given.content
+            self._cache.remember_hash(file.path, given.content)
             return bool(self._not_cached(files[file.path], hashes))
 
         with DecodePool(ReadOptions(media=spec, segments="none"), workers=min(self._workers, len(files))) as pool:

@@ -20,7 +20,7 @@ from unite_search.encoders.base import Encoder
 from unite_search.ingest.ledger import Ledger
 from unite_search.media.read import read_file
 from unite_search.media.scan import scan
-from unite_search.media.types import Draft, Facts, MediaFile, ReadOptions
+from unite_search.media.types import Draft, Facts, Hashes, MediaFile, ReadOptions
 from unite_search.report import IndexReport
 from unite_search.storage.rows import EmbeddedItem
 from unite_search.storage.store import Store
@@ -38,7 +38,7 @@ def _stages(paths: Sequence[Path], encoder: Encoder) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = link_files(Path(temporary) / "media", paths)
         clock = _Clock()
-        files = [found for found in scan([folder], exclude=[]) if isinstance(found, MediaFile)]
+        files = [found for found in scan([folder], exclude=[], follow_links=True) if isinstance(found, MediaFile)]
         clock.stop("scan")
         options = ReadOptions(media=encoder.media)
         drafts = [(file, event) for file in files for event in read_file(file, options) if isinstance(event, Draft)]
@@ -69,7 +69,7 @@ def _commit(
         clock.restart()
         ledger = Ledger(store.catalog, ids, IndexReport(), options)
         for file, item in zip(files, items, strict=True):
-            ledger.add(file, str(file.path), Facts(), [item])
+            ledger.add(file, Hashes(str(file.path)), Facts(), [item])
         ledger.commit()
         clock.stop("commit")
     clock.stop("partitions")

@@ -45,7 +45,7 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
 
 
 def _against_bound(folder: Path, encoder: Encoder) -> dict[str, Any]:
-    files = [found for found in scan([folder], exclude=[]) if isinstance(found, MediaFile)]
+    files = [found for found in scan([folder], exclude=[], follow_links=True) if isinstance(found, MediaFile)]
     rounds = [_one_round(folder, files, encoder, number) for number in range(REPEATS)]
     middle = sorted(rounds, key=lambda entry: entry["ratio_to_bound"])[REPEATS // 2]
     return {
@@ -60,7 +60,9 @@ def _one_round(folder: Path, files: Sequence[MediaFile], encoder: Encoder, numbe
     sample = files[:: max(1, len(files) // SAMPLE)]
     contents, decode_s = _decode(sample, encoder)
     encode_s = _encode(contents, encoder)
-    indexed = run_program("index", str(folder), "--db", f"{folder.parent}/db-{folder.name}-{number}", "--json")
+    indexed = run_program(
+        "index", str(folder), "--db", f"{folder.parent}/db-{folder.name}-{number}", "--follow-links", "--json"
+    )
     bound = (os.cpu_count() or 1) / (decode_s + encode_s)
     rate = indexed.output["items"] / indexed.output["seconds"]
     return {

@@ -30,6 +30,7 @@ from benchmarks.system.ingest import link_files
 from unite_search.collection import Collection
 from unite_search.errors import UniteSearchError
 from unite_search.query import SearchOptions
+from unite_search.report import IndexOptions
 from unite_search.search import QueryVector
 
 VARIABLES = {"rclip": "RCLIP_PYTHON", "clip-retrieval": "CLIP_RETRIEVAL_PYTHON"}
@@ -68,8 +69,8 @@ def _rclip(python: str, data: Path, temporary: Path) -> dict[str, Any]:
 def _index(photos: Path, temporary: Path) -> dict[str, float]:
     """Measure seconds of a first run over a folder, and of a second one that finds nothing new."""
     with Collection.open(temporary / "indexed", encoder=FreeEncoder(), create=True) as collection:
-        first = _timed(lambda: collection.index([photos]))
-        again = _timed(lambda: collection.index([photos]))
+        first = _timed(lambda: collection.index([photos], IndexOptions(follow_links=True)))
+        again = _timed(lambda: collection.index([photos], IndexOptions(follow_links=True)))
     return {"wall_s": first[0], "cpu_s": first[1], "again_wall_s": again[0], "again_cpu_s": again[1]}
 
 

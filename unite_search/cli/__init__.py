@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unite_search.cli.interrupts import Interrupts
+
 __all__ = ["main"]
 
 
@@ -9,7 +14,26 @@ def main() -> None:
     """Run the command that `sys.argv` names, then exit with its code."""
     import sys
 
+    from unite_search.cli.interrupts import INTERRUPTED, Interrupts
+
+    interrupts = Interrupts()
+    try:
+        interrupts.install()
+        code = _run(interrupts)
+        interrupts.finish()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        interrupts.finish()
+    sys.exit(code)
+
+
+def _run(interrupts: Interrupts) -> int:
+    import sys
+
+    from unite_search.cli.streams import open_closed
+
+    open_closed()
     from unite_search.cli.app import app
     from unite_search.cli.errors import run
 
-    sys.exit(run(app, sys.argv[1:]))
+    return run(app, sys.argv[1:], is_interrupted=lambda: interrupts.came)

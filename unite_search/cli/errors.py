@@ -1,6 +1,6 @@
 """Run a command line: the one place where errors become a line on stderr and an exit code.
 
-The codes: 0 success; 1 failure; 2 wrong command line; 130 interrupted.
+The codes: 0 success; 1 failure; 2 wrong command line; 130 interrupted; 141 nobody reads stdout any more.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 import typer
 
 from indexers.errors import IndexerError
+from unite_search.cli.interrupts import INTERRUPTED
 from unite_search.cli.output import say
+from unite_search.cli.streams import CLOSED_PIPE, flush
 from unite_search.display import printable
 from unite_search.errors import UniteSearchError
 
 FAILED = 1
-INTERRUPTED = 130
 DEBUG = "--debug"
 
 
@@ -37,25 +38,43 @@ USER_ERRORS: tuple[tuple[type[Exception], Callable[..., str]], ...] = (
 )
 
 
-def run(app: typer.Typer, arguments: Sequence[str]) -> int:
-    """Run the application on some arguments and return the exit code; with `--debug`, exceptions are raised."""
+def run(app: typer.Typer, arguments: Sequence[str], *, is_interrupted: Callable[[], bool] = lambda: False) -> int:
+    """Run the application on some arguments and return the exit code; with `--debug`, exceptions are raised.
+
+    Args:
+        app: the application.
+        arguments: the command line, without the name of the program.
+        is_interrupted: whether the user has pressed Ctrl-C, which a library may have turned into an error of its own.
+    """
     arguments, is_debugging = _take_debug(arguments)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
         app(args=arguments, prog_name="unite-search")
+        code = 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else FAILED * bool(leaving.code)
-        if code == INTERRUPTED:
-            say("Interrupted. What was committed stays; run the same command again to go on from there.")
-        return code
     except Exception as error:
         if is_debugging:
             raise
-        say(f"Error: {describe(error)}")
-        return FAILED
-    return 0
+        code = INTERRUPTED if is_interrupted() else FAILED
+        if code == FAILED:
+            say(f"Error: {describe(error)}")
+    if code == INTERRUPTED:
+        say("Interrupted. What was committed stays; run the same command again to go on from there.")
+    return _flushed(code)
+
+
+def _flushed(code: int) -> int:
+    """Write what is left in stdout; return the exit code, which is another one if that fails."""
+    error = flush()
+    if error is None or code:
+        return code
+    if isinstance(error, BrokenPipeError):
+        return CLOSED_PIPE
+    say(f"Error: {describe(error)}")
+    return FAILED
 
 
 def describe(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,13 +18,17 @@ from unite_search.cli.output import messages, print_json, print_lines, say
 from unite_search.cli.progress import CostNote, shown_progress
 from unite_search.display import clock, counted, printable, shown_path
 from unite_search.encoders.base import embedding_options
+from unite_search.media.reasons import LEADS_OUTSIDE
 from unite_search.report import IndexOptions
 
 if TYPE_CHECKING:
     from unite_search.collection import Collection
     from unite_search.report import IndexReport
 
-DUPLICATES_SHOWN = 20
+LINES_SHOWN = 20
+"""How many lines of one kind a terminal shows; a file or a pipe gets all of them."""
+LINKS_SHOWN = 3
+"""How many links that lead outside are named anywhere: an album of links has thousands."""
 
 Open = Callable[..., AbstractContextManager["Collection"]]
 
@@ -45,6 +49,8 @@ def index(  # noqa: PLR0913 (the parameters of a command are its options)
     index_memory: o.IndexMemory = None,
     segments: o.Segments = None,
     fast: o.Fast = None,
+    follow_links: o.FollowLinks = None,
+    prune: o.Prune = False,
     workers: o.WorkerCount = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Number of items that are encoded at once.")] = 32,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be done, and write nothing.")] = False,
@@ -56,13 +62,15 @@ def index(  # noqa: PLR0913 (the parameters of a command are its options)
 
     Unchanged files are not read again, renamed files keep their vectors, and deleted files are removed.
 
-    The collection remembers its folders, its encoder, and the options for videos, encoder and vector index.
+    The collection remembers its folders, its encoder, and the options for videos, links, encoder and vector index.
 
     Example: unite-search index ~/Pictures ~/Videos
     """
     options = IndexOptions(
         segments=None if segments is None else o.parse_segments(segments),
         keyframes_only=fast,
+        follow_links=follow_links,
+        prune=prune,
         workers=workers,
         batch_size=batch_size,
         dry_run=dry_run,
@@ -120,22 +128,31 @@ def report_record(report: IndexReport) -> dict[str, Any]:
 
 
 def show_report(report: IndexReport, *, with_summary: bool = True) -> None:
-    """List skipped files and duplicates on stderr, then print a summary on stdout."""
-    for skip in report.skipped:
-        say(f"Skipped {shown_path(skip.path)}: {printable(skip.reason)}")
-    for warning in report.warnings:
-        say(f"Note: {printable(warning)}")
-    _show_duplicates(report)
+    """Print what was skipped, the warnings and the duplicates to stderr, and the counts to stdout."""
+    most = LINES_SHOWN if messages.is_terminal else None
+    for reason, paths in _by_reason(report).items():
+        lines = [f"Skipped {shown_path(path)}: {printable(reason)}" for path in paths]
+        _say_some(lines, LINKS_SHOWN if reason == LEADS_OUTSIDE else most, f"skipped: {printable(reason)}")
+    _say_some([f"Note: {printable(warning)}" for warning in report.warnings], most, "notes")
+    same = [f"Same as {shown_path(first)}: {shown_path(path)}" for path, first in report.duplicates]
+    _say_some(same, most, "duplicates")
     if with_summary:
         print_lines(_summary(report))
 
 
-def _show_duplicates(report: IndexReport) -> None:
-    limit = DUPLICATES_SHOWN if messages.is_terminal else len(report.duplicates)
-    for path, first in report.duplicates[:limit]:
-        say(f"Same as {shown_path(first)}: {shown_path(path)}")
-    if len(report.duplicates) > limit:
-        say(f"and {len(report.duplicates) - limit:,} more duplicates; --json lists them all")
+def _by_reason(report: IndexReport) -> dict[str, list[Path]]:
+    paths: dict[str, list[Path]] = {}
+    for skip in report.skipped:
+        paths.setdefault(skip.reason, []).append(skip.path)
+    return paths
+
+
+def _say_some(lines: Sequence[str], most: int | None, what: str) -> None:
+    """Print the first lines of one kind, and how many more there are."""
+    for line in lines[:most]:
+        say(line)
+    if most is not None and len(lines) > most:
+        say(f"and {len(lines) - most:,} more {what}; --json lists them all")
 
 
 def _summary(report: IndexReport) -> list[str]:

@@ -207,6 +207,22 @@ IndexedPaths = Annotated[
         metavar="PATHS", exists=True, help="Folders and files to index. Default: the folders indexed before."
     ),
 ]
+FollowLinks = Annotated[
+    bool | None,
+    typer.Option(
+        "--follow-links/--no-follow-links",
+        help="Follow links that lead outside the indexed folders, or skip them. Default: as the collection was indexed "
+        "before, skip for a new one.",
+    ),
+]
+Prune = Annotated[
+    bool,
+    typer.Option(
+        "--prune",
+        help="Also remove what was indexed in folders that are missing or empty now, which otherwise stays: the disk "
+        "might not be mounted.",
+    ),
+]
 WorkerCount = Annotated[
     int | None, typer.Option(min=1, help="Number of processes that read files. Default: one per core.")
 ]

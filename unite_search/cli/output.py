@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,31 @@ from rich.table import Table
 from rich.text import Text
 
 from unite_search import strict_json
+from unite_search.cli.streams import CLOSED_PIPE, STDERR, STDOUT, discard
 
 PIPE_WIDTH = 10_000
 
-results = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-messages = Console(highlight=False, soft_wrap=True, stderr=True)
+
+class _Results(Console):
+    """Prints results; the command ends when nobody reads them."""
+
+    def on_broken_pipe(self) -> None:
+        """End the command."""
+        discard(STDOUT)
+        raise SystemExit(CLOSED_PIPE)
+
+
+class _Messages(Console):
+    """Prints messages; a command goes on when nobody reads them."""
+
+    def on_broken_pipe(self) -> None:
+        """Print no more messages."""
+        discard(STDERR)
+        self.quiet = True
+
+
+results = _Results(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+messages = _Messages(highlight=False, soft_wrap=True, stderr=True)
 
 
 def literal(text: str) -> Text:
@@ -31,20 +52,30 @@ def say(text: str) -> None:
     messages.print(Text(text))
 
 
+@contextmanager
+def _to_reader() -> Iterator[None]:
+    """End the command when nobody reads what is written to stdout in the block."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        results.on_broken_pipe()
+
+
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object, in ASCII if the encoding of stdout is not UTF-8; NaN and infinity become null."""
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     text = strict_json.dumps(value, indent=2, ensure_ascii=not is_unicode)
-    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
-    sys.stdout.flush()
+    with _to_reader():
+        sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
 
 
 def print_paths(paths: Iterable[Path], *, end: bytes = b"\n") -> None:
     """Print paths byte for byte, each followed by `end`."""
-    sys.stdout.flush()
-    for path in paths:
-        sys.stdout.buffer.write(os.fsencode(path) + end)
-    sys.stdout.buffer.flush()
+    with _to_reader():
+        sys.stdout.flush()
+        for path in paths:
+            sys.stdout.buffer.write(os.fsencode(path) + end)
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -52,9 +83,9 @@ def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None
     import csv
 
     writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _flat(value) for name, value in row.items()} for row in rows)
-    sys.stdout.flush()
+    with _to_reader():
+        writer.writeheader()
+        writer.writerows({name: _flat(value) for name, value in row.items()} for row in rows)
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -7,18 +7,28 @@ the rows of the next commit. It does not decode or encode.
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unite_search.display import counted
-from unite_search.media.types import Facts, MediaFile, ReadOptions, Skipped
+from unite_search.errors import UnreadableFileError
+from unite_search.ingest.facts import storable_facts, storable_items
+from unite_search.media.reasons import LEADS_OUTSIDE
+from unite_search.media.sidecars import UNREAD
+from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped
 from unite_search.media.uri import path_to_uri, prefixes_below, uri_to_path
 from unite_search.report import IndexReport
-from unite_search.storage.catalog import Catalog, Change, FileState
+from unite_search.storage.catalog import Catalog
+from unite_search.storage.change import Change, FileState
 from unite_search.storage.metadata import IdCounter
 from unite_search.storage.rows import EmbeddedItem, Row, new_row, placed
+
+SIDECARS = ";sidecars="
+"""Stands in a recipe before the hash of what the sidecars hold; recipes of older collections end before it."""
+SEPARATORS = tuple({"/", os.sep})
+TAKES_OUT = "stays until `index --prune` or `remove` takes it out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,33 @@ class _Identity:
 
     content_hash: str
     recipe: str
+
+    @classmethod
+    def of(cls, content_hash: str, recipe: str) -> _Identity:
+        """Leave out the sizes and times of sidecars, unless nothing else is known of them."""
+        seen, _, sidecars = recipe.partition(SIDECARS)
+        options = seen.split(";")[1:]
+        return cls(content_hash, ";".join([*options, sidecars]) if sidecars else recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class _HashedFile:
+    """A file, the hash of its bytes, and the recipe to store with its rows."""
+
+    file: MediaFile
+    content_hash: str
+    recipe: str
+
+    @property
+    def identity(self) -> _Identity:
+        return _Identity.of(self.content_hash, self.recipe)
+
+    def state(self, parent: int) -> FileState:
+        return FileState(self.file.size_bytes, self.file.mtime_ns, self.content_hash, self.recipe, parent)
+
+    def placed(self, row: Row) -> Row:
+        """Return the row of an item for this file, which has the same items."""
+        return {**placed(row, self.file), "recipe": self.recipe}
 
 
 class Ledger:
@@ -38,14 +75,17 @@ class Ledger:
         self._report = report
         self._recipe_of = options.recipe
         self._known = catalog.states()
-        self._holder = {_Identity(state.content_hash, state.recipe): uri for uri, state in self._known.items()}
+        self._holder = {_identity(state): uri for uri, state in self._known.items()}
         self._seen: set[str] = set()
         self._blocked: list[Path] = []
+        self._vacant: dict[Path, str] = {}
+        self._links: list[Path] = []
+        self._missing_roots: list[Path] = []
         self._reading: dict[_Identity, Path] = {}
-        self._copies: defaultdict[_Identity, list[MediaFile]] = defaultdict(list)
+        self._copies: defaultdict[_Identity, list[_HashedFile]] = defaultdict(list)
         self._complete: dict[_Identity, list[Row]] = {}
-        self._moves: list[tuple[FileState, MediaFile]] = []
-        self._known_copies: list[tuple[FileState, MediaFile]] = []
+        self._moves: list[tuple[FileState, _HashedFile]] = []
+        self._known_copies: list[tuple[FileState, _HashedFile]] = []
         self._dropped: list[int] = []
 
     @property
@@ -62,13 +102,11 @@ class Ledger:
 
     def is_unchanged(self, file: MediaFile) -> bool:
         """Return whether size, time and recipe equal those in the catalog, so that the file need not be read."""
-        uri = path_to_uri(file.path)
-        state = self._known.get(uri)
-        same = state is not None and (state.size_bytes, state.mtime_ns, state.recipe) == (
-            file.size_bytes,
-            file.mtime_ns,
-            self._recipe_of(file),
-        )
+        state = self._known.get(path_to_uri(file.path))
+        if state is None or (state.size_bytes, state.mtime_ns) != (file.size_bytes, file.mtime_ns):
+            return False
+        seen, _, sidecars = state.recipe.partition(SIDECARS)
+        same = seen == self._recipe_of(file) and not sidecars.startswith(UNREAD)
         self._report.unchanged += same
         return same
 
@@ -79,62 +117,90 @@ class Ledger:
         else:
             self._report.added += 1
 
-    def must_read(self, file: MediaFile, content_hash: str) -> bool:
-        """Return whether a file must be decoded, given its hash; if not, record it as a move, copy or duplicate."""
-        uri = path_to_uri(file.path)
-        identity = _Identity(content_hash, self._recipe_of(file))
+    def must_read(self, file: MediaFile, hashes: Hashes) -> bool:
+        """Return whether a file must be decoded, given its hashes; if not, record it as a move, copy or duplicate."""
+        hashed = self._hashed(file, hashes)
+        uri, identity = path_to_uri(file.path), hashed.identity
         own = self._known.get(uri)
-        if own is not None and (own.content_hash, own.recipe) == (identity.content_hash, identity.recipe):
+        if own is not None and _identity(own) in (identity, self._old_identity(hashed)):
             self._report.unchanged += 1
-            self._move(own, file, from_uri=uri)
-        elif identity in self._holder:
-            self._settle_by_holder(identity, file)
+            if own != hashed.state(own.parent):
+                self._move(own, hashed, from_uri=uri)
+        elif holder := self._holder_of(hashed):
+            self._settle_by_holder(holder, hashed)
         elif identity in self._reading:
             self._report.duplicates.append((file.path, self._reading[identity]))
-            self._copies[identity].append(file)
+            self._copies[identity].append(hashed)
         else:
             self._reading[identity] = file.path
             return True
         return False
 
-    def add(self, file: MediaFile, content_hash: str, facts: Facts, items: Sequence[EmbeddedItem]) -> None:
-        """Add a file that was decoded and embedded."""
+    def add(self, file: MediaFile, hashes: Hashes, facts: Facts, items: Sequence[EmbeddedItem]) -> None:
+        """Add a file that was decoded and embedded, or skip it if its items cannot be stored."""
+        hashed = self._hashed(file, hashes)
+        facts = storable_facts(file, facts)
+        try:
+            items = storable_items(items)
+        except UnreadableFileError as error:
+            self.skip(Skipped(path=file.path, reason=str(error)))
+            return
         self._count_written(file)
-        rows = [new_row(file, content_hash, self._recipe_of(file), facts, item) for item in items]
-        self._complete[_Identity(content_hash, self._recipe_of(file))] = self._with_ids(rows)
+        self._report.warnings += [f"{file.path}: {problem}" for problem in facts.problems]
+        rows = [new_row(file, hashes.content, hashed.recipe, facts, item) for item in items]
+        self._complete[hashed.identity] = self._with_ids(rows)
 
     def skip(self, skipped: Skipped) -> None:
         """Report a path that cannot be indexed, together with the files of equal bytes that waited for it."""
         self._report.skipped.append(skipped)
+        if skipped.reason == LEADS_OUTSIDE:
+            self._links.append(skipped.path)
+            return
         self._seen.add(path_to_uri(skipped.path))
         self._blocked.append(skipped.path)
         for identity in [key for key, path in self._reading.items() if path == skipped.path]:
             del self._reading[identity]
             self._report.skipped += [
-                Skipped(path=copy.path, reason=f"{skipped.reason} (same bytes as {skipped.path.name})")
+                Skipped(path=copy.file.path, reason=f"{skipped.reason} (same bytes as {skipped.path.name})")
                 for copy in self._copies.pop(identity, [])
             ]
 
-    def keep(self, root: Path) -> None:
-        """Keep the files below an indexed root that is missing, such as a disk that is not mounted, and warn."""
-        self._blocked.append(root)
-        files = counted(len(_below([root], self._known.keys())), "file")
-        self._report.warnings.append(
-            f"{root} is missing: what was indexed there ({files}) stays until `remove` takes it out"
-        )
+    def keep_root(self, root: Path) -> None:
+        """Keep the files below an indexed root that is missing, such as a disk that is not mounted."""
+        self._missing_roots.append(root)
+        self._vacant[root] = "is missing"
 
-    def drop_missing(self, roots: Sequence[Path]) -> None:
-        """Plan the removal of known files that a finished scan of the roots did not find."""
-        unknown = _below(self._blocked, self._known.keys() - self._seen)
-        for root in roots:
-            missing = _below([root], self._known.keys() - self._seen - unknown)
-            if missing and not _below([root], self._seen):
-                self._report.warnings.append(
-                    f"nothing found in {root}: its {len(missing)} files stay in the index; `remove` takes them out"
-                )
-                continue
-            self._report.removed += len(missing)
-            self._dropped += [self._known.pop(uri).parent for uri in sorted(missing)]
+    def keep_vacant(self, folder: Path) -> None:
+        """Keep the files below a folder in which nothing is left, such as one on which no disk is mounted."""
+        self._vacant[folder] = "is empty"
+
+    def drop_missing(self, roots: Sequence[Path], *, prune: bool = False) -> None:
+        """Plan the removal of known files that a finished scan of the roots did not find.
+
+        What may be on a disk that is not mounted stays, with a warning, unless `prune` is set: the files below roots
+        that are missing or in which nothing was found, below folders that are empty, and behind links that are not
+        followed any more.
+        """
+        missing = set(_below([*roots, *self._missing_roots], self._known.keys() - self._seen))
+        missing -= set(_below(self._blocked, missing))
+        if not prune:
+            empty = [root for root in roots if not _is_any_below(root, self._seen)]
+            missing -= self._withheld(missing, dict.fromkeys(empty, "holds nothing to index") | self._vacant)
+        self._report.removed += len(missing)
+        self._dropped += [self._known.pop(uri).parent for uri in sorted(missing)]
+
+    def _withheld(self, missing: set[str], vacant: Mapping[Path, str]) -> set[str]:
+        """Return the missing files that are kept, and warn of each folder that held some, and of each missing root."""
+        by_folder, by_link = _below(vacant, missing), _below(self._links, missing)
+        counts = Counter(by_folder.values())
+        for folder, reason in vacant.items():
+            if counts[folder] or folder in self._missing_roots:
+                files = counted(counts[folder], "file")
+                self._report.warnings.append(f"{folder} {reason}: what was indexed there ({files}) {TAKES_OUT}")
+        if by_link:
+            files = counted(len(by_link), "file")
+            self._report.warnings.append(f"what was indexed behind links that lead outside ({files}) {TAKES_OUT}")
+        return {*by_folder, *by_link}
 
     def commit(self) -> None:
         """Write everything that is pending in one commit.
@@ -143,9 +209,9 @@ class Ledger:
         """
         rows = [row for group in self._complete.values() for row in group]
         for identity, group in self._complete.items():
-            for file in self._copies.pop(identity, []):
-                self._count_written(file)
-                rows += self._with_ids([placed(row, file) for row in group])
+            for copy in self._copies.pop(identity, []):
+                self._count_written(copy.file)
+                rows += self._with_ids([copy.placed(row) for row in group])
         rows += self._copied_rows()
         change = Change(new=rows, updated=self._moved_rows(), dropped_parents=self._dropped)
         self._complete, self._moves, self._known_copies, self._dropped = {}, [], [], []
@@ -154,23 +220,42 @@ class Ledger:
         self._report.items += len(rows)
         self._remember(rows)
 
-    def _settle_by_holder(self, identity: _Identity, file: MediaFile) -> None:
-        """Handle a new path with known bytes: a move if the old path no longer exists, otherwise a copy."""
-        holder = self._holder[identity]
-        state = self._known[holder]
+    def _hashed(self, file: MediaFile, hashes: Hashes) -> _HashedFile:
+        seen = self._recipe_of(file)
+        return _HashedFile(file, hashes.content, f"{seen}{SIDECARS}{hashes.sidecars}" if hashes.sidecars else seen)
+
+    def _old_identity(self, hashed: _HashedFile) -> _Identity:
+        """Return the identity of a file in collections that knew sidecars by their sizes and times only."""
+        return _Identity(hashed.content_hash, self._recipe_of(hashed.file))
+
+    def _holder_of(self, hashed: _HashedFile) -> str | None:
+        """Return the uri of a known file with the same items.
+
+        A file of an older collection counts only if it is gone, and so was renamed: sizes and times of sidecars do not
+        tell copies apart.
+        """
+        holder = self._holder.get(hashed.identity)
+        if holder is None and (older := self._holder.get(self._old_identity(hashed))):
+            holder = None if os.path.lexists(uri_to_path(older)) else older
+        return holder
+
+    def _settle_by_holder(self, holder: str, hashed: _HashedFile) -> None:
+        """Handle a new path with known items: a move if the old path no longer exists, otherwise a copy."""
+        state, path = self._known[holder], hashed.file.path
         if os.path.lexists(uri_to_path(holder)):
-            self._report.duplicates.append((file.path, uri_to_path(holder)))
-            self._count_written(file)
-            self._known_copies.append((state, file))
+            self._report.duplicates.append((path, uri_to_path(holder)))
+            self._count_written(hashed.file)
+            self._known_copies.append((state, hashed))
         else:
             self._report.renamed += 1
-            self._drop_previous(file)
-            self._move(state, file, from_uri=holder)
+            self._drop_previous(hashed.file)
+            self._move(state, hashed, from_uri=holder)
 
-    def _move(self, state: FileState, file: MediaFile, *, from_uri: str) -> None:
-        self._moves.append((state, file))
+    def _move(self, state: FileState, hashed: _HashedFile, *, from_uri: str) -> None:
+        self._moves.append((state, hashed))
         del self._known[from_uri]
-        self._know(path_to_uri(file.path), _state_at(state, file))
+        self._holder.pop(_identity(state), None)
+        self._know(path_to_uri(hashed.file.path), hashed.state(state.parent))
 
     def _count_written(self, file: MediaFile) -> None:
         if self._drop_previous(file):
@@ -182,13 +267,13 @@ class Ledger:
         previous = self._known.pop(path_to_uri(file.path), None)
         if previous is None:
             return False
-        self._holder.pop(_Identity(previous.content_hash, previous.recipe), None)
+        self._holder.pop(_identity(previous), None)
         self._dropped.append(previous.parent)
         return True
 
     def _moved_rows(self) -> list[Row]:
-        files = {state.parent: file for state, file in self._moves}
-        return [placed(row, files[row["parent"]]) for row in self._catalog.rows_of(files)]
+        moved = {state.parent: hashed for state, hashed in self._moves}
+        return [moved[row["parent"]].placed(row) for row in self._catalog.rows_of(moved)]
 
     def _copied_rows(self) -> list[Row]:
         groups: defaultdict[int, list[Row]] = defaultdict(list)
@@ -196,8 +281,8 @@ class Ledger:
             groups[row["parent"]].append(row)
         return [
             row
-            for state, file in self._known_copies
-            for row in self._with_ids([placed(original, file) for original in groups[state.parent]])
+            for state, copy in self._known_copies
+            for row in self._with_ids([copy.placed(original) for original in groups[state.parent]])
         ]
 
     def _with_ids(self, rows: list[Row]) -> list[Row]:
@@ -208,19 +293,33 @@ class Ledger:
         for row in rows:
             state = FileState(*(row[name] for name in ("size_bytes", "mtime_ns", "content_hash", "recipe", "parent")))
             self._know(row["uri"], state)
-            self._reading.pop(_Identity(state.content_hash, state.recipe), None)
+            self._reading.pop(_identity(state), None)
 
     def _know(self, uri: str, state: FileState) -> None:
         self._known[uri] = state
-        self._holder[_Identity(state.content_hash, state.recipe)] = uri
+        self._holder[_identity(state)] = uri
 
 
-def _below(folders: Sequence[Path], uris: Set[str]) -> set[str]:
-    """Return the uris that are one of the paths, or below one."""
-    exact = {path_to_uri(folder) for folder in folders}
-    prefixes = tuple(prefix for folder in folders for prefix in prefixes_below(folder))
-    return {uri for uri in uris if uri in exact or uri.startswith(prefixes)}
+def _identity(state: FileState) -> _Identity:
+    return _Identity.of(state.content_hash, state.recipe)
 
 
-def _state_at(state: FileState, file: MediaFile) -> FileState:
-    return FileState(file.size_bytes, file.mtime_ns, state.content_hash, state.recipe, state.parent)
+def _is_any_below(folder: Path, uris: Iterable[str]) -> bool:
+    exact, prefixes = path_to_uri(folder), prefixes_below(folder)
+    return any(uri == exact or uri.startswith(prefixes) for uri in uris)
+
+
+def _below(folders: Iterable[Path], uris: Iterable[str]) -> dict[str, Path]:
+    """Return the uris that are one of the paths, or below one, each with the topmost path that it is below."""
+    exact = {path_to_uri(folder): folder for folder in folders}
+    prefixes = {prefix: folder for folder in exact.values() for prefix in prefixes_below(folder)}
+    owners: dict[str, Path | None] = {}
+    found = {}
+    for uri in uris if exact else ():
+        folder = uri[: max(map(uri.rfind, SEPARATORS)) + 1]
+        if folder not in owners:
+            ends = (end for end, character in enumerate(folder, start=1) if character in SEPARATORS)
+            owners[folder] = next((prefixes[folder[:end]] for end in ends if folder[:end] in prefixes), None)
+        if owner := owners[folder] or exact.get(uri):
+            found[uri] = owner
+    return found

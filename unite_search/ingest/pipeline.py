@@ -6,12 +6,14 @@ data from stage to stage. The vector indexes are updated afterwards, by `storage
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -23,9 +25,9 @@ from unite_search.ingest.progress import Meter
 from unite_search.media.confinement import described
 from unite_search.media.decode_pool import DecodePool, Event, Unwanted
 from unite_search.media.scan import Found, scan
-from unite_search.media.types import Cut, Draft, Facts, MediaFile, ReadOptions, Skipped
+from unite_search.media.types import Cut, Draft, Facts, Hashes, MediaFile, ReadOptions, Skipped, VacantFolder
 from unite_search.modality import Modality
-from unite_search.report import IndexReport
+from unite_search.report import IndexOptions, IndexReport
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.metadata import IdCounter
 from unite_search.storage.rows import EmbeddedItem
@@ -59,11 +61,11 @@ class _OpenFile:
     facts: Facts
     items: list[EmbeddedItem] = field(default_factory=list)
     waiting: int = 0
-    content_hash: str | None = None
+    hashes: Hashes | None = None
 
     @property
     def is_complete(self) -> bool:
-        return self.content_hash is not None and not self.waiting
+        return self.hashes is not None and not self.waiting
 
 
 _Batch = list[tuple[_OpenFile, Draft]]
@@ -94,17 +96,18 @@ class Ingest:
     def keep(self, roots: Sequence[Path]) -> None:
         """Keep what was indexed below roots that are missing now; call it before `run` or `dry_run`."""
         for root in roots:
-            self._ledger.keep(root)
+            self._ledger.keep_root(root)
 
-    def run(self, roots: Sequence[Path], *, exclude: Sequence[Path], workers: int, batch_size: int) -> IndexReport:
+    def run(self, roots: Sequence[Path], options: IndexOptions, *, exclude: Sequence[Path]) -> IndexReport:
         """Index the roots.
 
         On an interrupt, complete files are committed before the exception is raised again.
         """
+        found_files = scan(roots, exclude=exclude, follow_links=bool(options.follow_links))
         with (
-            Prefetch(self._counted(scan(roots, exclude=exclude)), limit=FILES_AHEAD) as found,
-            ThreadPoolExecutor(self._encoder.concurrency, "encode") as executor,
-            DecodePool(self._options, workers=workers) as pool,
+            Prefetch(self._counted(found_files), limit=FILES_AHEAD) as found,
+            _encoding_threads(self._encoder.concurrency) as executor,
+            DecodePool(self._options, workers=options.workers or os.cpu_count() or 1) as pool,
         ):
             try:
                 for file, event in pool.run(self._to_read(found), self._ledger.must_read, self._is_held):
@@ -112,35 +115,40 @@ class Ingest:
                     has_rivals = pool.reads_pictures or self._encodes_pictures()
                     is_idle = not self._encoding
                     self._advance(
-                        executor, self._waiting.next_batch(batch_size, is_idle=is_idle, has_rivals=has_rivals)
+                        executor, self._waiting.next_batch(options.batch_size, is_idle=is_idle, has_rivals=has_rivals)
                     )
-                while batch := self._waiting.next_batch(batch_size, is_idle=True, has_rivals=False):
+                while batch := self._waiting.next_batch(options.batch_size, is_idle=True, has_rivals=False):
                     if self._encodes_pictures() and not _has_pictures(batch):
                         self._collect(leave=0)
                     self._advance(executor, batch)
                 self._collect(leave=0)
                 self.report.decoding = described(pool.refusals) if pool.refusals is not None else None
-                self._ledger.drop_missing(roots)
+                self._ledger.drop_missing(roots, prune=options.prune)
             finally:
                 self._commit()
         return self.report
 
-    def dry_run(self, roots: Sequence[Path], *, exclude: Sequence[Path]) -> IndexReport:
+    def dry_run(self, roots: Sequence[Path], options: IndexOptions, *, exclude: Sequence[Path]) -> IndexReport:
         """Report what a run would do, judging by names, sizes and times; nothing is read or written."""
         self.report.dry_run = True
-        for file in self._to_read(self._counted(scan(roots, exclude=exclude))):
+        found = scan(roots, exclude=exclude, follow_links=bool(options.follow_links))
+        for file in self._to_read(self._counted(found)):
             self._ledger.count_pending(file)
-        self._ledger.drop_missing(roots)
+        self._ledger.drop_missing(roots, prune=options.prune)
         return self.report
 
     def _counted(self, found: Iterator[Found]) -> Iterator[Found]:
         for one in found:
-            self._meter.found()
+            if not isinstance(one, VacantFolder):
+                self._meter.found()
             yield one
         self._meter.scan_finished()
 
     def _to_read(self, found: Iterator[Found]) -> Iterator[MediaFile]:
         for one in found:
+            if isinstance(one, VacantFolder):
+                self._ledger.keep_vacant(one.path)
+                continue
             if isinstance(one, Skipped):
                 self._ledger.skip(one)
             elif self._ledger.found(one) and not self._ledger.is_unchanged(one):
@@ -165,10 +173,10 @@ class Ingest:
             self.report.cut.append(event)
             self.report.warnings.append(f"{event.path} was indexed in part: {event.reason}")
         else:
-            self._finish(self._open[file.path], event.content_hash)
+            self._finish(self._open[file.path], event.hashes)
 
-    def _finish(self, entry: _OpenFile, content_hash: str) -> None:
-        entry.content_hash = content_hash
+    def _finish(self, entry: _OpenFile, hashes: Hashes) -> None:
+        entry.hashes = hashes
         if entry.is_complete:
             self._record(entry)
 
@@ -213,8 +221,8 @@ class Ingest:
     def _record(self, entry: _OpenFile) -> None:
         """Add a complete file to the next commit."""
         del self._open[entry.file.path]
-        if entry.items and entry.content_hash is not None:
-            self._ledger.add(entry.file, entry.content_hash, entry.facts, entry.items)
+        if entry.items and entry.hashes is not None:
+            self._ledger.add(entry.file, entry.hashes, entry.facts, entry.items)
         else:
             self._ledger.skip(Skipped(path=entry.file.path, reason="nothing to index in it"))
         self._meter.finished()
@@ -238,6 +246,16 @@ class Ingest:
 def _has_pictures(batch: _Batch) -> bool:
     """Return whether a batch holds something else than passages; the queue does not mix them."""
     return any(draft.content.modalities != Modality.TEXT for _, draft in batch[:1])
+
+
+@contextmanager
+def _encoding_threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Provide threads for the encoder; after an error or an interrupt, batches that have not begun are dropped."""
+    executor = ThreadPoolExecutor(count, "encode")
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 class Prefetch(Generic[T]):

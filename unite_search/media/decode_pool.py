@@ -21,7 +21,7 @@ from unite_search.media.decode_worker import serve
 from unite_search.media.messages import Completed, Hashed
 from unite_search.media.read import check
 from unite_search.media.reading import Reading
-from unite_search.media.types import Cut, Draft, Facts, MediaFile, ReadOptions, Skipped
+from unite_search.media.types import Cut, Draft, Facts, Hashes, MediaFile, ReadOptions, Skipped
 from unite_search.media.wire import MalformedMessageError
 
 __all__ = ["DecodePool", "Event", "Finished", "Unwanted"]
@@ -41,7 +41,7 @@ LONGEST_STEP_S = 10.0
 class Finished:
     """The file was read to its end, or to where it was cut."""
 
-    content_hash: str
+    hashes: Hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Unwanted:
 
 
 Event = Facts | Draft | Cut | Finished | Unwanted | Skipped
-IsWanted = Callable[[MediaFile, str], bool]
+IsWanted = Callable[[MediaFile, Hashes], bool]
 IsHeld = Callable[[MediaFile], bool]
 
 
@@ -172,7 +172,7 @@ class DecodePool:
 
         Args:
             files: drawn from as workers become free.
-            is_wanted: called once with each file that can be hashed, and its hash.
+            is_wanted: called once with each file that can be hashed, and its hashes.
             is_held: whether nothing more of a text file is to be read, as long as other files are; asked often.
 
         Yields:
@@ -250,7 +250,7 @@ class DecodePool:
             worker.silent_since = self._clock.now()
         for message in messages:
             if isinstance(message, Hashed):
-                answer = is_wanted(reading.file, message.content_hash)
+                answer = is_wanted(reading.file, message.hashes)
                 worker.process.send(answer)
                 if not answer:
                     worker.finish()
@@ -258,7 +258,7 @@ class DecodePool:
                 continue
             if isinstance(message, (Completed, Skipped)):
                 worker.finish()
-            yield reading.file, Finished(reading.content_hash) if isinstance(message, Completed) else message
+            yield reading.file, Finished(reading.hashes) if isinstance(message, Completed) else message
 
     def _enforced(self, worker: _Worker, now: float) -> Iterator[tuple[MediaFile, Event]]:
         """End a worker that is silent for too long or exceeds the budget of its file; what it has sent is kept."""
@@ -272,7 +272,7 @@ class DecodePool:
             file, skipped = self._give_up(worker, excess)
             if reading.drafts:
                 yield file, Cut(path=file.path, reason=excess)
-                yield file, Finished(reading.content_hash)
+                yield file, Finished(reading.hashes)
             else:
                 yield file, skipped
 

@@ -15,7 +15,8 @@ from unite_search.errors import UnreadableFileError
 from unite_search.media.messages import Completed, Hashed, Message, written
 from unite_search.media.read import read_file
 from unite_search.media.reasons import failure_reason
-from unite_search.media.types import MediaFile, ReadOptions, Skipped, content_hash
+from unite_search.media.sidecars import hash_sidecars
+from unite_search.media.types import Hashes, MediaFile, ReadOptions, Skipped, content_hash
 from unite_search.media.wire import send
 
 GROUP = {"image": 3, "text": 64, "video": 1}
@@ -53,11 +54,11 @@ class _Inbox:
 def _handle(file: MediaFile, options: ReadOptions, inbox: _Inbox) -> None:
     """Send what one file holds, up to `Completed` or `Skipped`; only `Hashed` for a file that is not wanted."""
     try:
-        digest = content_hash(file.path)
+        hashes = Hashes(content_hash(file.path), hash_sidecars(file.sidecars))
     except UnreadableFileError as error:
         inbox.send([Skipped(path=file.path, reason=str(error))])
         return
-    inbox.send([Hashed(digest)])
+    inbox.send([Hashed(hashes)])
     if inbox.answer():
         messages = _read(file, options)
         while group := list(islice(messages, 1 if file.may_move else GROUP[file.modality])):

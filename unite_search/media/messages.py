@@ -20,23 +20,26 @@ import numpy as np
 
 from unite_search.content import Clip, Content, Image, Part
 from unite_search.errors import UniteSearchError, UnreadableFileError
-from unite_search.media.types import Cut, Draft, Facts, MediaFile, Skipped
+from unite_search.media.sidecars import UNREAD
+from unite_search.media.types import Cut, Draft, Facts, Hashes, MediaFile, Skipped
 from unite_search.media.wire import MalformedMessageError
 
 MAX_REASON = 300
 MAX_PARTS = 16
+MAX_PROBLEMS = 16
 MAX_METADATA_DEPTH = 40
 MAX_SIDE = 2**31 - 1
 
 _HASH = re.compile(r"[0-9a-f]{32}")
+_HASH_OF_SIDECARS = re.compile(rf"({re.escape(UNREAD)}?[0-9a-f]{{32}})?")
 _ERRORS: dict[str, type[UniteSearchError]] = {"unreadable": UnreadableFileError, "error": UniteSearchError}
 
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """The hash of the next file is known; the parent answers with a bool whether to read it."""
+    """The hashes of the next file are known; the parent answers with a bool whether to read it."""
 
-    content_hash: str
+    hashes: Hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,10 @@ def written(message: Message) -> list[Any]:
     if isinstance(message, Facts):
         taken_at = message.taken_at and message.taken_at.isoformat()
         metadata = json.dumps(message.metadata)
-        return ["facts", message.width, message.height, message.duration_s, taken_at, metadata]
+        problems = [_reason(problem) for problem in message.problems[:MAX_PROBLEMS]]
+        return ["facts", message.width, message.height, message.duration_s, taken_at, metadata, problems]
     if isinstance(message, Hashed):
-        return ["hashed", message.content_hash]
+        return ["hashed", message.hashes.content, message.hashes.sidecars]
     if isinstance(message, Completed):
         return ["completed"]
     return ["cut" if isinstance(message, Cut) else "skipped", _reason(message.reason)]
@@ -167,20 +171,25 @@ def _pixels(array: Any, dimensions: int) -> Any:
 
 
 def _facts(file: MediaFile, *fields: Any) -> Facts:
-    width, height, duration_s, taken_at, metadata = fields
+    width, height, duration_s, taken_at, metadata, problems = fields
+    if not isinstance(problems, list) or len(problems) > MAX_PROBLEMS:
+        raise TypeError("problems of facts")
     return Facts(
         width=_optional(_side, width),
         height=_optional(_side, height),
         duration_s=_seconds(duration_s),
         taken_at=_optional(_date, taken_at),
         metadata=_metadata(metadata),
+        problems=tuple(map(_reason, problems)),
     )
 
 
-def _hashed(file: MediaFile, digest: Any) -> Hashed:
-    if not isinstance(digest, str) or not _HASH.fullmatch(digest):
+def _hashed(file: MediaFile, content: Any, sidecars: Any) -> Hashed:
+    if not (isinstance(content, str) and _HASH.fullmatch(content)):
         raise ValueError("no hash")
-    return Hashed(digest)
+    if not (isinstance(sidecars, str) and _HASH_OF_SIDECARS.fullmatch(sidecars)):
+        raise ValueError("no hash of sidecars")
+    return Hashed(Hashes(content, sidecars))
 
 
 def _metadata(text: Any) -> dict[str, Any]:

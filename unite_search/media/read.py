@@ -76,14 +76,26 @@ def _read_text(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft 
 def _read_image(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft]:
     picture = read_image(file.path, side=options.media.image_side, max_pixels=options.max_pixels)
     said = read_sidecars(file.sidecars)
-    yield Facts(width=picture.width, height=picture.height, taken_at=picture.taken_at, metadata=said.metadata)
+    yield Facts(
+        width=picture.width,
+        height=picture.height,
+        taken_at=picture.taken_at,
+        metadata=said.metadata,
+        problems=said.problems,
+    )
     yield Draft(content=_captioned(said.caption, picture.image), text=said.caption)
 
 
 def _read_video(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft]:
     video = Video(file.path, max_pixels=options.max_pixels)
     said = read_sidecars(file.sidecars)
-    yield Facts(width=video.width, height=video.height, duration_s=video.duration_s, metadata=said.metadata)
+    yield Facts(
+        width=video.width,
+        height=video.height,
+        duration_s=video.duration_s,
+        metadata=said.metadata,
+        problems=said.problems,
+    )
     for start_s, end_s in segment(file.path, video.duration_s, options.segments):
         indices = video.choose(options.media.sampler, start_s, end_s, keyframes_only=options.keyframes_only)
         if len(indices):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from unite_search.display import clock, file_size
 from unite_search.media.messages import Completed, Hashed, Message, read
 from unite_search.media.read import left_out
-from unite_search.media.types import Cut, Draft, Facts, MediaFile, ReadOptions, Skipped
+from unite_search.media.types import Cut, Draft, Facts, Hashes, MediaFile, ReadOptions, Skipped
 from unite_search.media.wire import MalformedMessageError
 
 
@@ -18,7 +18,7 @@ class Reading:
     Attributes:
         file: the file.
         since_s: when the worker began with it.
-        content_hash: its hash, empty until it was sent.
+        hashes: its hashes, empty until they were sent.
         drafts: the number of drafts that came.
         worked_s: the time for which the worker has worked on it.
     """
@@ -27,7 +27,7 @@ class Reading:
         """Begin with a file at some time; its worker has sent `sent_bytes` about other files before."""
         self.file = file
         self.since_s = since_s
-        self.content_hash = ""
+        self.hashes = Hashes("")
         self.drafts = 0
         self.worked_s = 0.0
         self._options = options
@@ -37,7 +37,7 @@ class Reading:
 
     def work(self, seconds: float) -> None:
         """Count time for which the worker has sent nothing; the start of its process and the hash do not count."""
-        if self.content_hash:
+        if self.hashes.content:
             self.worked_s += seconds
 
     def read(self, group: object) -> list[Message]:
@@ -57,13 +57,13 @@ class Reading:
         return messages
 
     def _expected(self) -> tuple[type[Message], ...]:
-        if not self.content_hash:
+        if not self.hashes.content:
             return (Hashed, Skipped)
         return (Facts, Skipped) if self._facts is None else (Draft, Cut, Completed, Skipped)
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Hashed):
-            self.content_hash = message.content_hash
+            self.hashes = message.hashes
         elif isinstance(message, Facts):
             self._facts = message
         elif isinstance(message, Draft):

@@ -7,6 +7,7 @@ import errno
 from unite_search.errors import UnreadableFileError
 
 MAX_LENGTH = 100
+LEADS_OUTSIDE = "a link that leads outside the indexed folders; --follow-links follows it"
 
 _WORDS = {
     errno.ENOENT: "vanished while indexing",

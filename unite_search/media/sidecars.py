@@ -1,11 +1,15 @@
 """Read sidecars, the files beside an image or video that describe it: caption, metadata, subtitles.
 
-A sidecar that cannot be read never costs its media file: the reason goes into the metadata as `sidecar_problem`.
+A sidecar that cannot be read never costs its media file: the reason goes into the report of the run, and into the
+metadata as `sidecar_problem`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +17,18 @@ from typing import Any, TypeVar
 
 from unite_search.errors import UnreadableFileError
 from unite_search.media.text import Cue, parse_cues, read_text
+from unite_search.media.types import DIGEST_BYTES
 
 MAX_BYTES = 1 << 20
 MAX_CAPTION_WORDS = 200
+MAX_CAPTION_CHARACTERS = 20_000
 MAX_DEPTH = 32
+MAX_INTEGER = 1 << 63
 MAX_SUBTITLE_BYTES = 8 << 20
 CAPTION_KEYS = ("caption", "text", "title", "description")
 PROBLEM_KEY = "sidecar_problem"
+UNREAD = "?"
+"""The hash of sidecars begins with this while one of them cannot be read, so that later runs try again."""
 
 T = TypeVar("T")
 
@@ -32,11 +41,13 @@ class Description:
         caption: the text of the .txt file, else the value of the first caption key in the .json file.
         metadata: the object in the .json file.
         cues: the subtitles in the .srt file.
+        problems: why a sidecar says nothing, one line each.
     """
 
     caption: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     cues: Sequence[Cue] = ()
+    problems: tuple[str, ...] = ()
 
     def text_between(self, start_s: float, end_s: float) -> str | None:
         """Return the caption and the subtitles shown in a window of the video, a line each; None without any."""
@@ -57,7 +68,37 @@ def read_sidecars(paths: Sequence[Path]) -> Description:
         caption = next((_cut(value) for value in spoken if isinstance(value, str) and value.strip()), None)
     if problems:
         metadata = {**metadata, PROBLEM_KEY: "; ".join(problems)}
-    return Description(caption=caption, metadata=metadata, cues=cues)
+    return Description(caption=caption, metadata=metadata, cues=cues, problems=tuple(problems))
+
+
+def hash_sidecars(paths: Sequence[Path]) -> str:
+    """Hash what sidecars hold, whatever their names and times; empty without any.
+
+    A file that is larger than what is read of it counts by its beginning and its size.
+    """
+    if not paths:
+        return ""
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    mark = ""
+    for path in sorted(paths, key=lambda path: (path.suffix.lower(), path.name)):
+        digest.update(path.suffix.lower().encode())
+        try:
+            digest.update(_hash(path))
+        except OSError:
+            mark = UNREAD
+    return mark + digest.hexdigest()
+
+
+def _hash(path: Path) -> bytes:
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("not a regular file")
+    with path.open("rb") as stream:
+        digest.update(stream.read(MAX_SUBTITLE_BYTES))
+        if stream.read(1):
+            digest.update(str(status.st_size).encode())
+    return digest.digest()
 
 
 def _try(read: Callable[[Path], T], path: Path | None, problems: list[str]) -> T | None:
@@ -75,19 +116,35 @@ def _caption(path: Path) -> str | None:
 
 
 def _cut(caption: str) -> str | None:
-    return " ".join(caption.split()[:MAX_CAPTION_WORDS]) or None
+    return " ".join(caption.split()[:MAX_CAPTION_WORDS])[:MAX_CAPTION_CHARACTERS] or None
 
 
 def _metadata(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(read_text(path, max_bytes=MAX_BYTES), parse_constant=lambda _: None)
+        content = json.loads(read_text(path, max_bytes=MAX_BYTES), parse_constant=_null, parse_float=_finite)
         is_deep = _is_deeper(content, MAX_DEPTH)
         valid_unicode = json.dumps(content, ensure_ascii=False).encode(errors="replace")
     except (ValueError, RecursionError) as error:
         raise UnreadableFileError("not valid JSON") from error
     if not isinstance(content, dict) or is_deep:
         raise UnreadableFileError("not a JSON object" if not is_deep else "nested too deeply")
-    return dict(json.loads(valid_unicode))
+    return dict(json.loads(valid_unicode, parse_int=_integer))
+
+
+def _null(_: str) -> None:
+    """Read NaN and Infinity, which are no JSON, as null."""
+
+
+def _finite(digits: str) -> float | None:
+    """Read a number with a fraction; null where it is beyond what a float holds."""
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _integer(digits: str) -> int | float | None:
+    """Read a whole number; one beyond 64 bits as a float, as every store and reader of JSON does."""
+    number = int(digits)
+    return number if -MAX_INTEGER <= number < MAX_INTEGER else _finite(digits)
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
@@ -96,4 +153,8 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def _cues(path: Path) -> list[Cue]:
-    return parse_cues(read_text(path, max_bytes=MAX_SUBTITLE_BYTES))
+    content = read_text(path, max_bytes=MAX_SUBTITLE_BYTES)
+    cues = parse_cues(content)
+    if content.strip() and not cues:
+        raise UnreadableFileError("no subtitles in it")
+    return cues

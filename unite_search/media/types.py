@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,9 @@ LONGEST_FILM_S = 3 * 3600.0
 DIGEST_BYTES = 16
 BLOCK_BYTES = 1 << 20
 
+EARLIEST_NS, LATEST_NS = -(1 << 63), (1 << 63) - 1
+"""What 64 bits of nanoseconds hold: the years 1677 to 2262."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFile:
@@ -29,7 +33,7 @@ class MediaFile:
         path: absolute path.
         modality: modality by extension; an animated gif is recognised when it is read.
         size_bytes: size at the time of the scan.
-        mtime_ns: modification time at the time of the scan.
+        mtime_ns: modification time at the time of the scan, see `mtime_ns_of`.
         sidecars: files with the same stem that describe it, sorted by name.
         sidecar_state: text that changes when a sidecar is added, removed or modified; empty without sidecars.
     """
@@ -53,6 +57,26 @@ class Skipped:
 
     path: Path
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VacantFolder:
+    """A folder in which nothing is visible, or a link that leads nowhere: perhaps a disk that is not mounted."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """Hashes of what a file's items are made of.
+
+    Attributes:
+        content: hash of the file's bytes.
+        sidecars: hash of what its sidecars hold, see `sidecars.hash_sidecars`; empty without sidecars.
+    """
+
+    content: str
+    sidecars: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +125,7 @@ class ReadOptions:
         return self.work_s + self.time_limit_s(size_bytes) - self.timeout_s + min(duration_s or 0.0, LONGEST_FILM_S)
 
     def recipe(self, file: MediaFile) -> str:
-        """Return what decides the items of a file besides its bytes; stored with each row."""
+        """Return what decides the items of a file besides its bytes and what its sidecars hold."""
         parts = [file.sidecar_state] if file.sidecar_state else []
         if file.may_move:
             parts += [f"segments={self.segments}", *(["keyframes"] if self.keyframes_only else [])]
@@ -118,6 +142,7 @@ class Facts:
         duration_s: duration of the whole file.
         taken_at: date from EXIF or the container, naive local time.
         metadata: the object of the JSON sidecar, `{}` without one.
+        problems: why facts are missing which the file or its sidecars should give, one line each.
     """
 
     width: int | None = None
@@ -125,6 +150,7 @@ class Facts:
     duration_s: float | None = None
     taken_at: datetime | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +168,11 @@ class Draft:
     start_s: float | None = None
     end_s: float | None = None
     text: str | None = None
+
+
+def mtime_ns_of(status: os.stat_result) -> int:
+    """Return a modification time as the catalog holds it, in 64 bits: one beyond them becomes the nearest within."""
+    return min(max(status.st_mtime_ns, EARLIEST_NS), LATEST_NS)
 
 
 def content_hash(path: Path) -> str:

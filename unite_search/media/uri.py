@@ -17,6 +17,15 @@ def absolute(path: Path) -> Path:
     return Path(os.path.normpath(path.absolute()))
 
 
+def exists(path: Path) -> bool:
+    """Return whether a path leads to something; False, too, where that cannot be examined, unlike `Path.exists`."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def path_to_uri(path: Path) -> str:
     """Return the path as valid Unicode: itself, or a percent-encoded file URL for a name that is not UTF-8.
 

@@ -19,8 +19,8 @@ from typing import NamedTuple
 from unite_search.errors import UnreadableFileError
 from unite_search.media.reasons import reason_of
 from unite_search.media.scan import MODALITY_OF
+from unite_search.media.types import mtime_ns_of
 
-_LARGEST = (1 << 63) - 1
 DESCRIPTORS = Path("/proc/self/fd")
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -176,8 +176,7 @@ def _refuse_changed(status: os.stat_result, file: ServedFile) -> None:
     _refuse_special(status)
     if not file.size_bytes:
         return
-    mtime_ns = min(max(status.st_mtime_ns, -_LARGEST - 1), _LARGEST)  # as the catalog holds it, in 64 bits
-    if status.st_size != file.size_bytes or file.mtime_ns not in (mtime_ns, None):
+    if status.st_size != file.size_bytes or file.mtime_ns not in (mtime_ns_of(status), None):
         raise FileGoneError("the file has changed since it was indexed; run `index` again")
 
 

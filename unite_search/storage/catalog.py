@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from copy import copy
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from unite_search.errors import DamagedCollectionError, FilterError
+from unite_search.storage.change import Change, FileState
 from unite_search.storage.compaction import compact
 from unite_search.storage.file_checksums import (
     FileChecksums,
@@ -42,29 +42,6 @@ BOUNDED_READ = {"batch_size": 8192, "batch_readahead": 2, "fragment_readahead": 
 """How vectors are streamed: the engine would otherwise read up to 2 GB ahead."""
 
 STATE_COLUMNS = ("uri", "size_bytes", "mtime_ns", "content_hash", "recipe", "parent")
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What the catalog knows of one file: enough to decide whether the file must be read again."""
-
-    size_bytes: int
-    mtime_ns: int
-    content_hash: str
-    recipe: str
-    parent: int
-
-
-@dataclass(slots=True)
-class Change:
-    """Rows to write and files (by parent id) to delete, in one commit. A row with a known id replaces the old one."""
-
-    new: list[dict[str, Any]] = field(default_factory=list)
-    updated: list[dict[str, Any]] = field(default_factory=list)
-    dropped_parents: list[int] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.new or self.updated or self.dropped_parents)
 
 
 class Catalog:

@@ -46,6 +46,7 @@ class CollectionMetadata:
         roots: folders that were indexed, for a later `index` without arguments.
         segments: how videos were cut, for a later `index` without options.
         keyframes_only: whether only key frames of videos were read.
+        follow_links: whether links that lead outside the roots were followed.
         encoder_options: the options that change the encoder's vectors, so that queries are embedded like the items.
         index: configuration of the vector indexes, for later runs.
         format_version: version of the folder's layout.
@@ -58,6 +59,7 @@ class CollectionMetadata:
     roots: tuple[str, ...] = ()
     segments: float | Literal["none", "shots"] = 60.0
     keyframes_only: bool = False
+    follow_links: bool = False
     encoder_options: dict[str, Any] = field(default_factory=dict)
     index: IndexConfig = field(default_factory=IndexConfig)
     format_version: int = FORMAT_VERSION

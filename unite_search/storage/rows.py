@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from unite_search import strict_json
-from unite_search.media.types import Draft, Facts, MediaFile
+from unite_search.media.types import EARLIEST_NS, LATEST_NS, Draft, Facts, MediaFile
 from unite_search.media.uri import path_to_uri
 from unite_search.modality import Modality
 from unite_search.storage.row_checksums import CHECKSUMS, with_checksums
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Row = dict[str, Any]
+
+EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,22 @@ class EmbeddedItem:
 
 def placed(row: Row, file: MediaFile) -> Row:
     """Return the row of an item for another file with the same bytes."""
-    modified = datetime.fromtimestamp(file.mtime_ns / 1e9, timezone.utc).replace(tzinfo=None)
     return {
         **row,
         "uri": path_to_uri(file.path),
         "name": path_to_uri(Path(file.path.name)),
         "folder": path_to_uri(file.path.parent),
         "size_bytes": file.size_bytes,
-        "mtime_ns": file.mtime_ns,
-        "modified_at": modified,
+        "mtime_ns": min(max(file.mtime_ns, EARLIEST_NS), LATEST_NS),
+        "modified_at": modified_at(file.mtime_ns),
     }
+
+
+def modified_at(mtime_ns: int) -> datetime | None:
+    """Return a modification time in UTC; None for one at or beyond the ends of what `mtime_ns` can hold."""
+    if not EARLIEST_NS < mtime_ns < LATEST_NS:
+        return None
+    return EPOCH + timedelta(microseconds=mtime_ns // 1000)
 
 
 def new_row(file: MediaFile, content_hash: str, recipe: str, facts: Facts, item: EmbeddedItem) -> Row:

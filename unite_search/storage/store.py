@@ -188,13 +188,16 @@ class Store:
             problems += partition_problems(self.catalog, self.partitions)
         return problems
 
-    def remember(self, roots: Sequence[Path], options: ReadOptions) -> None:
+    def remember(self, roots: Sequence[Path], options: ReadOptions, *, follow_links: bool) -> None:
         """Store the roots and how they are read, for a later `index` without arguments. Needs the write lock."""
         metadata = CollectionMetadata.read(self.directory)
-        known = dict.fromkeys([*metadata.roots, *map(str, roots)])
-        replace(metadata, roots=tuple(known), segments=options.segments, keyframes_only=options.keyframes_only).write(
-            self.directory
-        )
+        replace(
+            metadata,
+            roots=tuple(dict.fromkeys([*metadata.roots, *map(str, roots)])),
+            segments=options.segments,
+            keyframes_only=options.keyframes_only,
+            follow_links=follow_links,
+        ).write(self.directory)
 
     def forget(self, paths: Sequence[Path]) -> None:
         """Forget the roots that are one of the paths, or below one. Needs the write lock."""
