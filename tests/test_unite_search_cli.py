@@ -226,17 +226,22 @@ def test_what_a_person_can_mend_is_one_line_and_exits_1(
     assert "Traceback" not in errors
 
 
+PANIC = type("PanicException", (BaseException,), {})
+"""As pyo3 names the panics of Rust code."""
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, PANIC])
 def test_an_unexpected_error_is_one_line_unless_debugging(
-    cli: Cli, shared: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, shared: Path, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
     def explode(*_: object) -> None:
-        raise ZeroDivisionError("in the\nengine")
+        raise kind("in the\nengine")
 
     monkeypatch.setattr(Collection, "status", explode)
     code, output, errors = cli("status")
     assert (code, output) == (1, "")
-    assert errors == "Error: unexpected ZeroDivisionError: in the engine; run again with --debug to see where\n"
-    with pytest.raises(ZeroDivisionError):
+    assert errors == f"Error: unexpected {kind.__name__}: in the engine; run again with --debug to see where\n"
+    with pytest.raises(kind):
         cli("status", "--debug")
 
 

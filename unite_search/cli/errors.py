@@ -16,6 +16,7 @@ from unite_search.cli.output import say
 from unite_search.cli.streams import CLOSED_PIPE, flush
 from unite_search.display import printable
 from unite_search.errors import UniteSearchError
+from unite_search.storage.guard import is_panic
 
 FAILED = 1
 DEBUG = "--debug"
@@ -55,8 +56,8 @@ def run(app: typer.Typer, arguments: Sequence[str], *, is_interrupted: Callable[
         code = 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else FAILED * bool(leaving.code)
-    except Exception as error:
-        if is_debugging:
+    except BaseException as error:
+        if is_debugging or not (isinstance(error, Exception) or is_panic(error)):
             raise
         code = INTERRUPTED if is_interrupted() else FAILED
         if code == FAILED:
@@ -77,7 +78,7 @@ def _flushed(code: int) -> int:
     return FAILED
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """Return an error as one line."""
     for kind, description in USER_ERRORS:
         if isinstance(error, kind):

@@ -85,9 +85,13 @@ def damaged(directory: Path, what: str) -> DamagedCollectionError:
 
 def is_of_engine(error: BaseException) -> bool:
     """Return whether an error is one that the engine raises: an ordinary error of a call, or a panic."""
-    return isinstance(error, (OSError, ValueError, RuntimeError, KeyError, NotImplementedError)) or (
-        type(error).__name__ == PANIC
-    )
+    ordinary = (OSError, ValueError, RuntimeError, KeyError, NotImplementedError)
+    return isinstance(error, ordinary) or is_panic(error)
+
+
+def is_panic(error: BaseException) -> bool:
+    """Return whether an error is a panic of the engine's Rust code, which is no `Exception`."""
+    return type(error).__name__ == PANIC
 
 
 def refused_by_the_disk(error: BaseException) -> str | None:
