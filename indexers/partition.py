@@ -180,7 +180,7 @@ class Partition:
         file = store(path, lambda stream: [stream.write(part) for part in parts])
         give_back_memory()
         flat = FlatVectors(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), is_streamed=True)
-        partition = cls(FaissIndex.of_rows(flat, np.concatenate(ids), like.config))
+        partition = cls(FaissIndex._of_rows(flat, np.concatenate(ids), like.config))
         partition._rows_file = file
         return partition
 

@@ -106,7 +106,7 @@ class Run:
 
 
 def items_of(content: str) -> list[EmbeddedItem]:
-    return [EmbeddedItem(Modality.TEXT, np.zeros(2, np.float32), None, None, letter) for letter in content]
+    return [EmbeddedItem(Modality.TEXT, np.array([1, 0], np.float32), None, None, letter) for letter in content]
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     )
     from unite_search.gallery import Section, write_gallery
     from unite_search.item import Item
-    from unite_search.media.types import Skipped
+    from unite_search.media.types import Cut, Skipped
     from unite_search.modality import Modality, ModalityName
     from unite_search.query import Hit, PathArgument, Query, SearchOptions, SearchResult
     from unite_search.recovery import repair, verify_folder
@@ -65,6 +65,7 @@ __all__ = [
     "CollectionLockedError",
     "CollectionNotFoundError",
     "Content",
+    "Cut",
     "DType",
     "DamagedCollectionError",
     "DecodeProcessError",
@@ -141,7 +142,7 @@ _HOMES = {
     ),
     "unite_search.gallery": ("Section", "write_gallery"),
     "unite_search.item": ("Item",),
-    "unite_search.media.types": ("Skipped",),
+    "unite_search.media.types": ("Cut", "Skipped"),
     "unite_search.modality": ("Modality", "ModalityName"),
     "unite_search.query": ("Hit", "PathArgument", "Query", "SearchOptions", "SearchResult"),
     "unite_search.recovery": ("repair", "verify_folder"),

@@ -31,12 +31,13 @@ def loads(text: str) -> Any:
         ValueError: the text is not JSON, or is nested too deeply.
     """
     try:
-        return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+        return json.loads(text, parse_constant=lambda _: None, parse_float=finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
-def _finite(digits: str) -> float | None:
+def finite(digits: str) -> float | None:
+    """Return the number that some digits are; None where it is beyond what a float holds."""
     number = float(digits)
     return number if math.isfinite(number) else None
 

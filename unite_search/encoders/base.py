@@ -248,13 +248,14 @@ def _problem_of(encoder: Encoder) -> str | None:
 
 
 def encode(encoder: Encoder, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
-    """Encode contents, and check what comes back, so that no faulty vector reaches a collection.
+    """Encode contents, and check what comes back.
 
     Returns:
-        (N, D) float32.
+        (N, D) float32. Rows of candidates may have any values: an index run checks them one by one, so that one
+        faulty vector costs one file.
 
     Raises:
-        UniteSearchError: the encoder returned another shape, or numbers that are not finite.
+        UniteSearchError: the encoder returned another shape, or for queries numbers that are not finite.
     """
     import numpy as np
 
@@ -264,7 +265,7 @@ def encode(encoder: Encoder, contents: Sequence[Content], *, role: Role) -> NDAr
         raise UniteSearchError(
             f"encoder {encoder.name} returned {rows.dtype} of shape {rows.shape}; expected float32 of shape {expected}"
         )
-    if not np.isfinite(rows).all():
+    if role == "query" and not np.isfinite(rows).all():
         raise UniteSearchError(f"encoder {encoder.name} returned numbers that are not finite")
     return rows.astype(np.float32, copy=False)
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from unite_search.display import counted
-from unite_search.errors import UnreadableFileError
-from unite_search.ingest.facts import storable_facts, storable_items
 from unite_search.media.reasons import LEADS_OUTSIDE
 from unite_search.media.sidecars import UNREAD
 from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped
@@ -23,10 +23,12 @@ from unite_search.report import IndexReport
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.change import Change, FileState
 from unite_search.storage.metadata import IdCounter
-from unite_search.storage.rows import EmbeddedItem, Row, new_row, placed
+from unite_search.storage.rows import EmbeddedItem, Row, modified_at, new_row, placed
+from unite_search.storage.vectors import first_problem
 
 SIDECARS = ";sidecars="
 """Stands in a recipe before the hash of what the sidecars hold; recipes of older collections end before it."""
+NO_TIME = "`modified_at` is empty: the modification time is not between the years 1678 and 2262"
 SEPARATORS = tuple({"/", os.sep})
 TAKES_OUT = "stays until `index --prune` or `remove` takes it out"
 
@@ -139,14 +141,13 @@ class Ledger:
     def add(self, file: MediaFile, hashes: Hashes, facts: Facts, items: Sequence[EmbeddedItem]) -> None:
         """Add a file that was decoded and embedded, or skip it if its items cannot be stored."""
         hashed = self._hashed(file, hashes)
-        facts = storable_facts(file, facts)
-        try:
-            items = storable_items(items)
-        except UnreadableFileError as error:
-            self.skip(Skipped(path=file.path, reason=str(error)))
+        faulty = first_problem(np.stack([item.embedding for item in items]))
+        if faulty is not None:
+            self.skip(Skipped(path=file.path, reason=f"its vector cannot be stored: {faulty[1]}"))
             return
         self._count_written(file)
-        self._report.warnings += [f"{file.path}: {problem}" for problem in facts.problems]
+        problems = [*facts.problems, *([NO_TIME] if modified_at(file.mtime_ns) is None else [])]
+        self._report.warnings += [f"{file.path}: {problem}" for problem in problems]
         rows = [new_row(file, hashes.content, hashed.recipe, facts, item) for item in items]
         self._complete[hashed.identity] = self._with_ids(rows)
 

@@ -12,11 +12,12 @@ from itertools import islice
 from multiprocessing.connection import Connection
 
 from unite_search.errors import UnreadableFileError
+from unite_search.media.facts import storable
 from unite_search.media.messages import Completed, Hashed, Message, written
 from unite_search.media.read import read_file
 from unite_search.media.reasons import failure_reason
 from unite_search.media.sidecars import hash_sidecars
-from unite_search.media.types import Hashes, MediaFile, ReadOptions, Skipped, content_hash
+from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped, content_hash
 from unite_search.media.wire import send
 
 GROUP = {"image": 3, "text": 64, "video": 1}
@@ -68,7 +69,8 @@ def _handle(file: MediaFile, options: ReadOptions, inbox: _Inbox) -> None:
 def _read(file: MediaFile, options: ReadOptions) -> Iterator[Message]:
     """Yield facts and drafts, then `Completed`, or `Skipped` after an error."""
     try:
-        yield from read_file(file, options)
+        for message in read_file(file, options):
+            yield storable(message) if isinstance(message, Facts) else message
     except Exception as error:  # noqa: BLE001 - a decoder may raise anything; it is reported and costs one file
         yield Skipped(path=file.path, reason=failure_reason(error))
     else:

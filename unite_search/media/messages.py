@@ -14,21 +14,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, NoReturn, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 
 from unite_search.content import Clip, Content, Image, Part
 from unite_search.errors import UniteSearchError, UnreadableFileError
+from unite_search.media.facts import MOST_PIXELS
 from unite_search.media.sidecars import UNREAD
 from unite_search.media.types import Cut, Draft, Facts, Hashes, MediaFile, Skipped
-from unite_search.media.wire import MalformedMessageError
+from unite_search.media.wire import MalformedMessageError, refuse_constant
 
 MAX_REASON = 300
 MAX_PARTS = 16
 MAX_PROBLEMS = 16
 MAX_METADATA_DEPTH = 40
-MAX_SIDE = 2**31 - 1
 
 _HASH = re.compile(r"[0-9a-f]{32}")
 _HASH_OF_SIDECARS = re.compile(rf"({re.escape(UNREAD)}?[0-9a-f]{{32}})?")
@@ -193,7 +193,7 @@ def _hashed(file: MediaFile, content: Any, sidecars: Any) -> Hashed:
 
 
 def _metadata(text: Any) -> dict[str, Any]:
-    found = json.loads(_text(text), parse_constant=_refuse, parse_float=_finite)
+    found = json.loads(_text(text), parse_constant=refuse_constant, parse_float=_finite)
     if not isinstance(found, dict) or _depth(found) > MAX_METADATA_DEPTH:
         raise TypeError("metadata that are no object, or a deep one")
     json.dumps(found, ensure_ascii=False).encode()
@@ -219,7 +219,7 @@ def _date(value: Any) -> datetime:
 
 
 def _side(value: Any) -> int:
-    if type(value) is not int or not 0 < value <= MAX_SIDE:
+    if type(value) is not int or not 0 < value <= MOST_PIXELS:
         raise ValueError("no number of pixels")
     return value
 
@@ -247,10 +247,6 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number := float(digits)):
         raise ValueError("a number that is too large")
     return number
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"the number {constant}")
 
 
 _READERS: dict[Any, Callable[..., Message]] = {

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from unite_search import strict_json
 from unite_search.errors import UnreadableFileError
 from unite_search.media.text import Cue, parse_cues, read_text
 from unite_search.media.types import DIGEST_BYTES
@@ -121,7 +121,7 @@ def _cut(caption: str) -> str | None:
 
 def _metadata(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(read_text(path, max_bytes=MAX_BYTES), parse_constant=_null, parse_float=_finite)
+        content = strict_json.loads(read_text(path, max_bytes=MAX_BYTES))
         is_deep = _is_deeper(content, MAX_DEPTH)
         valid_unicode = json.dumps(content, ensure_ascii=False).encode(errors="replace")
     except (ValueError, RecursionError) as error:
@@ -131,20 +131,10 @@ def _metadata(path: Path) -> dict[str, Any]:
     return dict(json.loads(valid_unicode, parse_int=_integer))
 
 
-def _null(_: str) -> None:
-    """Read NaN and Infinity, which are no JSON, as null."""
-
-
-def _finite(digits: str) -> float | None:
-    """Read a number with a fraction; null where it is beyond what a float holds."""
-    number = float(digits)
-    return number if math.isfinite(number) else None
-
-
 def _integer(digits: str) -> int | float | None:
     """Read a whole number; one beyond 64 bits as a float, as every store and reader of JSON does."""
     number = int(digits)
-    return number if -MAX_INTEGER <= number < MAX_INTEGER else _finite(digits)
+    return number if -MAX_INTEGER <= number < MAX_INTEGER else strict_json.finite(digits)
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

@@ -132,7 +132,7 @@ def parsed(header: bytes) -> tuple[Any, list[NDArray[Any]]]:
         return arrays[-1]
 
     try:
-        return json.loads(header.decode(), object_hook=allocated, parse_constant=_refuse), arrays
+        return json.loads(header.decode(), object_hook=allocated, parse_constant=refuse_constant), arrays
     except (ValueError, RecursionError) as error:
         raise MalformedMessageError("a header that is no JSON") from error
 
@@ -150,7 +150,8 @@ def _description(value: dict[str, Any]) -> tuple[np.dtype[Any], tuple[int, ...]]
     return DTYPES[name], tuple(shape)
 
 
-def _refuse(constant: str) -> NoReturn:
+def refuse_constant(constant: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python reads as JSON."""
     raise MalformedMessageError(f"the number {constant}")
 
 
