@@ -33,7 +33,7 @@ from unite_search.report import IndexOptions
 
 PHOTOS = 58
 LOG_BYTES = 3_000_000
-ROUNDS = 2
+ROUNDS = 4
 MESSAGES = 300
 SIDE = 224
 FRAMES = 8

@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import select
 import struct
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
@@ -65,6 +66,7 @@ class Inbox:
     def __init__(self, connection: Connection) -> None:
         self.received_bytes = 0
         self._connection = connection
+        self._arrives = _arrival(connection)
         self._steps = self._message()
 
     def receive(self) -> Any:
@@ -81,7 +83,7 @@ class Inbox:
             except StopIteration as end:
                 self._steps = self._message()
                 return end.value
-            if time.monotonic() > give_up or not self._connection.poll(CONTINUES_S):
+            if time.monotonic() > give_up or not self._arrives(CONTINUES_S):
                 return None
 
     def _message(self) -> Generator[None, None, Any]:
@@ -100,7 +102,7 @@ class Inbox:
 
     def _fill(self, space: memoryview) -> Iterator[None]:
         while len(space):
-            if not self._connection.poll(0):
+            if not self._arrives(0.0):
                 yield
                 continue
             count = _read(self._connection, space)
@@ -156,6 +158,9 @@ def _refuse(constant: str) -> NoReturn:
 
 if sys.platform == "win32":
 
+    def _arrival(connection: Connection) -> Callable[[float], bool]:
+        return connection.poll
+
     def _write(connection: Connection, part: memoryview) -> None:
         if len(part):
             connection.send_bytes(part)
@@ -167,6 +172,12 @@ if sys.platform == "win32":
         return len(part)
 
 else:
+
+    def _arrival(connection: Connection) -> Callable[[float], bool]:
+        """Return a function that waits some seconds for bytes; `Connection.poll` takes ten times as long."""
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        return lambda wait_s: bool(poll.poll(1000 * wait_s))
 
     def _write(connection: Connection, part: memoryview) -> None:
         while len(part):
