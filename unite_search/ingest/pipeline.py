@@ -173,11 +173,11 @@ class Ingest:
             self._record(entry)
 
     def _is_held(self, file: MediaFile) -> bool:
-        """Return whether a text file need not be read further now, because many passages of it wait for the encoder."""
+        """Return whether to read no further in a text now: many of its passages wait, and pictures are encoded."""
         entry = self._open.get(file.path)
         if entry is None or entry.waiting < HELD_PASSAGES:
             return False
-        return any(not future.done() for _, future in self._encoding)
+        return any(not future.done() and _has_pictures(batch) for batch, future in self._encoding)
 
     def _encodes_pictures(self) -> bool:
         return any(_has_pictures(batch) for batch, _ in self._encoding)

@@ -180,7 +180,7 @@ class DecodePool:
         Args:
             files: drawn from as workers become free.
             is_wanted: called once with each file that can be hashed, and its hash.
-            is_held: whether nothing more of a text file is to be read, as long as other files are; asked often.
+            is_held: whether nothing more of a text file is to be read for the moment; asked often.
 
         Yields:
             For a file that is wanted its facts, its drafts and `Finished`, with `Cut` before it if something was left
@@ -208,10 +208,8 @@ class DecodePool:
             before = now
 
     def _listened(self, busy: list[_Worker], is_held: IsHeld | None) -> list[_Worker]:
-        """Return the workers whose files are not held, or all of them if all files are."""
+        """Return the workers whose files are not held."""
         held = [worker for worker in busy if is_held and worker.reads_text and is_held(worker.files[0])]
-        if len(held) == len(busy):
-            return busy
         for worker in held:
             worker.silent_since = self._clock.now()
         return [worker for worker in busy if worker not in held]
