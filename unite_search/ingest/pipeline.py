@@ -109,11 +109,13 @@ class Ingest:
             try:
                 for file, event in pool.run(self._to_read(found), self._ledger.must_read, self._is_held):
                     self._handle(file, event)
-                    has_rivals = pool.reads_pictures or self._encodes_pictures()
-                    is_idle = not self._encoding
-                    self._advance(
-                        executor, self._waiting.next_batch(batch_size, is_idle=is_idle, has_rivals=has_rivals)
+                    batch = self._waiting.next_batch(
+                        batch_size,
+                        is_idle=not self._encoding,
+                        are_last=not pool.reads_pictures,
+                        has_rivals=pool.reads_pictures or self._encodes_pictures(),
                     )
+                    self._advance(executor, batch)
                 while batch := self._waiting.next_batch(batch_size, is_idle=True, has_rivals=False):
                     if self._encodes_pictures() and not _has_pictures(batch):
                         self._collect(leave=0)
