@@ -34,7 +34,7 @@ from unite_search.report import IndexOptions
 
 PHOTOS = 58
 LOG_BYTES = 3_000_000
-ROUNDS = 3
+ROUNDS = 5
 MESSAGES = 300
 SIDE = 224
 FRAMES = 8
