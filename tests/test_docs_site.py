@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 
 from tools import cli_reference, http_reference
 from unite_search.cli.app import app
+from unite_search.storage.row_checksums import CHECKSUMS
 from unite_search.storage.rows import schema
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -49,6 +49,13 @@ def test_an_idle_encoder_takes_the_pictures_that_are_there() -> None:
     assert owners(queue, 32, is_idle=True) == ["a"]
 
 
+def test_the_last_pictures_wait_for_nothing() -> None:
+    queue = filled({"log": 3000}, ["a", "b"])
+    assert queue.next_batch(32, is_idle=False, has_rivals=True) == []
+    last = queue.next_batch(32, is_idle=False, has_rivals=True, are_last=True)
+    assert [owner for owner, _ in last] == ["a", "b"]
+
+
 def test_without_pictures_a_batch_is_full_of_passages() -> None:
     queue = filled({"log": 40}, ["a"])
     assert owners(queue, 32, has_rivals=False) == ["log"] * 32

@@ -35,15 +35,18 @@ class EncodeQueue(Generic[Owner]):
         else:
             self._pictures.append((owner, draft))
 
-    def next_batch(self, size: int, *, is_idle: bool, has_rivals: bool) -> list[tuple[Owner, Draft]]:
+    def next_batch(
+        self, size: int, *, is_idle: bool, has_rivals: bool, are_last: bool = False
+    ) -> list[tuple[Owner, Draft]]:
         """Take the drafts to encode next; none if it is better to wait for more.
 
         Args:
             size: drafts in a batch.
             is_idle: whether the encoder has nothing to do, so that a smaller batch is welcome.
+            are_last: whether no picture is being read, so that those in the queue wait for nothing.
             has_rivals: whether pictures are being read or encoded, which passages that are taken now would delay.
         """
-        if len(self._pictures) >= size or (is_idle and self._pictures):
+        if len(self._pictures) >= size or (self._pictures and (is_idle or are_last)):
             return [self._pictures.popleft() for _ in range(min(size, len(self._pictures)))]
         if len(self._texts) >= size or (not has_rivals and self._passages >= size):
             return self._passages_of_all(size)

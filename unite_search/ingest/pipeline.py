@@ -112,11 +112,13 @@ class Ingest:
             try:
                 for file, event in pool.run(self._to_read(found), self._ledger.must_read, self._is_held):
                     self._handle(file, event)
-                    has_rivals = pool.reads_pictures or self._encodes_pictures()
-                    is_idle = not self._encoding
-                    self._advance(
-                        executor, self._waiting.next_batch(options.batch_size, is_idle=is_idle, has_rivals=has_rivals)
+                    batch = self._waiting.next_batch(
+                        options.batch_size,
+                        is_idle=not self._encoding,
+                        are_last=not pool.reads_pictures,
+                        has_rivals=pool.reads_pictures or self._encodes_pictures(),
                     )
+                    self._advance(executor, batch)
                 while batch := self._waiting.next_batch(options.batch_size, is_idle=True, has_rivals=False):
                     if self._encodes_pictures() and not _has_pictures(batch):
                         self._collect(leave=0)
@@ -181,11 +183,11 @@ class Ingest:
             self._record(entry)
 
     def _is_held(self, file: MediaFile) -> bool:
-        """Return whether a text file need not be read further now, because many passages of it wait for the encoder."""
+        """Return whether to read no further in a text now: many of its passages wait, and pictures are encoded."""
         entry = self._open.get(file.path)
         if entry is None or entry.waiting < HELD_PASSAGES:
             return False
-        return any(not future.done() for _, future in self._encoding)
+        return any(not future.done() and _has_pictures(batch) for batch, future in self._encoding)
 
     def _encodes_pictures(self) -> bool:
         return any(_has_pictures(batch) for batch, _ in self._encoding)

@@ -32,6 +32,8 @@ START_GRACE_S = 20.0
 SLOW_S = 20.0
 HELD_TICK_S = 0.1
 """How often to ask whether a file is still held."""
+MOST_POSTPONED = 256
+"""How many long texts may wait for the files after them."""
 SHORT_TEXT_BYTES = 64 << 10
 """A text of this size has about 60 passages, and takes no longer than a photo to read."""
 LONGEST_STEP_S = 10.0
@@ -119,7 +121,11 @@ class _Worker:
 
 
 def _may_take_long(file: MediaFile) -> bool:
-    return file.may_move or (file.modality == "text" and file.size_bytes > SHORT_TEXT_BYTES)
+    return file.may_move or _is_long_text(file)
+
+
+def _is_long_text(file: MediaFile) -> bool:
+    return file.modality == "text" and file.size_bytes > SHORT_TEXT_BYTES
 
 
 class DecodePool:
@@ -146,6 +152,7 @@ class DecodePool:
         self._limit = workers
         self._workers: list[_Worker] = []
         self._returned: deque[MediaFile] = deque()
+        self._postponed: deque[MediaFile] = deque()
         self._clock = _RunningClock()
         self.refusals: tuple[str, ...] | None = None
 
@@ -173,7 +180,7 @@ class DecodePool:
         Args:
             files: drawn from as workers become free.
             is_wanted: called once with each file that can be hashed, and its hashes.
-            is_held: whether nothing more of a text file is to be read, as long as other files are; asked often.
+            is_held: whether nothing more of a text file is to be read for the moment; asked often.
 
         Yields:
             For a file that is wanted its facts, its drafts and `Finished`, with `Cut` before it if something was left
@@ -201,10 +208,8 @@ class DecodePool:
             before = now
 
     def _listened(self, busy: list[_Worker], is_held: IsHeld | None) -> list[_Worker]:
-        """Return the workers whose files are not held, or all of them if all files are."""
+        """Return the workers whose files are not held."""
         held = [worker for worker in busy if is_held and worker.reads_text and is_held(worker.files[0])]
-        if len(held) == len(busy):
-            return busy
         for worker in held:
             worker.silent_since = self._clock.now()
         return [worker for worker in busy if worker not in held]
@@ -223,13 +228,23 @@ class DecodePool:
             for number in range(allowed):
                 if number < len(quick) and not quick[number].takes_file(depth):
                     continue
-                file = self._returned.popleft() if self._returned else next(files, None)
+                file = self._next(files)
                 if file is None:
                     return
                 if number == len(quick):
                     quick.append(_Worker(self._options, self._clock))
                     self._workers.append(quick[-1])
                 quick[number].assign(file)
+
+    def _next(self, files: Iterator[MediaFile]) -> MediaFile | None:
+        """Draw the next file; long texts, which keep a worker from pictures, come after the files behind them."""
+        if self._returned:
+            return self._returned.popleft()
+        while len(self._postponed) < MOST_POSTPONED and (file := next(files, None)):
+            if not _is_long_text(file):
+                return file
+            self._postponed.append(file)
+        return self._postponed.popleft() if self._postponed else None
 
     def _receive(self, worker: _Worker, is_wanted: IsWanted) -> Iterator[tuple[MediaFile, Event]]:
         """Take one group of messages from a worker, or learn that it has died or sends nonsense."""
