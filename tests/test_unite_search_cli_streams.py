@@ -97,6 +97,21 @@ def test_messages_that_nobody_reads_do_not_end_a_run(database: Path) -> None:
     assert b"1 file skipped" in done.stdout
 
 
+@pytest.mark.parametrize("debug", [[], ["--debug"]], ids=["plain", "debug"])
+def test_what_native_libraries_write_is_shown_to_those_who_debug(debug: list[str], database: Path) -> None:
+    """A panic of the catalog's engine writes such lines, whatever becomes of the error that it raises."""
+    noisy = MAIN.replace(
+        "    main()", "    os.write(2, b'early ')\n    atexit.register(os.write, 2, b'panicked')\n    main()"
+    )
+    words = command("status", database.parent / "nothing")
+    words[2] = f"import atexit, os{noisy}"
+    done = subprocess.run([*words, *debug], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"early ")
+    assert b"no collection at" in done.stderr
+    assert (b"panicked" in done.stderr) == bool(debug)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("name", ["query as paths", "status", "index as JSON"])
 def test_a_full_disk_is_one_line(name: str, database: Path) -> None:

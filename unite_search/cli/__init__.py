@@ -30,10 +30,13 @@ def main() -> None:
 def _run(interrupts: Interrupts) -> int:
     import sys
 
-    from unite_search.cli.streams import open_closed
+    from unite_search.cli.streams import keep_stderr, open_closed
 
     open_closed()
     from unite_search.cli.app import app
-    from unite_search.cli.errors import run
+    from unite_search.cli.errors import DEBUG, run
+
+    if DEBUG not in sys.argv:
+        keep_stderr()
 
     return run(app, sys.argv[1:], is_interrupted=lambda: interrupts.came)

@@ -98,7 +98,7 @@ def end_at_once() -> None:
     with suppress(Exception):
         for child in multiprocessing.active_children() if multiprocessing else ():
             child.kill()
-    _write((SHOW_CURSOR if os.isatty(2) else b"") + ENDED)
+    _write((SHOW_CURSOR if sys.stderr.isatty() else b"") + ENDED)
     os._exit(INTERRUPTED)
 
 
@@ -113,4 +113,4 @@ def _is_undisturbed(frame: FrameType | None) -> bool:
 def _write(text: bytes) -> None:
     """Write to stderr from inside a signal handler, where no lock of a stream may be taken."""
     with suppress(OSError):
-        os.write(2, text)
+        os.write(sys.stderr.fileno(), text)

@@ -128,10 +128,8 @@ def verify(collection: o.Name = None, db: o.Database = None, as_json: o.AsJson =
     Example: unite-search verify --collection holiday
     """
     from unite_search.recovery import verify_folder
-    from unite_search.storage.guard import engine_is_silent
 
-    with engine_is_silent():
-        problems = verify_folder(chosen_directory(collection, db))
+    problems = verify_folder(chosen_directory(collection, db))
     if as_json:
         print_json({"ok": not problems, "problems": problems})
     else:
@@ -154,10 +152,8 @@ def repair(
     Example: unite-search repair --collection holiday --dry-run
     """
     from unite_search import recovery
-    from unite_search.storage.guard import engine_is_silent
 
-    with engine_is_silent():
-        report = recovery.repair(chosen_directory(collection, db), dry_run=dry_run)
+    report = recovery.repair(chosen_directory(collection, db), dry_run=dry_run)
     if as_json:
         print_json(_repair_record(report))
     else:

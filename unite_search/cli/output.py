@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unite_search import strict_json
-from unite_search.cli.streams import CLOSED_PIPE, STDERR, STDOUT, discard
+from unite_search.cli.streams import CLOSED_PIPE, STDOUT, discard
 
 PIPE_WIDTH = 10_000
 
@@ -34,7 +34,7 @@ class _Messages(Console):
 
     def on_broken_pipe(self) -> None:
         """Print no more messages."""
-        discard(STDERR)
+        discard(sys.stderr.fileno())
         self.quiet = True
 
 

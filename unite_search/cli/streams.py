@@ -23,6 +23,17 @@ def open_closed() -> None:
         sys.stderr = open(STDERR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
+def keep_stderr() -> None:
+    """Keep stderr for this program: what native libraries write to its descriptor, such as panics, is discarded.
+
+    They say nothing that a user could act on, and each of their errors is reported by this program as well.
+    """
+    own = os.dup(STDERR)
+    encoding = sys.stderr.encoding
+    sys.stderr = open(own, "w", encoding=encoding, errors="backslashreplace", buffering=1)  # noqa: SIM115, PTH123
+    discard(STDERR)
+
+
 def discard(number: int) -> None:
     """Send what is written to a stream from now on to the null device."""
     null = os.open(os.devnull, os.O_WRONLY)

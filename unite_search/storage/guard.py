@@ -8,8 +8,6 @@ what to do, or an `OutdatedError` where a writer has deleted the version that is
 from __future__ import annotations
 
 import inspect
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -52,27 +50,6 @@ def guarded(directory: Path, is_outdated: Callable[[], bool] = lambda: False) ->
                 "open the collection again"
             ) from error
         raise damaged(directory, first_line(error)) from error
-
-
-@contextmanager
-def engine_is_silent() -> Iterator[None]:
-    """Discard what is written to the process's standard error past `sys.stderr`, as by panics of the engine's threads.
-
-    For a command that reads what may be damaged and has one thread of its own.
-    """
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:
-        yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def damaged(directory: Path, what: str) -> DamagedCollectionError:
