@@ -158,6 +158,24 @@ def test_copies_with_captions_of_equal_length_and_time_keep_their_own(tmp_path: 
     assert hits(cli)["b.png"]["text"] == "grandad"
 
 
+def test_a_caption_that_is_replaced_by_one_of_equal_length_and_time_is_read(tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, caption in (("a", "red boat"), ("b", "one tree"), ("c", "big cats")):
+        Image.new("RGB", (32, 32), "red").save(folder / f"{name}.png")
+        (folder / f"{name}.txt").write_text(caption)
+        os.utime(folder / f"{name}.txt", (1e9, 1e9))
+    assert cli("index", folder)["added"] == 3
+    (folder / "a.txt").rename(tmp_path / "a.txt")
+    (folder / "b.txt").rename(folder / "a.txt")
+    (tmp_path / "a.txt").rename(folder / "b.txt")
+    (folder / "c.txt").write_text("dim cats")
+    os.utime(folder / "c.txt", (1e9, 1e9))
+    cli("index")
+    found = hits(cli)
+    assert [found[name]["text"] for name in ("a.png", "b.png", "c.png")] == ["one tree", "red boat", "dim cats"]
+
+
 def test_folders_that_are_emptied_or_missing_stay_until_they_are_pruned(tmp_path: Path, cli: Cli) -> None:
     for number, name in enumerate(("one/a", "one/disk/b", "one/disk/deep/c", "one/deleted/d", "two/e", "three.png/f")):
         paint(tmp_path / f"{name}.png", number, 0, 0)

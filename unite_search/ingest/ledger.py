@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +108,8 @@ class Ledger:
         if state is None or (state.size_bytes, state.mtime_ns) != (file.size_bytes, file.mtime_ns):
             return False
         seen, _, sidecars = state.recipe.partition(SIDECARS)
-        same = seen == self._recipe_of(file) and not sidecars.startswith(UNREAD)
+        expected = self._recipe_of(file) if sidecars else self._old_recipe(file)
+        same = seen == expected and not sidecars.startswith(UNREAD)
         self._report.unchanged += same
         return same
 
@@ -227,7 +228,12 @@ class Ledger:
 
     def _old_identity(self, hashed: _HashedFile) -> _Identity:
         """Return the identity of a file in collections that knew sidecars by their sizes and times only."""
-        return _Identity(hashed.content_hash, self._recipe_of(hashed.file))
+        return _Identity(hashed.content_hash, self._old_recipe(hashed.file))
+
+    def _old_recipe(self, file: MediaFile) -> str:
+        """Return the recipe of a file without the times at which its sidecars were changed or replaced."""
+        states = [":".join(state.split(":")[:3]) for state in file.sidecar_state.split(",")]
+        return self._recipe_of(replace(file, sidecar_state=",".join(states)))
 
     def _holder_of(self, hashed: _HashedFile) -> str | None:
         """Return the uri of a known file with the same items.

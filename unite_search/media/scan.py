@@ -165,7 +165,7 @@ class _Walk:
                 if isinstance(status, Skipped):
                     yield status
                 else:
-                    state = f"{file.suffix}:{status.st_size}:{status.st_mtime_ns}"
+                    state = f"{file.suffix}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
                     sidecars[file.path.stem][file.path] = state
             elif file.modality is not None and only in (None, file):
                 media.append((file, file.modality))

@@ -35,7 +35,8 @@ class MediaFile:
         size_bytes: size at the time of the scan.
         mtime_ns: modification time at the time of the scan, see `mtime_ns_of`.
         sidecars: files with the same stem that describe it, sorted by name.
-        sidecar_state: text that changes when a sidecar is added, removed or modified; empty without sidecars.
+        sidecar_state: text that changes when a sidecar is added, removed, modified or replaced, even by one of equal
+            size and modification time; empty without sidecars.
     """
 
     path: Path
