@@ -210,6 +210,7 @@ def partition_problems(catalog: Catalog, partitions: PartitionedIndex) -> Iterat
         for count, what in (
             (len(np.setdiff1d(expected, held)), "lacks {} items of the catalog"),
             (len(np.setdiff1d(held, expected)), "holds {} items that the catalog does not"),
+            (len(held) - len(np.unique(held)), "holds {} items more than once"),
         ):
             if count:
                 yield f"partition {name}: {what.format(count)}"

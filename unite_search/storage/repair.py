@@ -34,9 +34,10 @@ from unite_search.storage.check import (
 )
 from unite_search.storage.file_checksums import COPIES, HINT, FileChecksums, copy_file
 from unite_search.storage.guard import guarded
+from unite_search.storage.locks import write_lock
 from unite_search.storage.metadata import FILE_NAME, ID_BLOCK, CollectionMetadata
 from unite_search.storage.row_checksums import CheckedRows, checksums_of
-from unite_search.storage.store import Store, write_lock
+from unite_search.storage.store import Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from unite_search.errors import CollectionLockedError, UniteSearchError
-from unite_search.storage.store import write_lock
+from unite_search.storage.locks import write_lock
 
 NEW, MOVING = "new", "moving.json"
 NAME_CHARACTERS = 48
