@@ -16,7 +16,12 @@ from toy import ToyEncoder
 
 from unite_search.collection import Collection
 from unite_search.encoders.base import Encoder
-from unite_search.errors import CollectionNotFoundError, DamagedCollectionError, EncoderUnavailableError
+from unite_search.errors import (
+    CollectionNotFoundError,
+    DamagedCollectionError,
+    EncoderUnavailableError,
+    UniteSearchError,
+)
 from unite_search.recovery import repair, verify_folder
 from unite_search.report import RepairReport
 from unite_search.storage.metadata import CollectionMetadata, IdCounter
@@ -115,6 +120,22 @@ def test_the_newest_version_without_a_copy_falls_back_to_the_one_before(db: Path
     shutil.rmtree(db / "catalog" / "copies" / "items.lance")
     report = repaired(db)
     assert len(report.deleted_versions) == 1
+    assert uris(db) == EVERYTHING
+
+
+def test_a_repair_that_may_open_no_more_files_deletes_nothing(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the engine nor the comparison of checksums takes a refusal of the system for a damaged manifest."""
+    before = {path: path.read_bytes() for path in (db / "catalog").rglob("*") if path.is_file()}
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    for place in ("repair.lance.dataset", "file_checksums.checksum"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"unite_search.storage.{place}", refused)
+            with pytest.raises(UniteSearchError, match="Too many open files"):
+                repair(db, encoder=ToyEncoder())
+        assert {path: path.read_bytes() for path in (db / "catalog").rglob("*") if path.is_file()} == before
     assert uris(db) == EVERYTHING
 
 

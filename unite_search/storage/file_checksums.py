@@ -19,6 +19,8 @@ from pathlib import Path
 
 from indexers.atomic import atomic_write, write_text
 from indexers.stored_file import checksum
+from unite_search.errors import UniteSearchError
+from unite_search.storage.guard import refusal_of_system
 
 FILE_NAME = "checksums.b2"
 COPIES = "copies"
@@ -82,7 +84,11 @@ class FileChecksums:
             stream.write(_head(self.version, body) + b"\n" + body)
 
     def problems(self, folder: Path, files: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Yield each listed file of `files` that is damaged or missing, with what is wrong; this reads the files."""
+        """Yield each listed file of `files` that is damaged or missing, with what is wrong; this reads the files.
+
+        Raises:
+            UniteSearchError: the system refuses to read one, which says nothing of the file.
+        """
         for name in files:
             if name not in self.digests:
                 continue
@@ -90,6 +96,9 @@ class FileChecksums:
                 if checksum(folder / name) != self.digests[name]:
                     yield name, "checksum differs"
             except OSError as error:
+                refusal = refusal_of_system(error)
+                if refusal:
+                    raise UniteSearchError(f"{folder / name}: {refusal}") from error
                 yield name, error.strerror or "cannot be read"
 
 
