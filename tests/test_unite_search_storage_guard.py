@@ -11,10 +11,13 @@ import pytest
 from damage import flip
 from toy import ToyEncoder
 
+from indexers.stored_file import checksum
 from unite_search.collection import Collection
 from unite_search.errors import DamagedCollectionError, OutdatedError, UniteSearchError, UnknownItemError
 from unite_search.query import Query
-from unite_search.storage import compaction
+from unite_search.storage import compaction, file_checksums
+from unite_search.storage.catalog import Catalog
+from unite_search.storage.file_checksums import FileChecksums
 from unite_search.storage.guard import guard, guarded
 
 
@@ -133,6 +136,27 @@ def test_a_reader_whose_version_is_gone_moves_on(tmp_path: Path, media: Path, mo
     assert len(reader.search(Query.of("red")).hits) == 7
     assert reader.status().files == 7
     assert len(list(reader.items())) == 7
+
+
+def test_a_manifest_that_a_writer_deletes_meanwhile_is_no_damage(
+    tmp_path: Path, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as writer:
+        writer.index([media])
+        (media / "more.txt").write_text("more")
+        writer.index([media])
+    listed = FileChecksums.read(tmp_path / "db" / "catalog")
+    assert listed is not None
+    older = FileChecksums(listed.version - 1, listed.digests)
+
+    def late(path: Path) -> str:
+        """Delete what is read, as a writer's cleanup of old versions does."""
+        path.unlink()
+        return checksum(path)
+
+    monkeypatch.setattr(FileChecksums, "read", lambda folder: older)
+    monkeypatch.setattr(file_checksums, "checksum", late)
+    assert Catalog(tmp_path / "db" / "catalog", dim=ToyEncoder.dim).count() == 6
 
 
 def test_a_filter_is_blamed_for_its_own_faults_only(tmp_path: Path, media: Path) -> None:

@@ -115,8 +115,8 @@ def problem_of_manifest(folder: Path, table: str) -> str | None:
         return None
     if known is None:
         return None
-    names = [name for name in manifests(table, known.version) if name in known.digests and (folder / name).exists()]
-    return next((f"{name}: {problem}" for name, problem in known.problems(folder, names)), None)
+    problems = known.problems(folder, manifests(table, known.version))
+    return next((f"{name}: {problem}" for name, problem in problems if (folder / name).exists()), None)
 
 
 def manifests(table: str, version: int) -> tuple[str, str]:
