@@ -26,6 +26,7 @@ from unite_search.errors import DamagedCollectionError, FilterError
 from unite_search.storage.change import Change, FileState
 from unite_search.storage.compaction import compact
 from unite_search.storage.file_checksums import (
+    FILE_NAME,
     FileChecksums,
     Files,
     manifests,
@@ -332,9 +333,15 @@ class Catalog:
     def refuse_damage(self) -> None:
         """Refuse to change a version whose manifest or deletion files are damaged: new ones would be made of them.
 
+        A damaged list of checksums is refused, too: made anew, it would call damaged files sound.
+
         Raises:
             DamagedCollectionError: one of them is damaged.
         """
+        try:
+            FileChecksums.read(self._directory)
+        except ValueError as error:
+            raise damaged(self._directory.parent, f"{FILE_NAME}: {error}") from error
         for name, problem in self.damaged_files(only_small=True):
             raise damaged(self._directory.parent, f"{name}: {problem}")
 

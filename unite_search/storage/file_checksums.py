@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,11 +72,11 @@ class FileChecksums:
         except FileNotFoundError:
             return None
         head, _, body = content.partition(b"\n")
-        words = head.decode("ascii").split(" ")
-        if len(words) != 4 or head != _head(int(words[2]), body):
+        version = re.match(rb"# version (\d{1,20}) ", head)
+        if version is None or head != _head(int(version[1]), body):
             raise ValueError("checksum differs")
         lines = (line.partition("  ") for line in body.decode("utf-8").splitlines())
-        return cls(int(words[2]), {name: digest for digest, _, name in lines})
+        return cls(int(version[1]), {name: digest for digest, _, name in lines})
 
     def write(self, folder: Path) -> None:
         """Replace the list of a catalog folder."""
@@ -126,6 +127,8 @@ def manifests(table: str, version: int) -> tuple[str, str]:
 
 def record(folder: Path, table: str, files: Files) -> None:
     """Bring the list of checksums and the second copies up to date. Needs the write lock.
+
+    A damaged list is made anew of the files as they are, so they must have been read and found sound before.
 
     Args:
         folder: the catalog's folder.
