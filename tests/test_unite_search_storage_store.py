@@ -17,11 +17,10 @@ from toy import ToyEncoder
 
 from unite_search.collection import Collection
 from unite_search.query import Query, SearchOptions
-from unite_search.storage import compaction
+from unite_search.storage import compaction, sync
 from unite_search.storage import store as store_module
 from unite_search.storage.locks import ReaderWriterLock
 from unite_search.storage.store import Store
-from unite_search.storage.sync import Step
 
 
 def add_pictures(folder: Path, run: int, count: int = 3) -> None:
@@ -118,10 +117,9 @@ def cached_bytes(store: Store) -> int:
 
 def slow_down(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every thread find out what to do before any of them does it, where nothing keeps them apart."""
-    found_out = store_module.steps
 
-    def steps(*arguments: Any) -> list[Step]:
-        todo = list(found_out(*arguments))
+    def steps(*arguments: Any) -> list[sync.Step]:
+        todo = list(sync.steps(*arguments))
         time.sleep(0.1)
         return todo
 
@@ -149,14 +147,13 @@ def test_a_refresh_while_a_write_ends_adds_every_item_once(tmp_path: Path, monke
         add_pictures(tmp_path / "media", 0)
         shared.index([tmp_path / "media"])
         refreshing: list[Future[bool]] = []
-        synced = store_module.sync
 
-        def sync(*arguments: Any) -> int:
+        def synced(*arguments: Any) -> int:
             refreshing.extend(pool.submit(shared.refresh) for _ in range(2))
             time.sleep(0.2)
-            return synced(*arguments)
+            return sync.sync(*arguments)
 
-        monkeypatch.setattr(store_module, "sync", sync)
+        monkeypatch.setattr(store_module, "sync", synced)
         add_pictures(tmp_path / "media", 1)
         shared.index([tmp_path / "media"])
         assert [future.result() for future in refreshing] == [False, False]

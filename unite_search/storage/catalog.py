@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from unite_search.errors import DamagedCollectionError, FilterError
+from unite_search.errors import DamagedCollectionError, FilterError, UniteSearchError
 from unite_search.storage.change import Change, FileState
 from unite_search.storage.compaction import compact
 from unite_search.storage.file_checksums import (
@@ -34,7 +34,7 @@ from unite_search.storage.file_checksums import (
     record,
     small_files,
 )
-from unite_search.storage.guard import damaged, first_line, guard, guarded
+from unite_search.storage.guard import damaged, first_line, guard, guarded, refusal_of_system
 from unite_search.storage.row_checksums import CHECKSUMS, VECTOR_CRC, CheckedRows, are_rows_sound, are_vectors_sound
 from unite_search.storage.rows import Row, schema, to_table
 
@@ -113,12 +113,6 @@ class Catalog:
             for uri, *state in zip(*(batch.column(name).to_pylist() for name in STATE_COLUMNS), strict=True):
                 known[uri] = FileState(*state)
         return known
-
-    @guard
-    def files(self) -> set[tuple[str, int]]:
-        """Return the distinct (uri, parent) pairs: one per file in a sound catalog."""
-        table = self._table.to_table(columns=["uri", "parent"])
-        return set(zip(table["uri"].to_pylist(), table["parent"].to_pylist(), strict=True))
 
     @guard
     def ids_where(self, where: str) -> NDArray[np.int64]:
@@ -282,7 +276,11 @@ class Catalog:
         except BaseException as error:
             if failures:
                 raise failures[0] from error
-            raise
+            refusal = refusal_of_system(error)
+            if refusal is None:
+                raise
+            where = self._directory.parent
+            raise UniteSearchError(f"the catalog of {where} cannot be written: {refusal}") from error
 
     @guard
     def remove(self, where: str) -> int:

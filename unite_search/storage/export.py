@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from unite_search import strict_json
 from unite_search.errors import UniteSearchError
 from unite_search.storage.catalog import Catalog
-from unite_search.storage.whole_folder import content, remove_leftovers, whole_folder
+from unite_search.storage.whole_folder import whole_folder
 
 ENCODER_FILE = "unite_search.json"
 SHARD_ROWS = 100_000
@@ -50,9 +50,6 @@ def export_partitions(catalog: Catalog, source: ExportSource, directory: Path) -
     Raises:
         UniteSearchError: the folder is not empty, or cannot be written.
     """
-    remove_leftovers(directory, last=ENCODER_FILE)
-    if content(directory):
-        raise UniteSearchError(f"{directory} is not empty; name a new folder")
     try:
         with whole_folder(directory, last=ENCODER_FILE) as folder:
             return _write_partitions(catalog, source, folder)

@@ -28,6 +28,7 @@ REFUSALS = (
     "Cannot allocate memory",
     "Stale file handle",
     "Input/output error",
+    "File too large",
 )
 """What the operating system says when it refuses; the engine repeats it inside its own messages."""
 METHOD = TypeVar("METHOD", bound=Callable[..., Any])
