@@ -20,13 +20,12 @@ from unite_search.storage.file_checksums import COPIES, FILE_NAME, HINT, FileChe
 from unite_search.storage.guard import first_line
 from unite_search.storage.metadata import FILE_NAME as METADATA_FILE
 from unite_search.storage.metadata import CollectionMetadata
-from unite_search.storage.row_checksums import CheckedRows
+from unite_search.storage.row_checksums import CheckedRows, vectors_of
 from unite_search.storage.sync import NO_IDS
-from unite_search.storage.vectors import UNIT_TOLERANCE
+from unite_search.storage.vectors import is_off
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from numpy.typing import NDArray
 
 MOST_ROWS_NAMED = 100
 
@@ -176,8 +175,8 @@ def add_damage_of_rows(damage: CatalogDamage, catalog: Catalog) -> None:
         damage.rows += damaged_rows(rows)
         ids.append(rows.table["id"].to_numpy())
         pairs.update(zip(rows.table["uri"].to_pylist(), rows.table["parent"].to_pylist(), strict=True))
-        lengths = np.linalg.norm(_vectors(rows)[rows.vectors], axis=1)
-        off += int((~(np.abs(lengths - 1) <= UNIT_TOLERANCE)).sum())
+        vectors = vectors_of(rows.table["embedding"]).astype(np.float32)
+        off += int(is_off(vectors[rows.vectors]).sum())
     owners.update(uri for uri, _ in pairs)
     every = np.concatenate(ids)
     repeated = len(every) - len(np.unique(every))
@@ -194,12 +193,6 @@ def damaged_rows(rows: CheckedRows) -> list[DamagedRow]:
         DamagedRow(**row, is_vector_sound=bool(rows.vectors[place]), is_rest_sound=bool(rows.others[place]))
         for row, place in zip(found, bad, strict=True)
     ]
-
-
-def _vectors(rows: CheckedRows) -> NDArray[np.float32]:
-    flat = rows.table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    vectors: NDArray[np.float32] = flat.reshape(len(rows.table), -1).astype(np.float32)
-    return vectors
 
 
 def partition_problems(catalog: Catalog, partitions: PartitionedIndex) -> Iterator[str]:
