@@ -25,7 +25,7 @@ from unite_search.errors import (
 )
 from unite_search.query import Query, SearchOptions
 from unite_search.report import IndexOptions, IndexReport
-from unite_search.storage.store import write_lock
+from unite_search.storage.locks import write_lock
 
 
 def names(result: object) -> list[str]:
@@ -317,7 +317,7 @@ def test_a_second_writer_is_told_who_writes(collection: Collection, media: Path)
         [
             sys.executable,
             "-c",
-            "import sys, pathlib; from unite_search.storage.store import write_lock\n"
+            "import sys, pathlib; from unite_search.storage.locks import write_lock\n"
             "with write_lock(pathlib.Path(sys.argv[1])): print('held', flush=True); input()",
             str(collection.directory),
         ],

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import lance
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,7 +19,6 @@ from toy import LOG_VARIABLE, ToyEncoder, digest_of_content
 from unite_search.collection import Collection
 from unite_search.content import Content
 from unite_search.media.load import load_image
-from unite_search.storage.catalog import Catalog
 
 PICTURES = 240
 KILLS = 50
@@ -71,8 +71,8 @@ def committed(database: Path) -> Counter[str]:
     """How often each file stands in the catalog, read without the program's own bookkeeping."""
     if not (database / "collection.json").exists():
         return Counter()
-    catalog = Catalog(database / "catalog", dim=ToyEncoder.dim)
-    return Counter(uri for uri, _ in catalog.files())
+    rows = lance.dataset(str(database / "catalog" / "items.lance")).to_table(columns=["uri", "parent"]).to_pylist()
+    return Counter(uri for uri, _ in {(row["uri"], row["parent"]) for row in rows})
 
 
 def digest(path: Path) -> str:

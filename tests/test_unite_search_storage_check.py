@@ -7,14 +7,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from damage import rewrite, with_text, with_vector
+from damage import flip, rewrite, with_text, with_vector
 from PIL import Image
 from toy import ToyEncoder
 
 from unite_search.collection import Collection
 from unite_search.errors import DamagedCollectionError
 from unite_search.query import Query
-from unite_search.recovery import verify_folder
+from unite_search.recovery import repair, verify_folder
 from unite_search.report import IndexOptions
 from unite_search.storage import compaction
 from unite_search.storage.catalog import Catalog
@@ -126,7 +126,9 @@ def test_rebuild_does_not_replace_good_partitions_by_a_damaged_catalog(small: Pa
 
 
 def test_a_run_does_not_store_partitions_without_the_vectors_that_are_damaged(small: Path, media: Path) -> None:
-    rewrite(small, lambda table: with_vector(table, 2))
+    with Collection.open(small, encoder=ToyEncoder()) as collection:
+        picture = next(item.id for item in collection.items() if item.modality == "image")
+    rewrite(small, lambda table: with_vector(table, table["id"].to_pylist().index(picture)))
     for path in (small / "partitions").glob("image.*.faiss"):
         path.write_bytes(b"damaged as well")
     (media / "another.txt").write_text("another")
@@ -134,7 +136,32 @@ def test_a_run_does_not_store_partitions_without_the_vectors_that_are_damaged(sm
         collection.index([media])
         assert any("1 items cannot be searched" in message for message in collection.messages)
         assert len(collection.search(Query.of("red")).hits) == 5
-    assert any("row 2 (" in problem for problem in verified(small))
+    assert any(f"row {picture} (" in problem for problem in verified(small))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff", b"# version 2 0123\n"])
+def test_no_change_writes_a_damaged_list_of_checksums_anew(small: Path, media: Path, content: bytes | None) -> None:
+    """A damaged data file would get a checksum of what it is now, and nobody could know of the damage any more."""
+    checksums = small / "catalog" / "checksums.b2"
+    flip(next((small / "catalog" / "items.lance" / "data").glob("*.lance")))
+    if content is None:
+        flip(checksums)
+    else:
+        checksums.write_bytes(content)
+    before = checksums.read_bytes()
+    (media / "more.txt").write_text("more")
+    with (
+        Collection.open(small, encoder=ToyEncoder()) as collection,
+        pytest.raises(DamagedCollectionError, match=r"checksums\.b2: checksum differs.*repair"),
+    ):
+        collection.index([media])
+    assert checksums.read_bytes() == before
+    assert any("checksums.b2: checksum differs" in problem for problem in verify_folder(small))
+    assert repair(small, encoder=ToyEncoder()).remaining == []
+    with Collection.open(small, encoder=ToyEncoder()) as collection:
+        collection.index([media])
+        assert len(list(collection.items())) == 6
+    assert verify_folder(small) == []
 
 
 def test_a_renamed_file_with_a_damaged_row_does_not_get_a_new_checksum(small: Path, media: Path) -> None:

@@ -11,10 +11,13 @@ import pytest
 from damage import flip
 from toy import ToyEncoder
 
+from indexers.stored_file import checksum
 from unite_search.collection import Collection
 from unite_search.errors import DamagedCollectionError, OutdatedError, UniteSearchError, UnknownItemError
 from unite_search.query import Query
-from unite_search.storage import compaction
+from unite_search.storage import compaction, file_checksums
+from unite_search.storage.catalog import Catalog
+from unite_search.storage.file_checksums import FileChecksums
 from unite_search.storage.guard import guard, guarded
 
 
@@ -44,6 +47,51 @@ def test_a_full_disk_is_not_called_damage() -> None:
     ):
         raise OSError("LanceError(IO): Generic LocalFileSystem error: no space left on device (os error 28)")
     assert not isinstance(caught.value, DamagedCollectionError)
+
+
+REFUSALS = [
+    (28, "No space left on device"),
+    (24, "Too many open files"),
+    (23, "Too many open files in system"),
+    (12, "Cannot allocate memory"),
+    (116, "Stale file handle"),
+    (5, "Input/output error"),
+]
+
+
+@pytest.mark.parametrize(("number", "words"), REFUSALS, ids=str)
+def test_what_the_system_refuses_is_no_damage(number: int, words: str) -> None:
+    with pytest.raises(UniteSearchError, match=r"^/the/db: ") as caught, guarded(Path("/the/db")):
+        raise OSError(f"LanceError(IO): Generic LocalFileSystem error: {words} (os error {number})")
+    assert not isinstance(caught.value, DamagedCollectionError)
+    assert str(caught.value).removeprefix("/the/db: ") in words
+
+
+def test_a_reader_without_free_file_descriptors_is_not_told_to_repair(tmp_path: Path, media: Path) -> None:
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as collection:
+        collection.index([media])
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DESCRIPTORS, str(tmp_path / "db")], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["UniteSearchError", f"{tmp_path / 'db'}: Too many open files"], done.stderr
+
+
+WITHOUT_DESCRIPTORS = """
+import os, resource, sys
+from pathlib import Path
+from unite_search.errors import UniteSearchError
+from unite_search.storage.catalog import Catalog
+
+catalog = Catalog(Path(sys.argv[1]) / "catalog", dim=56)
+catalog.highest_id()  # The engine has opened what it needs for itself.
+least = os.dup(0)
+os.close(least)
+resource.setrlimit(resource.RLIMIT_NOFILE, (least, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    catalog.states()
+except UniteSearchError as error:
+    print(type(error).__name__, error, sep="\\n")
+"""
 
 
 def test_a_stream_is_guarded_while_it_is_read_and_leaves_the_reader_alone() -> None:
@@ -88,6 +136,27 @@ def test_a_reader_whose_version_is_gone_moves_on(tmp_path: Path, media: Path, mo
     assert len(reader.search(Query.of("red")).hits) == 7
     assert reader.status().files == 7
     assert len(list(reader.items())) == 7
+
+
+def test_a_manifest_that_a_writer_deletes_meanwhile_is_no_damage(
+    tmp_path: Path, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as writer:
+        writer.index([media])
+        (media / "more.txt").write_text("more")
+        writer.index([media])
+    listed = FileChecksums.read(tmp_path / "db" / "catalog")
+    assert listed is not None
+    older = FileChecksums(listed.version - 1, listed.digests)
+
+    def late(path: Path) -> str:
+        """Delete what is read, as a writer's cleanup of old versions does."""
+        path.unlink()
+        return checksum(path)
+
+    monkeypatch.setattr(FileChecksums, "read", lambda folder: older)
+    monkeypatch.setattr(file_checksums, "checksum", late)
+    assert Catalog(tmp_path / "db" / "catalog", dim=ToyEncoder.dim).count() == 6
 
 
 def test_a_filter_is_blamed_for_its_own_faults_only(tmp_path: Path, media: Path) -> None:

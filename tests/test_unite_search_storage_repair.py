@@ -16,7 +16,12 @@ from toy import ToyEncoder
 
 from unite_search.collection import Collection
 from unite_search.encoders.base import Encoder
-from unite_search.errors import CollectionNotFoundError, DamagedCollectionError, EncoderUnavailableError
+from unite_search.errors import (
+    CollectionNotFoundError,
+    DamagedCollectionError,
+    EncoderUnavailableError,
+    UniteSearchError,
+)
 from unite_search.recovery import repair, verify_folder
 from unite_search.report import RepairReport
 from unite_search.storage.metadata import CollectionMetadata, IdCounter
@@ -115,6 +120,52 @@ def test_the_newest_version_without_a_copy_falls_back_to_the_one_before(db: Path
     shutil.rmtree(db / "catalog" / "copies" / "items.lance")
     report = repaired(db)
     assert len(report.deleted_versions) == 1
+    assert uris(db) == EVERYTHING
+
+
+def test_the_newest_version_that_is_missing_is_taken_from_its_copy(db: Path, media: Path) -> None:
+    """The engine would open the version before it, and answer from it as if nothing were missing."""
+    sorted((db / "catalog" / "items.lance" / "_versions").glob("*.manifest"))[0].unlink()
+    with pytest.raises(DamagedCollectionError, match=r"is missing.*repair"):
+        Collection.open(db, encoder=ToyEncoder())
+    for path in media.iterdir():
+        path.unlink()
+    report = repaired(db)
+    assert (report.deleted_versions, report.lost) == ([], [])
+    assert uris(db) == EVERYTHING
+
+
+def test_a_missing_version_without_a_copy_is_given_up_and_its_files_are_read_again(db: Path) -> None:
+    sorted((db / "catalog" / "items.lance" / "_versions").glob("*.manifest"))[0].unlink()
+    shutil.rmtree(db / "catalog" / "copies" / "items.lance")
+    report = repaired(db)
+    assert len(report.deleted_versions) == 1
+    assert uris(db) == EVERYTHING
+
+
+@pytest.mark.parametrize("name", ["copies/collection.json", "copies/items.lance/_versions/*", "checksums.b2"])
+def test_a_missing_second_copy_is_noticed_and_made_again(db: Path, name: str) -> None:
+    (path,) = (db / "catalog").glob(name)
+    path.unlink()
+    assert any("is missing" in problem for problem in verify_folder(db))
+    repaired(db)
+    assert path.exists()
+    assert uris(db) == EVERYTHING
+
+
+def test_a_repair_that_may_open_no_more_files_deletes_nothing(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the engine nor the comparison of checksums takes a refusal of the system for a damaged manifest."""
+    before = {path: path.read_bytes() for path in (db / "catalog").rglob("*") if path.is_file()}
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    for place in ("repair.lance.dataset", "file_checksums.checksum"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"unite_search.storage.{place}", refused)
+            with pytest.raises(UniteSearchError, match="Too many open files"):
+                repair(db, encoder=ToyEncoder())
+        assert {path: path.read_bytes() for path in (db / "catalog").rglob("*") if path.is_file()} == before
     assert uris(db) == EVERYTHING
 
 

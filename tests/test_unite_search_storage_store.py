@@ -6,7 +6,9 @@ import gc
 import os
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +17,10 @@ from toy import ToyEncoder
 
 from unite_search.collection import Collection
 from unite_search.query import Query, SearchOptions
-from unite_search.storage import compaction
-from unite_search.storage.store import ReaderWriterLock, Store
+from unite_search.storage import compaction, sync
+from unite_search.storage import store as store_module
+from unite_search.storage.locks import ReaderWriterLock
+from unite_search.storage.store import Store
 
 
 def add_pictures(folder: Path, run: int, count: int = 3) -> None:
@@ -109,6 +113,72 @@ def cached_bytes(store: Store) -> int:
     with store.reading() as (catalog, _):
         assert len(catalog.rows(range(3), ["name"])) == 3
         return int(catalog._table.session().size_bytes())
+
+
+def slow_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every thread find out what to do before any of them does it, where nothing keeps them apart."""
+
+    def steps(*arguments: Any) -> list[sync.Step]:
+        todo = list(sync.steps(*arguments))
+        time.sleep(0.1)
+        return todo
+
+    monkeypatch.setattr(store_module, "steps", steps)
+
+
+def test_threads_that_refresh_together_add_every_item_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as writer:
+        add_pictures(tmp_path / "media", 0)
+        writer.index([tmp_path / "media"])
+        shared = Collection.open(tmp_path / "db", encoder=ToyEncoder())
+        with writer._store.writing() as ids:  # Until the end, the commit is there and the stored partitions are old.
+            writer._store.catalog.append([[{**row, "id": ids.take(1).start} for row in rows_of(writer)]])
+            slow_down(monkeypatch)
+            with ThreadPoolExecutor(4) as pool:
+                moved = [future.result() for future in [pool.submit(shared.refresh) for _ in range(4)]]
+            held = shared._store.partitions.ids("image")
+            assert sorted(held) == sorted(shared._store.catalog.ids_where("true"))
+            assert len(held) == 6
+            assert sorted(moved) == [False, False, False, True]
+
+
+def test_a_refresh_while_a_write_ends_adds_every_item_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as shared, ThreadPoolExecutor(2) as pool:
+        add_pictures(tmp_path / "media", 0)
+        shared.index([tmp_path / "media"])
+        refreshing: list[Future[bool]] = []
+
+        def synced(*arguments: Any) -> int:
+            refreshing.extend(pool.submit(shared.refresh) for _ in range(2))
+            time.sleep(0.2)
+            return sync.sync(*arguments)
+
+        monkeypatch.setattr(store_module, "sync", synced)
+        add_pictures(tmp_path / "media", 1)
+        shared.index([tmp_path / "media"])
+        assert [future.result() for future in refreshing] == [False, False]
+        assert len(shared._store.partitions.ids("image")) == 6
+    fresh = Store(tmp_path / "db")
+    assert fresh.partitions.version == fresh.catalog.version
+    assert fresh.verify() == []
+
+
+def rows_of(collection: Collection) -> list[dict[str, Any]]:
+    """Return the rows of a collection's items, with their vectors."""
+    return list(collection._store.catalog.rows([item.id for item in collection.items()]).values())
+
+
+def test_items_that_a_partition_holds_twice_are_a_problem(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "db", encoder=ToyEncoder(), create=True) as collection:
+        add_pictures(tmp_path / "media", 0)
+        collection.index([tmp_path / "media"])
+        store = collection._store
+        some = store.partitions.ids("image")[:2]
+        store.partitions.add("image", some, store.partitions.reconstruct("image", some))
+        store.partitions.save(version=store.catalog.version)
+        assert Store(tmp_path / "db").verify() == ["partition image: holds 2 items more than once"]
+        collection.rebuild()
+        assert Store(tmp_path / "db").verify() == []
 
 
 def test_a_change_waits_for_readers_and_keeps_new_ones_out() -> None:

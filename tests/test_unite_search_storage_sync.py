@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from indexers.partitioned import PartitionedIndex
-from unite_search.storage.sync import NO_IDS, Step, apply, steps, sync
+from unite_search.storage.sync import NO_IDS, Step, apply, fill, steps, sync
 
 DIM = 4
 
@@ -104,3 +104,24 @@ def test_applying_nothing_changes_nothing(partitions: PartitionedIndex) -> None:
     assert apply(partitions, []) == 0
     assert apply(partitions, [Step("text", np.array([3]), vectors(np.array([3])))]) == 1
     assert partitions.ids("text").tolist() == [3]
+
+
+class DamagedCatalog(MemoryCatalog):
+    """A catalog in which the vector of id 3 differs from its checksum."""
+
+    def embeddings(self, ids: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        for some, rows in super().embeddings(ids):
+            yield some[some != 3], rows[some != 3]
+
+
+def test_a_large_partition_with_a_damaged_vector_names_it(
+    partitions: PartitionedIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexers.partitioned.MOST_EXACT_VALUES", 5 * DIM)
+    damaged: list[int] = []
+    catalog = DamagedCatalog(image=[1, 2, 3, 4, 5, 6, 7], text=[11, 12, 13, 14, 15, 16])
+    assert fill(partitions, catalog) == 6, "the texts"  # type: ignore[arg-type]
+    assert sync(partitions, catalog, damaged) == 6  # type: ignore[arg-type]
+    assert damaged == [3]
+    assert partitions.ids("image").tolist() == [1, 2, 4, 5, 6, 7]
+    assert partitions.ids("text").tolist() == [11, 12, 13, 14, 15, 16]

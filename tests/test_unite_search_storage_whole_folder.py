@@ -94,7 +94,7 @@ def test_a_kill_at_every_step_never_blocks_the_next_try(tmp_path: Path, is_there
     assert process.exitcode == -signal.SIGKILL
     if (target / LAST).exists():
         assert state(target) == WHOLE
-        module.remove_leftovers(target, last=LAST)
+        module.remove_leftovers(target)
         assert state(target) == WHOLE, "what is complete stays"
     else:
         with whole_folder(target, last=LAST) as folder:
@@ -102,6 +102,29 @@ def test_a_kill_at_every_step_never_blocks_the_next_try(tmp_path: Path, is_there
         assert state(target) == {"a/x": "x again", "b": "b again", LAST: "yes"}
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
     assert {path.name for path in target.iterdir()} == {"a", "b", LAST}
+
+
+def test_an_export_undoes_what_a_killed_import_has_moved(tmp_path: Path) -> None:
+    """Each has another entry that says that it is complete."""
+    target = tmp_path / "target"
+    target.mkdir()
+    process = multiprocessing.get_context("spawn").Process(target=_die_after, args=(2, target))
+    process.start()
+    process.join()
+    assert sorted(path.name for path in content(target)) == ["a", "b"]
+    with whole_folder(target, last="unite_search.json") as folder:
+        (folder / "unite_search.json").write_text("exported")
+    assert [path.name for path in target.iterdir()] == ["unite_search.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_a_folder_with_content_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("mine")
+    entered = False
+    with pytest.raises(UniteSearchError, match="is not empty; name a new folder"), whole_folder(tmp_path, last=LAST):
+        entered = True
+    assert not entered
+    assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
 
 
 @pytest.mark.parametrize("is_there", [False, True])

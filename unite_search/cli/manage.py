@@ -175,7 +175,7 @@ def _repair_lines(report: RepairReport) -> list[str]:
     lines = [
         *report.problems,
         *(f"{would}restored from its second copy: {name}" for name in report.restored_files),
-        *(f"{would}deleted: version {number} of the catalog, unreadable" for number in report.deleted_versions),
+        *(f"{would}given up: version {number} of the catalog, unreadable" for number in report.deleted_versions),
         *([f"{would}restored from a partition: {_vectors(report)}"] if report.restored_vectors else []),
         *(f"{would}dropped: {row}" for row in named),
         *(f"{would}read again: {path}" for path in report.files_to_read),

@@ -7,6 +7,7 @@ and written here through `pylance`, the same engine without LanceDB's import cos
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from copy import copy
@@ -22,20 +23,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from unite_search.errors import DamagedCollectionError, FilterError
+from unite_search.errors import DamagedCollectionError, FilterError, UniteSearchError
+from unite_search.storage import file_checksums
 from unite_search.storage.change import Change, FileState
 from unite_search.storage.compaction import compact
-from unite_search.storage.file_checksums import (
-    FileChecksums,
-    Files,
-    manifests,
-    problem_of_manifest,
-    record,
-    small_files,
+from unite_search.storage.file_checksums import FILE_NAME, FileChecksums, Files
+from unite_search.storage.guard import damaged, first_line, guard, guarded, refusal_of_system
+from unite_search.storage.row_checksums import (
+    CHECKSUMS,
+    VECTOR_CRC,
+    CheckedRows,
+    are_sound,
+    are_vectors_sound,
+    vectors_of,
 )
-from unite_search.storage.guard import damaged, first_line, guard, guarded
-from unite_search.storage.row_checksums import CHECKSUMS, VECTOR_CRC, CheckedRows, are_rows_sound, are_vectors_sound
 from unite_search.storage.rows import Row, schema, to_table
+from unite_search.storage.selection import quoted
 
 TABLE = "items.lance"
 BOUNDED_READ = {"batch_size": 8192, "batch_readahead": 2, "fragment_readahead": 1, "io_buffer_size": 1 << 26}
@@ -93,7 +96,7 @@ class Catalog:
 
     def _open(self) -> None:
         """Open the newest version, unless its manifest is damaged, to which the engine may answer with a panic."""
-        problem = problem_of_manifest(self._directory, TABLE)
+        problem = file_checksums.problem_of_manifest(self._directory, TABLE)
         if problem:
             raise damaged(self._directory.parent, problem)
         with guarded(self._directory.parent):
@@ -112,12 +115,6 @@ class Catalog:
             for uri, *state in zip(*(batch.column(name).to_pylist() for name in STATE_COLUMNS), strict=True):
                 known[uri] = FileState(*state)
         return known
-
-    @guard
-    def files(self) -> set[tuple[str, int]]:
-        """Return the distinct (uri, parent) pairs: one per file in a sound catalog."""
-        table = self._table.to_table(columns=["uri", "parent"])
-        return set(zip(table["uri"].to_pylist(), table["parent"].to_pylist(), strict=True))
 
     @guard
     def ids_where(self, where: str) -> NDArray[np.int64]:
@@ -147,7 +144,7 @@ class Catalog:
 
     def ids_of_hashes(self, hashes: Iterable[str]) -> NDArray[np.int64]:
         """Return the sorted ids of the items whose file has one of these content hashes."""
-        wanted = ", ".join(f"'{content_hash}'" for content_hash in hashes)
+        wanted = ", ".join(f"'{quoted(content_hash)}'" for content_hash in hashes)
         return self.ids_where(f"content_hash IN ({wanted})") if wanted else np.empty(0, np.int64)
 
     @guard
@@ -178,8 +175,7 @@ class Catalog:
             rows = pa.Table.from_batches([batch]).filter(wanted)
             rows = rows.filter(are_vectors_sound(rows))
             if len(rows):
-                flat = rows["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-                yield rows["id"].to_numpy(), flat.reshape(-1, self._dim).astype(np.float32)
+                yield rows["id"].to_numpy(), vectors_of(rows["embedding"]).astype(np.float32)
 
     @guard
     def table(self, ids: NDArray[np.int64]) -> pa.Table:
@@ -190,7 +186,7 @@ class Catalog:
         """
         found = self._table.to_table(filter=_between(ids))
         found = found.filter(np.isin(found["id"].to_numpy(), ids)).sort_by("id")
-        if not _are_sound(found).all():
+        if not are_sound(found).all():
             raise damaged(self._directory.parent, "rows differ from their checksums")
         return found.drop_columns(list(CHECKSUMS))
 
@@ -214,7 +210,7 @@ class Catalog:
         A file with a row that differs from its checksum is left out, because what is written anew gets new checksums.
         """
         found = self._selected("parent", parents, None)
-        spoiled = found.filter(~_are_sound(found))["parent"]
+        spoiled = found.filter(~are_sound(found))["parent"]
         rows: list[dict[str, Any]] = found.filter(pc.invert(pc.is_in(found["parent"], spoiled))).to_pylist()
         return sorted(rows, key=lambda row: int(row["id"]))
 
@@ -225,7 +221,7 @@ class Catalog:
 
     def _refusal(self, where: str | None, error: Exception) -> Exception:
         """Return the error for a filter that could not be evaluated, or the error itself if the files are to blame."""
-        if self._is_outdated() or (self._is_valid(where) and next(self.damaged_files(), None)):
+        if self._is_outdated() or (self._is_valid(where) and not self._is_readable()):
             return error
         hidden = {"embedding", *CHECKSUMS}
         columns = ", ".join(name for name in self._table.schema.names if name not in hidden)
@@ -234,11 +230,18 @@ class Catalog:
 
     def _is_valid(self, where: str | None) -> bool:
         """Return whether a filter can be planned; it may still fail on a row, as a division by zero does."""
-        try:
+        with suppress(ValueError, OSError):
             self._table.scanner(columns=["id"], filter=where).explain_plan()
-        except (ValueError, OSError):
-            return False
-        return True
+            return True
+        return False
+
+    def _is_readable(self) -> bool:
+        """Return whether the rows can be read where no filter looks at them; vectors, the bulk, are left out."""
+        names = [name for name in self._table.schema.names if name != "embedding"]
+        with suppress(DamagedCollectionError), self.guarded():
+            deque(self._table.to_batches(columns=names), maxlen=0)
+            return True
+        return False
 
     @guard
     def commit(self, change: Change) -> None:
@@ -281,7 +284,10 @@ class Catalog:
         except BaseException as error:
             if failures:
                 raise failures[0] from error
-            raise
+            refusal = refusal_of_system(error)
+            if refusal is None:
+                raise
+            raise UniteSearchError(f"the catalog of {self._directory.parent} cannot be written: {refusal}") from error
 
     @guard
     def remove(self, where: str) -> int:
@@ -304,7 +310,7 @@ class Catalog:
     @guard
     def record_files(self) -> None:
         """Note the checksums of the files of this version, see `file_checksums`. Needs the write lock."""
-        record(self._directory, TABLE, self.live_files())
+        file_checksums.record(self._directory, TABLE, self.live_files())
 
     def live_files(self) -> Files:
         """Return the files of this version."""
@@ -318,19 +324,24 @@ class Catalog:
     def damaged_files(self, *, only_small: bool = False) -> Iterator[tuple[str, str]]:
         """Yield each file of this version that differs from its recorded checksum or is missing, with what is wrong.
 
+        Where the list of checksums itself is damaged, it is all that can be named.
+
         Args:
             only_small: leave out data files and the index, which take long to read.
         """
         try:
             known = FileChecksums.read(self._directory)
-        except ValueError:
+        except ValueError as error:
             known = None
+            yield FILE_NAME, str(error)
         if known:
             yield from known.problems(self._directory, self._paths(known.digests, only_small=only_small))
 
     @guard
     def refuse_damage(self) -> None:
         """Refuse to change a version whose manifest or deletion files are damaged: new ones would be made of them.
+
+        A damaged list of checksums is refused, too: made anew, it would call damaged files sound.
 
         Raises:
             DamagedCollectionError: one of them is damaged.
@@ -340,7 +351,7 @@ class Catalog:
 
     def _paths(self, listed: Iterable[str], *, only_small: bool) -> list[str]:
         files = self.live_files()
-        names = small_files(TABLE, files, listed)
+        names = file_checksums.small_files(TABLE, files, listed)
         if not only_small:
             names += [name for name in listed if Path(name).name in files.data or name.startswith(f"{TABLE}/_indices/")]
         return names
@@ -382,12 +393,8 @@ class Catalog:
 
     def _is_outdated(self) -> bool:
         """Return whether the manifest of this version has been deleted."""
-        return not any((self._directory / name).exists() for name in manifests(TABLE, self.version))
+        return not any((self._directory / name).exists() for name in file_checksums.manifests(TABLE, self.version))
 
 
 def _between(ids: NDArray[np.int64]) -> str:
     return f"id >= {ids[0]} AND id <= {ids[-1]}"
-
-
-def _are_sound(rows: pa.Table) -> NDArray[np.bool_]:
-    return np.asarray(are_vectors_sound(rows) & are_rows_sound(rows))

@@ -16,17 +16,25 @@ import numpy as np
 from indexers.partitioned import PartitionedIndex
 from unite_search.errors import DamagedCollectionError, UniteSearchError
 from unite_search.storage.catalog import TABLE, Catalog
-from unite_search.storage.file_checksums import COPIES, FILE_NAME, HINT, FileChecksums, damaged_copies
+from unite_search.storage.file_checksums import (
+    COPIES,
+    FILE_NAME,
+    HINT,
+    FileChecksums,
+    damaged_copies,
+    manifests,
+    missing_version,
+    newest_version,
+)
 from unite_search.storage.guard import first_line
 from unite_search.storage.metadata import FILE_NAME as METADATA_FILE
 from unite_search.storage.metadata import CollectionMetadata
-from unite_search.storage.row_checksums import CheckedRows
+from unite_search.storage.row_checksums import CheckedRows, vectors_of
 from unite_search.storage.sync import NO_IDS
-from unite_search.storage.vectors import UNIT_TOLERANCE
+from unite_search.storage.vectors import is_off
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from numpy.typing import NDArray
 
 MOST_ROWS_NAMED = 100
 
@@ -99,6 +107,8 @@ def damage_of_files(folder: Path) -> CatalogDamage:
         damage.files[FILE_NAME] = str(error)
         return damage
     if known is None:
+        if (folder / COPIES / TABLE).exists():
+            damage.files[FILE_NAME] = "is missing"
         return damage
     newest = newest_version(folder / TABLE)
     present = [
@@ -108,12 +118,13 @@ def damage_of_files(folder: Path) -> CatalogDamage:
     ]
     found = dict(known.problems(folder, present))
     damage.files.update({name: problem for name, problem in found.items() if (folder / name).exists()})
-    damage.files.update(damaged_copies(folder, known))
+    damage.files.update(damaged_copies(folder, TABLE, known))
     if newest < known.version:
-        damage.files[f"{TABLE}/_versions"] = f"version {known.version} is missing; the newest is {newest}"
+        listed = (name for name in manifests(TABLE, known.version) if name in known.digests)
+        damage.files[next(listed, f"{TABLE}/_versions")] = missing_version(known.version, newest)
     copy = folder / COPIES / METADATA_FILE
-    if copy.exists() and problem_of_metadata(copy):
-        damage.files[f"{COPIES}/{METADATA_FILE}"] = "checksum differs"
+    if problem_of_metadata(copy):
+        damage.files[f"{COPIES}/{METADATA_FILE}"] = "checksum differs" if copy.exists() else "is missing"
     return damage
 
 
@@ -126,12 +137,6 @@ def problem_of_metadata(path: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "checksum differs"
     return None
-
-
-def newest_version(table: Path) -> int:
-    """Return the number of the newest version of a table, by the names of its manifests; 0 if there is none."""
-    numbers = [int(path.stem) for path in (table / "_versions").glob("*.manifest") if path.stem.isdigit()]
-    return max((2**64 - 1 - number if number > 2**63 else number for number in numbers), default=0)
 
 
 def damage_of_catalog(folder: Path, dim: int) -> CatalogDamage:
@@ -176,8 +181,8 @@ def add_damage_of_rows(damage: CatalogDamage, catalog: Catalog) -> None:
         damage.rows += damaged_rows(rows)
         ids.append(rows.table["id"].to_numpy())
         pairs.update(zip(rows.table["uri"].to_pylist(), rows.table["parent"].to_pylist(), strict=True))
-        lengths = np.linalg.norm(_vectors(rows)[rows.vectors], axis=1)
-        off += int((~(np.abs(lengths - 1) <= UNIT_TOLERANCE)).sum())
+        vectors = vectors_of(rows.table["embedding"]).astype(np.float32)
+        off += int(is_off(vectors[rows.vectors]).sum())
     owners.update(uri for uri, _ in pairs)
     every = np.concatenate(ids)
     repeated = len(every) - len(np.unique(every))
@@ -196,12 +201,6 @@ def damaged_rows(rows: CheckedRows) -> list[DamagedRow]:
     ]
 
 
-def _vectors(rows: CheckedRows) -> NDArray[np.float32]:
-    flat = rows.table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    vectors: NDArray[np.float32] = flat.reshape(len(rows.table), -1).astype(np.float32)
-    return vectors
-
-
 def partition_problems(catalog: Catalog, partitions: PartitionedIndex) -> Iterator[str]:
     """Compare partitions with a catalog; what is said of vectors concerns those whose checksums are right."""
     wanted = catalog.ids_by_partition()
@@ -210,6 +209,7 @@ def partition_problems(catalog: Catalog, partitions: PartitionedIndex) -> Iterat
         for count, what in (
             (len(np.setdiff1d(expected, held)), "lacks {} items of the catalog"),
             (len(np.setdiff1d(held, expected)), "holds {} items that the catalog does not"),
+            (len(held) - len(np.unique(held)), "holds {} items more than once"),
         ):
             if count:
                 yield f"partition {name}: {what.format(count)}"

@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from unite_search import strict_json
 from unite_search.errors import UniteSearchError
 from unite_search.storage.catalog import Catalog
-from unite_search.storage.whole_folder import content, remove_leftovers, whole_folder
+from unite_search.storage.row_checksums import vectors_of
+from unite_search.storage.whole_folder import whole_folder
 
 ENCODER_FILE = "unite_search.json"
 SHARD_ROWS = 100_000
@@ -50,9 +51,6 @@ def export_partitions(catalog: Catalog, source: ExportSource, directory: Path) -
     Raises:
         UniteSearchError: the folder is not empty, or cannot be written.
     """
-    remove_leftovers(directory, last=ENCODER_FILE)
-    if content(directory):
-        raise UniteSearchError(f"{directory} is not empty; name a new folder")
     try:
         with whole_folder(directory, last=ENCODER_FILE) as folder:
             return _write_partitions(catalog, source, folder)
@@ -81,8 +79,7 @@ def _write_shard(folder: Path, number: str, rows: pa.Table) -> None:
     metadata = folder / "metadata" / f"metadata_{number}.parquet"
     for path in (embeddings, metadata):
         path.parent.mkdir(parents=True, exist_ok=True)
-    vectors = rows["embedding"].combine_chunks()
-    np.save(embeddings, vectors.flatten().to_numpy(zero_copy_only=False).reshape(len(rows), -1))
+    np.save(embeddings, vectors_of(rows["embedding"]))
     names = {"uri": PATH, "text": CAPTION}
     columns = [name for name in rows.column_names if name != "embedding"]
     plain = rows.select(columns).rename_columns([names.get(name, name) for name in columns])

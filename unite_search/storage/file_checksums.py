@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from pathlib import Path
 
 from indexers.atomic import atomic_write, write_text
 from indexers.stored_file import checksum
+from unite_search.errors import UniteSearchError
+from unite_search.storage.guard import refusal_of_system
 
 FILE_NAME = "checksums.b2"
 COPIES = "copies"
@@ -69,11 +72,11 @@ class FileChecksums:
         except FileNotFoundError:
             return None
         head, _, body = content.partition(b"\n")
-        words = head.decode("ascii").split(" ")
-        if len(words) != 4 or head != _head(int(words[2]), body):
+        version = re.match(rb"# version (\d{1,20}) ", head)
+        if version is None or head != _head(int(version[1]), body):
             raise ValueError("checksum differs")
         lines = (line.partition("  ") for line in body.decode("utf-8").splitlines())
-        return cls(int(words[2]), {name: digest for digest, _, name in lines})
+        return cls(int(version[1]), {name: digest for digest, _, name in lines})
 
     def write(self, folder: Path) -> None:
         """Replace the list of a catalog folder."""
@@ -82,7 +85,11 @@ class FileChecksums:
             stream.write(_head(self.version, body) + b"\n" + body)
 
     def problems(self, folder: Path, files: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Yield each listed file of `files` that is damaged or missing, with what is wrong; this reads the files."""
+        """Yield each listed file of `files` that is damaged or missing, with what is wrong; this reads the files.
+
+        Raises:
+            UniteSearchError: the system refuses to read one, which says nothing of the file.
+        """
         for name in files:
             if name not in self.digests:
                 continue
@@ -90,6 +97,9 @@ class FileChecksums:
                 if checksum(folder / name) != self.digests[name]:
                     yield name, "checksum differs"
             except OSError as error:
+                refusal = refusal_of_system(error)
+                if refusal:
+                    raise UniteSearchError(f"{folder / name}: {refusal}") from error
                 yield name, error.strerror or "cannot be read"
 
 
@@ -99,15 +109,32 @@ def _head(version: int, body: bytes) -> bytes:
 
 
 def problem_of_manifest(folder: Path, table: str) -> str | None:
-    """Return what is wrong with the newest manifest, if it is one whose checksum is known; reads small files only."""
+    """Return what is wrong with the newest manifest, if it is one whose checksum is known; reads small files only.
+
+    Without the newest manifest, the engine would open the version before it, as if nothing were missing.
+    """
     try:
         known = FileChecksums.read(folder)
     except ValueError:
         return None
     if known is None:
         return None
-    names = [name for name in manifests(table, known.version) if name in known.digests and (folder / name).exists()]
-    return next((f"{name}: {problem}" for name, problem in known.problems(folder, names)), None)
+    newest = newest_version(folder / table)
+    if newest < known.version:
+        return missing_version(known.version, newest)
+    problems = known.problems(folder, manifests(table, known.version))
+    return next((f"{name}: {problem}" for name, problem in problems if (folder / name).exists()), None)
+
+
+def missing_version(version: int, newest: int) -> str:
+    """Say that the newest manifest is not there."""
+    return f"version {version} is missing; the newest is {newest}"
+
+
+def newest_version(table: Path) -> int:
+    """Return the number of the newest version of a table, by the names of its manifests; 0 if there is none."""
+    numbers = [int(path.stem) for path in (table / "_versions").glob("*.manifest") if path.stem.isdigit()]
+    return max((2**64 - 1 - number if number > 2**63 else number for number in numbers), default=0)
 
 
 def manifests(table: str, version: int) -> tuple[str, str]:
@@ -117,6 +144,8 @@ def manifests(table: str, version: int) -> tuple[str, str]:
 
 def record(folder: Path, table: str, files: Files) -> None:
     """Bring the list of checksums and the second copies up to date. Needs the write lock.
+
+    A damaged list is made anew of the files as they are, so they must have been read and found sound before.
 
     Args:
         folder: the catalog's folder.
@@ -186,8 +215,12 @@ def copy_text(source: Path, folder: Path) -> None:
         write_text(target, text)
 
 
-def damaged_copies(folder: Path, known: FileChecksums) -> Iterator[tuple[str, str]]:
-    """Yield the second copies that differ from what the list says of their originals."""
+def damaged_copies(folder: Path, table: str, known: FileChecksums) -> Iterator[tuple[str, str]]:
+    """Yield the second copies that are missing, or differ from what the list says of their originals."""
+    for name in manifests(table, known.version):
+        original, copy = folder / name, folder / COPIES / name
+        if original.exists() and original.stat().st_size <= MOST_COPIED_BYTES and not copy.exists():
+            yield f"{COPIES}{os.sep}{name}", "is missing"
     for path in sorted((folder / COPIES).rglob("*")):
         name = path.relative_to(folder / COPIES).as_posix()
         if path.is_file() and name in known.digests and checksum(path) != known.digests[name]:

@@ -17,7 +17,17 @@ from typing import Any, TypeVar, cast
 from unite_search.errors import DamagedCollectionError, OutdatedError, UniteSearchError
 
 PANIC = "PanicException"
-REFUSALS = ("No space left on device", "Permission denied", "Read-only file system", "Disk quota exceeded")
+REFUSALS = (
+    "No space left on device",
+    "Permission denied",
+    "Read-only file system",
+    "Disk quota exceeded",
+    "Too many open files",
+    "Cannot allocate memory",
+    "Stale file handle",
+    "Input/output error",
+    "File too large",
+)
 """What the operating system says when it refuses; the engine repeats it inside its own messages."""
 METHOD = TypeVar("METHOD", bound=Callable[..., Any])
 
@@ -41,7 +51,7 @@ def guarded(directory: Path, is_outdated: Callable[[], bool] = lambda: False) ->
     except BaseException as error:
         if not is_of_engine(error):
             raise
-        refusal = refused_by_the_disk(error)
+        refusal = refusal_of_system(error)
         if refusal:
             raise UniteSearchError(f"{directory}: {refusal}") from error
         if is_outdated():
@@ -71,7 +81,7 @@ def is_panic(error: BaseException) -> bool:
     return type(error).__name__ == PANIC
 
 
-def refused_by_the_disk(error: BaseException) -> str | None:
+def refusal_of_system(error: BaseException) -> str | None:
     """Return why the system refused a read or a write, which is no damage; None if it did not."""
     text = str(error)
     return next((reason for reason in REFUSALS if reason.lower() in text.lower()), None)

@@ -34,9 +34,10 @@ from unite_search.storage.check import (
 )
 from unite_search.storage.file_checksums import COPIES, HINT, FileChecksums, copy_file
 from unite_search.storage.guard import guarded
+from unite_search.storage.locks import write_lock
 from unite_search.storage.metadata import FILE_NAME, ID_BLOCK, CollectionMetadata
 from unite_search.storage.row_checksums import CheckedRows, checksums_of
-from unite_search.storage.store import Store, write_lock
+from unite_search.storage.store import Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,6 +133,19 @@ def _fall_back(directory: Path, report: RepairReport) -> None:
     report.deleted_versions += map(_version, newer)
     for manifest in dict.fromkeys([*newer, *damaged]):
         _delete(manifest, report)
+    _forget_versions_after(_version(newest), directory / "catalog", report)
+
+
+def _forget_versions_after(version: int, folder: Path, report: RepairReport) -> None:
+    """Let the list of checksums end with a version, if the newer one that it knows is missing or was deleted."""
+    with suppress(ValueError):
+        known = FileChecksums.read(folder)
+        if known is None or known.version <= version:
+            return
+        if known.version not in report.deleted_versions:
+            report.deleted_versions.append(known.version)
+        if not report.dry_run:
+            replace(known, version=version).write(folder)
 
 
 def _is_readable(directory: Path, path: Path, manifest: Path) -> bool:

@@ -54,7 +54,7 @@ def vector_checksums(table: pa.Table) -> Checksums:
     if not len(table):
         return np.empty(0, np.uint32)
     ids = table["id"].to_numpy().astype("<i8")
-    return checksums_of(ids, _vectors(table["embedding"]))
+    return checksums_of(ids, vectors_of(table["embedding"]))
 
 
 def checksums_of(ids: NDArray[np.int64], vectors: NDArray[np.float16]) -> Checksums:
@@ -82,6 +82,11 @@ def are_vectors_sound(table: pa.Table) -> NDArray[np.bool_]:
 def are_rows_sound(table: pa.Table) -> NDArray[np.bool_]:
     """Return for each row of a table with all columns whether all but its vector is as it was written."""
     return np.asarray(row_checksums(table) == _stored(table[ROW_CRC]))
+
+
+def are_sound(table: pa.Table) -> NDArray[np.bool_]:
+    """Return for each row of a table with all columns whether all of it is as it was written."""
+    return np.asarray(are_vectors_sound(table) & are_rows_sound(table))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +122,8 @@ def _of_rows(rows: NDArray[np.uint8]) -> Checksums:
     return np.fromiter(map(crc32, rows), np.uint32, len(rows))
 
 
-def _vectors(column: pa.ChunkedArray) -> NDArray[np.float16]:
+def vectors_of(column: pa.ChunkedArray) -> NDArray[np.float16]:
+    """Return the (n, D) vectors of a column of lists of one length, which is not empty."""
     flat = pa.concat_arrays([chunk.flatten() for chunk in column.chunks])
     vectors: NDArray[np.float16] = flat.to_numpy(zero_copy_only=False).reshape(len(column), -1)
     return vectors

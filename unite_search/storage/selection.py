@@ -25,9 +25,10 @@ def any_of(paths: Sequence[str | PathLike[str]], ids: Sequence[int], where: str 
 
 def _below(path: Path) -> str:
     """Return SQL that matches a file, or everything below a folder."""
-    starts = (f"starts_with(uri, '{_quoted(prefix)}')" for prefix in prefixes_below(path))
-    return f"(uri = '{_quoted(path_to_uri(path))}' OR {' OR '.join(starts)})"
+    starts = (f"starts_with(uri, '{quoted(prefix)}')" for prefix in prefixes_below(path))
+    return f"(uri = '{quoted(path_to_uri(path))}' OR {' OR '.join(starts)})"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as it stands between the quotation marks of a SQL literal."""
     return text.replace("'", "''")

@@ -1,27 +1,28 @@
 """`Store`: a collection folder on disk, whose metadata, catalog and partitions it keeps consistent.
 
 The catalog is the record, and the partitions are a cache of it: opening a store brings them up to date in memory, and
-a write stores them after the last commit to the catalog. Threads may read while one of them refreshes.
+a write stores them after the last commit to the catalog. Threads may read while others refresh; what changes the
+partitions is done by one thread after the other.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Condition
+from threading import RLock
 
 from indexers.partitioned import PartitionedIndex
 from indexers.spec import IndexConfig
-from unite_search.errors import CollectionLockedError, DamagedCollectionError, OutdatedError, UniteSearchError
+from unite_search.errors import DamagedCollectionError, OutdatedError, UniteSearchError
 from unite_search.media.types import ReadOptions
 from unite_search.report import Status
 from unite_search.storage.catalog import TABLE, Catalog
-from unite_search.storage.check import damage_of_catalog, newest_version, partition_problems, refuse_damage
-from unite_search.storage.file_checksums import copy_text
+from unite_search.storage.check import damage_of_catalog, partition_problems, refuse_damage
+from unite_search.storage.file_checksums import copy_text, newest_version
+from unite_search.storage.locks import ReaderWriterLock, write_lock
 from unite_search.storage.metadata import FILE_NAME, FORMAT_VERSION, CollectionMetadata, IdCounter
 from unite_search.storage.sync import apply, fill, steps, sync
 from unite_search.storage.upgrade import upgrade
@@ -56,6 +57,7 @@ class Store:
         self._index = index
         self.catalog = Catalog(directory / "catalog", dim=self.metadata.dim)
         self._lock = ReaderWriterLock()
+        self._changing = RLock()
         self._stamp = self._stored_stamp()
         self.partitions = self._open_partitions(self.catalog)
         self._synced_version = self.catalog.version
@@ -93,20 +95,22 @@ class Store:
         While a writer is running, its new rows are added to the partitions in memory; once it has stored partitions,
         its files are opened instead. Readers wait only while the new state replaces the old one.
         """
-        metadata, catalog, stamp = CollectionMetadata.read(self.directory), self.catalog.newest(), self._stored_stamp()
-        is_newer = catalog.version != self._synced_version
-        if stamp == self._stamp:
-            todo = list(steps(self.partitions, catalog)) if is_newer else []
-            with self._lock.writing():
-                apply(self.partitions, todo)
-                self.metadata, self.catalog, self._synced_version = metadata, catalog, catalog.version
-        else:
-            partitions, old = self._open_partitions(catalog), self.partitions
-            with self._lock.writing():
-                old.clear()
-                self.metadata, self.catalog, self.partitions, self._stamp = metadata, catalog, partitions, stamp
-                self._synced_version = catalog.version
-        return is_newer
+        with self._changing:
+            metadata, catalog = CollectionMetadata.read(self.directory), self.catalog.newest()
+            stamp = self._stored_stamp()
+            is_newer = catalog.version != self._synced_version
+            if stamp == self._stamp:
+                todo = list(steps(self.partitions, catalog)) if is_newer else []
+                with self._lock.writing():
+                    apply(self.partitions, todo)
+                    self.metadata, self.catalog, self._synced_version = metadata, catalog, catalog.version
+            else:
+                partitions, old = self._open_partitions(catalog), self.partitions
+                with self._lock.writing():
+                    old.clear()
+                    self.metadata, self.catalog, self.partitions, self._stamp = metadata, catalog, partitions, stamp
+                    self._synced_version = catalog.version
+            return is_newer
 
     @contextmanager
     def writing(self) -> Iterator[IdCounter]:
@@ -125,11 +129,14 @@ class Store:
                 yield ids
             finally:
                 ids.close()
-                self._reread_metadata()
-            if self.catalog.version != before:
-                self._compact()
-            self._save_partitions()
-            self._record_files()
+                with self._changing:
+                    self._reread_metadata()
+            with self._changing:
+                self.catalog.refresh()
+                if self.catalog.version != before:
+                    self._compact()
+                self._save_partitions()
+                self._record_files()
 
     def rebuild(self) -> dict[str, int]:
         """Rebuild the partitions from the catalog; return the number of items in each.
@@ -138,7 +145,7 @@ class Store:
             CollectionLockedError: another process is writing.
             DamagedCollectionError: the catalog is damaged. The partitions stay, because they may be all that is left.
         """
-        with write_lock(self.directory):
+        with write_lock(self.directory), self._changing:
             self.catalog.refresh()
             refuse_damage(self.directory, self.metadata.dim)
             self._reread_metadata()
@@ -146,7 +153,7 @@ class Store:
         return {name: self.partitions.count(name) for name in self.partitions.names()}
 
     def build_partitions(self) -> None:
-        """Replace all partitions by new ones, made from the catalog. Needs the write lock."""
+        """Replace all partitions by new ones, made from the catalog. Needs the write lock, and no other threads."""
         self.catalog.refresh()
         self.partitions = PartitionedIndex.create(
             self.directory / "partitions",
@@ -158,7 +165,7 @@ class Store:
         self._record_files()
 
     def settle(self) -> None:
-        """Bring the stored partitions and the checksums of files up to date. Needs the write lock."""
+        """Bring the stored partitions and file checksums up to date. Needs the write lock, and no other threads."""
         self.catalog.refresh()
         self._save_partitions()
         self._record_files()
@@ -185,7 +192,8 @@ class Store:
         damage = damage_of_catalog(self.directory / "catalog", self.metadata.dim)
         problems = [*damage.lines(), *stored.problems, *stored.verify()]
         if not damage.unreadable:
-            problems += partition_problems(self.catalog, self.partitions)
+            with self.reading() as (catalog, partitions):
+                problems += partition_problems(catalog, partitions)
         return problems
 
     def remember(self, roots: Sequence[Path], options: ReadOptions, *, follow_links: bool) -> None:
@@ -317,76 +325,3 @@ class Store:
             fingerprint=self.metadata.fingerprint,
             config=self._index or self.metadata.index,
         )
-
-
-class ReaderWriterLock:
-    """A lock between threads: any number of readers, or one writer; a waiting writer goes before new readers.
-
-    It is not reentrant: a reader that asks for the write side, or reads again while a writer waits, waits for itself.
-    """
-
-    def __init__(self) -> None:
-        self._condition = Condition()
-        self._readers = 0
-        self._is_writing = False
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Hold the read side."""
-        with self._condition:
-            self._condition.wait_for(lambda: not self._is_writing)
-            self._readers += 1
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._readers -= 1
-                self._condition.notify_all()
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the write side, once the present readers have left."""
-        with self._condition:
-            self._condition.wait_for(lambda: not self._is_writing)
-            self._is_writing = True
-            self._condition.wait_for(lambda: not self._readers)
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._is_writing = False
-                self._condition.notify_all()
-
-
-@contextmanager
-def write_lock(directory: Path, *, timeout_s: float = 0.0) -> Iterator[None]:
-    """Hold the collection's write lock, which the operating system releases when the process dies.
-
-    Args:
-        directory: the collection's folder.
-        timeout_s: how long to wait for a process that holds it.
-
-    Raises:
-        CollectionLockedError: another process holds it; the message names its process id.
-    """
-    from filelock import FileLock, Timeout
-
-    owner = directory / "write.pid"
-    lock = FileLock(directory / "write.lock", timeout=timeout_s)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise CollectionLockedError(f"{directory} is being written by process {_pid(owner)}; try again later") from None
-    try:
-        owner.write_text(str(os.getpid()), encoding="ascii")
-        yield
-        owner.unlink(missing_ok=True)
-    finally:
-        lock.release()
-
-
-def _pid(owner: Path) -> str:
-    try:
-        return owner.read_text(encoding="ascii") or "unknown"
-    except OSError:
-        return "unknown"

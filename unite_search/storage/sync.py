@@ -7,12 +7,14 @@ differs from its checksum in the catalog is not taken over.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+from indexers.errors import DimensionError
 from indexers.partitioned import PartitionedIndex
 from indexers.row_file import give_back_memory
 from unite_search.storage.catalog import Catalog
@@ -40,15 +42,17 @@ def sync(partitions: PartitionedIndex, catalog: Catalog, damaged: list[int] | No
 def fill(partitions: PartitionedIndex, catalog: Catalog) -> int:
     """Build the large ones of the partitions that hold nothing yet, in bounded memory, and return the number of rows.
 
-    This writes files, so it needs the write lock; `save` must follow.
+    This writes files, so it needs the write lock; `save` must follow. A partition of which vectors are damaged in the
+    catalog is left to `sync`.
     """
     filled = 0
     for name, ids in catalog.ids_by_partition().items():
         if partitions.is_large(len(ids)) and not partitions.count(name):
             pa.default_memory_pool().release_unused()
             give_back_memory()
-            partitions.fill(name, catalog.embeddings(np.sort(ids)), count=len(ids))
-            filled += len(ids)
+            with suppress(DimensionError):  # There are fewer rows than ids, because damaged ones are left out.
+                partitions.fill(name, catalog.embeddings(np.sort(ids)), count=len(ids))
+                filled += len(ids)
     return filled
 
 

@@ -20,7 +20,7 @@ def scaled(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     Float16 rows that are of unit length but for rounding keep their bits, so that an export comes back unchanged.
     """
     wide = rows.astype(np.float64 if rows.dtype.itemsize > 4 else np.float32)
-    if rows.dtype == np.float16 and not _off(wide).any():
+    if rows.dtype == np.float16 and not is_off(wide).any():
         return np.asarray(wide, np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
         largest = np.abs(wide).max(axis=1, keepdims=True)
@@ -29,7 +29,7 @@ def scaled(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         lengths = np.sqrt(np.einsum("nd,nd->n", wide, wide))[:, None]
         wide /= np.where(can_scale, lengths, 1)
     if rows.dtype == np.float16:
-        is_unit = ~_off(rows.astype(np.float32))
+        is_unit = ~is_off(rows.astype(np.float32))
         wide[is_unit] = rows[is_unit]
     with np.errstate(over="ignore"):
         return np.asarray(wide, np.float32)
@@ -37,7 +37,7 @@ def scaled(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 
 def first_problem(rows: NDArray[np.float32]) -> tuple[int, str] | None:
     """Return the position of the first of (N, D) rows that cannot be stored, and the reason; None if all can be."""
-    off = _off(rows)
+    off = is_off(rows)
     if not off.any():
         return None
     place = int(np.argmax(off))
@@ -71,7 +71,7 @@ def storable(rows: Sequence[Mapping[str, Any]], dim: int) -> NDArray[np.float16]
     return vectors.astype(np.float16)
 
 
-def _off(rows: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+def is_off(rows: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     """Return (N,) whether each row's length is not 1; that of a row with NaN or infinity never is."""
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))

@@ -15,7 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from unite_search.errors import CollectionLockedError, UniteSearchError
-from unite_search.storage.store import write_lock
+from unite_search.storage.locks import write_lock
 
 NEW, MOVING = "new", "moving.json"
 NAME_CHARACTERS = 48
@@ -30,13 +30,15 @@ def whole_folder(target: Path, *, last: str) -> Iterator[Path]:
     directory can be a target.
 
     Args:
-        target: the folder to make; the caller has looked that it may be.
+        target: the folder to make.
         last: the entry that says that the folder is complete; the last one to be moved.
 
     Raises:
-        UniteSearchError: somebody else made the target meanwhile.
+        UniteSearchError: the target is not empty, or somebody else made it meanwhile.
     """
-    remove_leftovers(target, last=last)
+    remove_leftovers(target)
+    if content(target):
+        raise UniteSearchError(f"{target} is not empty; name a new folder")
     is_there = target.is_dir()
     place = target if is_there else target.parent
     place.mkdir(parents=True, exist_ok=True)
@@ -57,17 +59,12 @@ def whole_folder(target: Path, *, last: str) -> Iterator[Path]:
             raise
 
 
-def remove_leftovers(target: Path, *, last: str) -> None:
-    """Remove what killed tries for a target have left; tries that still run are left alone.
-
-    Args:
-        target: the folder that was to be made.
-        last: as in `whole_folder`.
-    """
+def remove_leftovers(target: Path) -> None:
+    """Remove what killed tries for a target have left; tries that still run are left alone."""
     for place in {target.parent, target}:
         for aside in _hidden_in(place, _prefix(target)):
             with suppress(CollectionLockedError, FileNotFoundError), write_lock(aside):
-                _undo_move(place, aside, last=last)
+                _undo_move(place, aside)
                 shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -109,7 +106,10 @@ def _hidden_folder(place: Path, prefix: str) -> Iterator[Path]:
 
 
 def _move_into(target: Path, aside: Path, *, last: str) -> None:
-    """Move the new entries into a folder; a list of them is written first, so that a killed move can be undone."""
+    """Move the new entries into a folder; a list of them is written first, so that a killed move can be undone.
+
+    The list is in the order of the moves, and ends with `last`.
+    """
     names = sorted((path.name for path in (aside / NEW).iterdir()), key=lambda name: name == last)
     taken = [name for name in names if os.path.lexists(target / name)]
     if taken:
@@ -126,12 +126,12 @@ def _move_into(target: Path, aside: Path, *, last: str) -> None:
         raise
 
 
-def _undo_move(target: Path, aside: Path, *, last: str) -> None:
+def _undo_move(target: Path, aside: Path) -> None:
     """Remove what a killed move has moved already, unless it was complete."""
     with suppress(OSError, ValueError):
         names = json.loads((aside / MOVING).read_text(encoding="utf-8"))
         left = {path.name for path in (aside / NEW).iterdir()}
-        if last in left:
+        if names[-1] in left:
             for name in set(names) - left:
                 _remove(target / name)
 
