@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import lance
+import pyarrow as pa
 import pytest
 from damage import flip, rewrite, with_text, with_vector
 from toy import ToyEncoder
@@ -25,6 +27,7 @@ from unite_search.errors import (
 from unite_search.recovery import repair, verify_folder
 from unite_search.report import RepairReport
 from unite_search.storage.metadata import CollectionMetadata, IdCounter
+from unite_search.storage.repair import _fall_back
 
 KILLS = 12
 
@@ -121,6 +124,21 @@ def test_the_newest_version_without_a_copy_falls_back_to_the_one_before(db: Path
     report = repaired(db)
     assert len(report.deleted_versions) == 1
     assert uris(db) == EVERYTHING
+
+
+def test_versions_of_an_old_table_are_ordered_by_number(tmp_path: Path) -> None:
+    """Their manifests are named 9 and 12, not counted downwards; what is no manifest of the engine is left alone."""
+    path = tmp_path / "catalog" / "items.lance"
+    for number in range(12):
+        rows = pa.table({"id": [number]})
+        lance.write_dataset(rows, str(path), mode="append" if number else "create", enable_v2_manifest_paths=False)
+    manifests = path / "_versions"
+    (manifests / "12.manifest").write_bytes(b"damaged")
+    (manifests / "notes.manifest").write_bytes(b"mine")
+    report = RepairReport()
+    _fall_back(tmp_path, report)
+    assert report.deleted_versions == [12]
+    assert sorted(file.stem for file in manifests.glob("*.manifest")) == sorted([*map(str, range(1, 12)), "notes"])
 
 
 def test_a_repair_that_may_open_no_more_files_deletes_nothing(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
