@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import lance
@@ -26,8 +27,10 @@ from unite_search.errors import (
 )
 from unite_search.recovery import repair, verify_folder
 from unite_search.report import RepairReport
+from unite_search.storage.catalog import Catalog
 from unite_search.storage.metadata import CollectionMetadata, IdCounter
 from unite_search.storage.repair import _fall_back
+from unite_search.storage.row_checksums import CheckedRows
 
 KILLS = 12
 
@@ -80,6 +83,20 @@ def test_a_file_with_damaged_metadata_is_read_again(db: Path) -> None:
     assert [row["id"] for row in report.dropped] == [1]
     assert len(report.files_to_read) == 1
     assert uris(db) == EVERYTHING
+
+
+def test_what_is_read_again_is_found_without_reading_vectors(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All rows are checked once to find the damage, once to write the others anew, and once at the end by `verify`."""
+    rewrite(db, lambda table: with_text(table, 1, "wrong"))
+    checked, times = Catalog.checked, []
+
+    def counted(self: Catalog) -> Iterator[CheckedRows]:
+        times.append(1)
+        return checked(self)
+
+    monkeypatch.setattr(Catalog, "checked", counted)
+    assert len(repair(db, encoder=ToyEncoder()).files_to_read) == 1
+    assert len(times) == 3
 
 
 def test_what_cannot_be_read_again_is_dropped_and_named(db: Path, media: Path) -> None:

@@ -206,12 +206,11 @@ def _plan_files(catalog: Catalog, plan: _Plan, lost: tuple[list[DamagedRow], lis
     wanted = {row.uri for row in rows} | set(uris)
     parents = {row.parent for row in rows}
     damaged = {row.id for row in rows}
-    for checked in catalog.checked():
-        if checked.problem is not None:
+    names = ["id", "parent", "uri"]
+    for found in catalog.readable(names):
+        if found.column_names != names:
             continue
-        for id_, parent, uri in zip(
-            *(checked.table[name].to_pylist() for name in ("id", "parent", "uri")), strict=True
-        ):
+        for id_, parent, uri in zip(*(found[name].to_pylist() for name in names), strict=True):
             if (parent in parents or uri in wanted) and id_ not in damaged and _is_there(uri):
                 wanted.add(uri)
                 plan.spoiled.add(uri)
