@@ -22,6 +22,7 @@ from toy import ToyEncoder
 from unite_search.cli.app import app
 from unite_search.cli.errors import run
 from unite_search.collection import Collection
+from unite_search.media.types import EARLIEST_NS
 from unite_search.storage import shards
 from unite_search.storage.metadata import HOME_VARIABLE
 
@@ -327,6 +328,20 @@ def test_a_path_no_system_has_and_a_file_from_the_far_future_stop_nobody(tmp_pat
     write_shard(tmp_path / "e", vectors(3), 0, columns)
     Collection.from_export(tmp_path / "e", tmp_path / "db").close()
     assert len(items(tmp_path / "db")) == 3
+
+
+def test_times_of_files_are_those_that_a_scan_would_find(tmp_path: Path) -> None:
+    """A time before 1970 stays; of a file that is not here, none is known."""
+    old = tmp_path / "old.jpg"
+    old.write_bytes(b"x")
+    os.utime(old, ns=(-5_000_000_000, -5_000_000_000))
+    write_shard(tmp_path / "e", vectors(2), 0, {"image_path": [str(old), "/p/nowhere.jpg"]})
+    Collection.from_export(tmp_path / "e", tmp_path / "db").close()
+    found = {Path(item.uri).name: (item.mtime_ns, item.modified_at) for item in items(tmp_path / "db")}
+    assert found == {
+        "old.jpg": (-5_000_000_000, datetime.datetime(1969, 12, 31, 23, 59, 55)),
+        "nowhere.jpg": (EARLIEST_NS, None),
+    }
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 64])

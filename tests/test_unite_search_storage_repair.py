@@ -8,8 +8,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import lance
+import pyarrow as pa
 import pytest
 from damage import flip, rewrite, with_text, with_vector
 from toy import ToyEncoder
@@ -24,7 +27,10 @@ from unite_search.errors import (
 )
 from unite_search.recovery import repair, verify_folder
 from unite_search.report import RepairReport
+from unite_search.storage.catalog import Catalog
 from unite_search.storage.metadata import CollectionMetadata, IdCounter
+from unite_search.storage.repair import _fall_back
+from unite_search.storage.row_checksums import CheckedRows
 
 KILLS = 12
 
@@ -77,6 +83,20 @@ def test_a_file_with_damaged_metadata_is_read_again(db: Path) -> None:
     assert [row["id"] for row in report.dropped] == [1]
     assert len(report.files_to_read) == 1
     assert uris(db) == EVERYTHING
+
+
+def test_what_is_read_again_is_found_without_reading_vectors(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All rows are checked once to find the damage, once to write the others anew, and once at the end by `verify`."""
+    rewrite(db, lambda table: with_text(table, 1, "wrong"))
+    checked, times = Catalog.checked, []
+
+    def counted(self: Catalog) -> Iterator[CheckedRows]:
+        times.append(1)
+        return checked(self)
+
+    monkeypatch.setattr(Catalog, "checked", counted)
+    assert len(repair(db, encoder=ToyEncoder()).files_to_read) == 1
+    assert len(times) == 3
 
 
 def test_what_cannot_be_read_again_is_dropped_and_named(db: Path, media: Path) -> None:
@@ -151,6 +171,21 @@ def test_a_missing_second_copy_is_noticed_and_made_again(db: Path, name: str) ->
     repaired(db)
     assert path.exists()
     assert uris(db) == EVERYTHING
+
+
+def test_versions_of_an_old_table_are_ordered_by_number(tmp_path: Path) -> None:
+    """Their manifests are named 9 and 12, not counted downwards; what is no manifest of the engine is left alone."""
+    path = tmp_path / "catalog" / "items.lance"
+    for number in range(12):
+        rows = pa.table({"id": [number]})
+        lance.write_dataset(rows, str(path), mode="append" if number else "create", enable_v2_manifest_paths=False)
+    manifests = path / "_versions"
+    (manifests / "12.manifest").write_bytes(b"damaged")
+    (manifests / "notes.manifest").write_bytes(b"mine")
+    report = RepairReport()
+    _fall_back(tmp_path, report)
+    assert report.deleted_versions == [12]
+    assert sorted(file.stem for file in manifests.glob("*.manifest")) == sorted([*map(str, range(1, 12)), "notes"])
 
 
 def test_a_repair_that_may_open_no_more_files_deletes_nothing(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:

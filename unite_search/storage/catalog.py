@@ -43,7 +43,6 @@ from unite_search.storage.selection import quoted
 TABLE = "items.lance"
 BOUNDED_READ = {"batch_size": 8192, "batch_readahead": 2, "fragment_readahead": 1, "io_buffer_size": 1 << 26}
 """How vectors are streamed: the engine would otherwise read up to 2 GB ahead."""
-
 STATE_COLUMNS = ("uri", "size_bytes", "mtime_ns", "content_hash", "recipe", "parent")
 
 
@@ -223,8 +222,7 @@ class Catalog:
         """Return the error for a filter that could not be evaluated, or the error itself if the files are to blame."""
         if self._is_outdated() or (self._is_valid(where) and not self._is_readable()):
             return error
-        hidden = {"embedding", *CHECKSUMS}
-        columns = ", ".join(name for name in self._table.schema.names if name not in hidden)
+        columns = ", ".join(name for name in self._table.schema.names if name not in ("embedding", *CHECKSUMS))
         renamed = "; `kind` is now `modality`" if "No field named kind" in str(error) else ""
         return FilterError(f"filter {where!r}: {first_line(error)}{renamed} (columns: {columns})")
 
@@ -367,15 +365,17 @@ class Catalog:
                 with self.guarded():
                     yield from map(CheckedRows.of, fragment.to_batches())
             except DamagedCollectionError as error:
-                yield CheckedRows(self._readable_columns(fragment), problem=first_line(error.__cause__ or error))
+                found = next(self.readable(["id", "uri"], [fragment]))
+                yield CheckedRows(found, problem=first_line(error.__cause__ or error))
 
-    def _readable_columns(self, fragment: Any) -> pa.Table:
-        """Return the ids and uris of a fragment that cannot be read as a whole, as far as they can be read."""
-        found = {}
-        for name in ("id", "uri"):
-            with suppress(DamagedCollectionError), self.guarded():
-                found[name] = fragment.to_table(columns=[name])[name]
-        return pa.table(found)
+    def readable(self, columns: Sequence[str], fragments: Iterable[Any] = ()) -> Iterator[pa.Table]:
+        """Yield those of some columns that can be read, for each of the fragments, or of all."""
+        for fragment in fragments or self._table.get_fragments():
+            found = {}
+            for name in columns:
+                with suppress(DamagedCollectionError), self.guarded():
+                    found[name] = fragment.to_table(columns=[name])[name]
+            yield pa.table(found)
 
     @guard
     def replace_all(self, tables: Iterable[pa.Table]) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from indexers.row_file import give_back_memory
 from unite_search import strict_json
 from unite_search.errors import UniteSearchError
-from unite_search.media.types import MediaFile
+from unite_search.media.types import EARLIEST_NS, MediaFile, mtime_ns_of
 from unite_search.modality import Modality
 from unite_search.storage.export import CAPTION, ENCODER_FILE, PATH, ExportSource, read_source
 from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter
@@ -32,8 +32,6 @@ RECIPE = "imported"
 UNKNOWN_ENCODER = "imported"
 OWN_MARKS = {"id", "parent", "content_hash", "recipe", PATH}
 """Columns by which an export of this program is known from a plain folder."""
-LATEST_MTIME_NS = 2**63 - 1
-"""The column holds nanoseconds up to the year 2262."""
 
 
 def import_vectors(source: Path, directory: Path) -> None:
@@ -183,12 +181,12 @@ def _text(value: Any) -> str | None:
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
-    """Return size and modification time of a file; zeros for what is not here or does not fit."""
+    """Return size and modification time of a file; 0 and `EARLIEST_NS`, which is no time, for one that is not here."""
     try:
         found = path.stat()
     except (OSError, ValueError):
-        return 0, 0
-    return found.st_size, found.st_mtime_ns if 0 <= found.st_mtime_ns <= LATEST_MTIME_NS else 0
+        return 0, EARLIEST_NS
+    return found.st_size, mtime_ns_of(found)
 
 
 def _with_new_ids(rows: list[Row], ids: IdCounter, parents: ParentTable) -> list[Row]:

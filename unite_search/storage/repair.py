@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import lance
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from indexers.atomic import write_text
 from indexers.errors import IndexerError
@@ -33,6 +34,7 @@ from unite_search.storage.check import (
     problem_of_metadata,
 )
 from unite_search.storage.file_checksums import COPIES, HINT, FileChecksums, copy_file
+from unite_search.storage.file_checksums import FILE_NAME as CHECKSUMS_FILE
 from unite_search.storage.guard import guarded
 from unite_search.storage.locks import write_lock
 from unite_search.storage.metadata import FILE_NAME, ID_BLOCK, CollectionMetadata
@@ -119,9 +121,8 @@ def _fall_back(directory: Path, report: RepairReport) -> None:
     """Delete manifests that cannot be read, newest first, until the newest one that is left can be."""
     path = directory / "catalog" / TABLE
     damage = damage_of_files(directory / "catalog")
-    numbered = sorted((path / "_versions").glob("*.manifest"))
-    if numbered and int(numbered[0].stem) < 2**63:
-        numbered.reverse()
+    found = (manifest for manifest in (path / "_versions").glob("*.manifest") if manifest.stem.isdigit())
+    numbered = sorted(found, key=_version, reverse=True)
     damaged = [manifest for manifest in numbered if f"{TABLE}/_versions/{manifest.name}" in damage.files]
     good = (manifest for manifest in numbered if manifest not in damaged and _is_readable(directory, path, manifest))
     newest = next(good, None)
@@ -172,7 +173,8 @@ def _repair_rows(store: Store, report: RepairReport) -> None:
     """Write the table anew without its damaged rows, if files of it are damaged that have no second copy."""
     damage = damage_of_catalog(store.directory / "catalog", store.metadata.dim)
     report.problems += damage.lines()
-    if damage.rows or damage.unreadable or next(store.catalog.damaged_files(), None):
+    live = dict(store.catalog.damaged_files()) if damage.files else {}
+    if damage.rows or damage.unreadable or live.keys() - {CHECKSUMS_FILE}:
         plan = _planned(store, damage, report)
         if not report.dry_run:
             store.catalog.replace_all(_kept(store.catalog, plan))
@@ -182,9 +184,10 @@ def _repair_rows(store: Store, report: RepairReport) -> None:
     if report.deleted_versions or _has_unknown_files(damage):
         report.notes.append("files that the damaged rows do not name any more are looked for in the indexed folders")
         report.files_to_read += [Path(root) for root in store.metadata.roots if Path(root).exists()]
+    needed = dict(store.catalog.damaged_files()) if damage.files else {}
     for name in damage.files:
         path = store.directory / "catalog" / name
-        if path.is_file() and path.parent.parent.name == TABLE and name not in dict(store.catalog.damaged_files()):
+        if path.is_file() and path.parent.parent.name == TABLE and name not in needed:
             _delete(path, report)
 
 
@@ -216,12 +219,11 @@ def _plan_files(catalog: Catalog, plan: _Plan, lost: tuple[list[DamagedRow], lis
     wanted = {row.uri for row in rows} | set(uris)
     parents = {row.parent for row in rows}
     damaged = {row.id for row in rows}
-    for checked in catalog.checked():
-        if checked.problem is not None:
+    names = ["id", "parent", "uri"]
+    for found in catalog.readable(names):
+        if found.column_names != names:
             continue
-        for id_, parent, uri in zip(
-            *(checked.table[name].to_pylist() for name in ("id", "parent", "uri")), strict=True
-        ):
+        for id_, parent, uri in zip(*(found[name].to_pylist() for name in names), strict=True):
             if (parent in parents or uri in wanted) and id_ not in damaged and _is_there(uri):
                 wanted.add(uri)
                 plan.spoiled.add(uri)
@@ -269,8 +271,8 @@ def _mended(rows: CheckedRows, plan: _Plan) -> pa.Table:
         mended = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), kind.list_size)
         table = table.set_column(place, table.schema.field(place), mended.cast(kind))
     is_kept = (rows.vectors | is_mended) & rows.others
-    is_kept &= ~np.isin(np.array(table["uri"].to_pylist(), dtype=object), list(plan.spoiled))
-    return table.filter(is_kept)
+    is_spoiled = pc.is_in(table["uri"], pa.array(sorted(plan.spoiled), pa.utf8()))
+    return table.filter(is_kept & ~is_spoiled.to_numpy())
 
 
 def _repair_partitions(store: Store, report: RepairReport) -> None:

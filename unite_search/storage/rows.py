@@ -50,7 +50,7 @@ def placed(row: Row, file: MediaFile) -> Row:
         "name": path_to_uri(Path(file.path.name)),
         "folder": path_to_uri(file.path.parent),
         "size_bytes": file.size_bytes,
-        "mtime_ns": min(max(file.mtime_ns, EARLIEST_NS), LATEST_NS),
+        "mtime_ns": file.mtime_ns,
         "modified_at": modified_at(file.mtime_ns),
     }
 
