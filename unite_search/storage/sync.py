@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from indexers.memory import give_back_memory
 from indexers.partitioned import PartitionedIndex
-from indexers.row_file import give_back_memory
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.vectors import UNIT_TOLERANCE
 
