@@ -224,15 +224,13 @@ def train(spec: str, rows: FlatVectors) -> ApproximateIndex:
     wanted = TRAIN_ROWS_PER_CELL * cells_of(spec) or TRAIN_ROWS
     positions = np.unique(np.linspace(0, len(rows) - 1, min(wanted, len(rows))).astype(np.int64))
     codes, codec = rows.codes_at(positions), FlatVectors.empty(rows.dim, rows.dtype).index
-    if spec.endswith(f",{INT8}"):
-        index = cells_over_int8(codes, codec, cells=cells_of(spec), iterations=TRAIN_ITERATIONS)
-        return wrapped(index, faiss.serialize_index(index).tobytes())
-    sample = codec.sa_decode(codes)
     if spec == INT8:
-        index = int8_codes(sample)
+        index = int8_codes(codes, codec)
+    elif spec.endswith(f",{INT8}"):
+        index = cells_over_int8(codes, codec, cells=cells_of(spec), iterations=TRAIN_ITERATIONS)
     else:
         index = _of_factory(spec, rows.dim)
-        _train(index, sample)
+        _train(index, codec.sa_decode(codes))
     return wrapped(index, faiss.serialize_index(index).tobytes())
 
 

@@ -171,7 +171,7 @@ class FaissIndex:
         for part in self._parts:
             positions = part.find(np.asarray(ids, np.int64))
             is_here = positions != NO_ID
-            rows[is_here] = part.rows.take(positions[is_here])
+            rows[is_here] = part.rows.decoded_at(positions[is_here])
             is_missing &= ~is_here
         if is_missing.any():
             raise KeyError("an id is not in the index")
@@ -268,7 +268,7 @@ def tuned(group: RowGroup, target_recall: float) -> Tuning | None:
     if group.approximate is None or depth < DEPTHS[0]:
         return None
     positions = np.unique(np.linspace(0, len(group) - 1, count).astype(np.int64))
-    queries = group.rows.take(positions)
+    queries = group.rows.decoded_at(positions)
     if isinstance(group.approximate, Graph):
         queries, positions = _moved(queries, group.rows), np.full(count, NOT_A_ROW)
 
@@ -281,14 +281,14 @@ def tuned(group: RowGroup, target_recall: float) -> Tuning | None:
 
 
 def _scanned(rows: FlatVectors, queries: Embeddings, k: int) -> Results:
-    if not rows.is_streamed:
+    if rows.file is None:
         return scan(rows.index, queries, k)
     return top_k_of_blocks(queries, k, rows.blocks())
 
 
 def _searched(group: RowGroup, queries: Embeddings, k: int, parameter: int) -> Results:
     """Search the approximate index of a row group; the rows of a streamed file are rescored a few at a time."""
-    if group.approximate is None or not group.rows.is_streamed:
+    if group.approximate is None or group.rows.file is None:
         return group.search_with(queries, k, parameter)
     positions = group.approximate.find_candidates(queries, k, parameter)
     scores = np.full(positions.shape, -np.inf, np.float32)

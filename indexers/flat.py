@@ -16,15 +16,13 @@ from indexers import blocks
 from indexers.arrays import Embeddings, Positions, Results
 from indexers.engine import BATCH_FROM_QUERIES, codes_of, faiss, is_scanned_in_blocks, search, top_k
 from indexers.errors import DamagedIndexError
-from indexers.row_file import release
+from indexers.row_file import RowFile
 from indexers.row_filter import RowFilter
 from indexers.spec import FLOAT16, FLOAT32
 
 BLOCK_ROWS = 16_384
 STREAMED_ROWS = 4096
-"""Rows of a block of a streamed file, smaller because memory is short then."""
-SCATTERED_ROWS = 1024
-"""Rows read here and there before the pages are released; for each, the system may map 64 KiB."""
+"""Rows of a block that is read from a file, fewer because memory is short then."""
 WIDEN_MARGIN = 16
 
 
@@ -33,16 +31,16 @@ class FlatVectors:
 
     Attributes:
         index: `faiss.IndexFlatIP`, or `faiss.IndexScalarQuantizer` of float16.
-        is_streamed: the index is mapped from a file that is too large for the memory: whoever reads much of it calls
-            `release` now and then.
+        file: the file that the index is mapped from, where the rows are too many for the memory: whoever reads many of
+            them reads them there. None otherwise.
     """
 
-    def __init__(self, index: Any, *, is_streamed: bool = False) -> None:
+    def __init__(self, index: Any, *, file: RowFile | None = None) -> None:
         if not isinstance(index, (faiss.IndexFlat, faiss.IndexScalarQuantizer)):
             raise DamagedIndexError(f"holds {type(index).__name__}, expected rows")
         self.index = index
         self.dim = int(index.d)
-        self.is_streamed = is_streamed
+        self.file = file
 
     @classmethod
     def empty(cls, dim: int, dtype: str) -> FlatVectors:
@@ -67,33 +65,27 @@ class FlatVectors:
 
     def take(self, positions: Positions | slice) -> Embeddings:
         """Return the (n, D) float32 rows at some positions."""
-        taken: Embeddings = codes_of(self.index)[positions].view(self.dtype).astype(np.float32)
-        return taken
+        return self._decoded(codes_of(self.index)[positions])
 
     def blocks(self) -> Iterator[Embeddings]:
         """Yield all rows in order, in blocks of (n, D) float32."""
-        count = STREAMED_ROWS if self.is_streamed else BLOCK_ROWS
-        for start in range(0, len(self), count):
-            yield self.take(slice(start, start + count))
-            self.release()
-
-    def release(self) -> None:
-        """Let go of the pages of a streamed file that were read; no effect on rows in memory."""
-        if self.is_streamed:
-            release(self.index)
+        if self.file is not None:
+            for start in range(0, len(self), STREAMED_ROWS):
+                yield self._decoded(self.file.block(start, min(STREAMED_ROWS, len(self) - start)))
+            return
+        for start in range(0, len(self), BLOCK_ROWS):
+            yield self.take(slice(start, start + BLOCK_ROWS))
 
     def codes_at(self, positions: Positions) -> NDArray[np.uint8]:
-        """Return the (n, bytes of a row) codes at some positions, with few pages of a streamed file at a time."""
-        found = np.empty((len(positions), int(self.index.code_size)), np.uint8)
-        for start in range(0, len(positions), SCATTERED_ROWS):
-            block = positions[start : start + SCATTERED_ROWS]
-            found[start : start + len(block)] = codes_of(self.index)[block]
-            self.release()
-        return found
+        """Return the (n, bytes of a row) codes at some positions."""
+        return codes_of(self.index)[positions] if self.file is None else self.file.at(positions)
 
     def decoded_at(self, positions: Positions) -> Embeddings:
-        """Return the (n, D) float32 rows at some positions, like `take`; of a streamed file, few pages at a time."""
-        decoded: Embeddings = self.codes_at(positions).view(self.dtype).astype(np.float32)
+        """Return the (n, D) float32 rows at some positions, like `take`, without mapping them where there is a file."""
+        return self._decoded(self.codes_at(positions))
+
+    def _decoded(self, codes: NDArray[np.uint8]) -> Embeddings:
+        decoded: Embeddings = codes.view(self.dtype).astype(np.float32)
         return decoded
 
     def extend(self, others: FlatVectors, positions: Positions) -> None:

@@ -29,16 +29,17 @@ FAST_LENGTH = 16
 """Faiss compares codes in SIMD registers only if their length is a multiple of this; others take five times as long."""
 
 
-def int8_codes(sample: Embeddings) -> Any:
+def int8_codes(sample: NDArray[np.uint8], codec: Any) -> Any:
     """Create an empty index that compares the codes of all rows.
 
     Args:
-        sample: (n, D) rows that determine the scale.
+        sample: (n, code size) codes of the rows that determine the scale.
+        codec: Faiss index that decodes them.
     """
-    length = _code_length(sample.shape[1])
+    length = _code_length(codec.d)
     inner = faiss.IndexScalarQuantizer(length, faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_INNER_PRODUCT)
     inner.is_trained = True
-    return _behind_rotation(inner, sample.shape[1], _longest(sample))
+    return _behind_rotation(inner, int(codec.d), _longest(sample, codec))
 
 
 def cells_over_int8(sample: NDArray[np.uint8], codec: Any, *, cells: int, iterations: int) -> Any:
@@ -65,8 +66,7 @@ def cells_over_int8(sample: NDArray[np.uint8], codec: Any, *, cells: int, iterat
     )
     inner.cp.niter = iterations
     inner.cp.min_points_per_centroid = 1
-    decoded = (codec.sa_decode(sample[start : start + NORM_ROWS]) for start in range(0, len(sample), NORM_ROWS))
-    index = _behind_rotation(inner, int(codec.d), max((_longest(rows) for rows in decoded), default=0.0))
+    index = _behind_rotation(inner, int(codec.d), _longest(sample, codec))
     quantizer.add(_rotated(_rotation(index), _centroids(sample, codec, inner.cp, cells)))
     inner.is_trained = True
     return index
@@ -117,8 +117,10 @@ def _is_direct(quantizer: Any) -> bool:
     return bool(quantizer.qtype == faiss.ScalarQuantizer.QT_8bit_direct_signed)
 
 
-def _longest(rows: Embeddings) -> float:
-    return float(np.linalg.norm(rows, axis=1).max(initial=0))
+def _longest(sample: NDArray[np.uint8], codec: Any) -> float:
+    """Return the length of the longest row of a sample, which is decoded a part at a time."""
+    parts = (codec.sa_decode(sample[start : start + NORM_ROWS]) for start in range(0, len(sample), NORM_ROWS))
+    return max((float(np.linalg.norm(rows, axis=1).max()) for rows in parts), default=0.0)
 
 
 def _centroids(sample: NDArray[np.uint8], codec: Any, parameters: Any, cells: int) -> Embeddings:

@@ -24,7 +24,8 @@ from indexers.engine import faiss
 from indexers.errors import DamagedIndexError
 from indexers.faiss_index import FaissIndex, IndexState, dtype_for, empty_delta
 from indexers.flat import FlatVectors
-from indexers.row_file import file_parts, give_back_memory
+from indexers.memory import give_back_memory
+from indexers.row_file import RowFile, file_parts
 from indexers.row_group import RowGroup
 from indexers.spec import IndexConfig
 from indexers.stored_file import StoredFile, store, store_array
@@ -179,7 +180,8 @@ class Partition:
         parts = file_parts(FlatVectors.empty(like.dim, dtype).index, dtype, count, embeddings())
         file = store(path, lambda stream: [stream.write(part) for part in parts])
         give_back_memory()
-        flat = FlatVectors(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), is_streamed=True)
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        flat = FlatVectors(index, file=RowFile(path, count=count, row_bytes=int(index.code_size)))
         partition = cls(FaissIndex._of_rows(flat, np.concatenate(ids), like.config))
         partition._rows_file = file
         return partition
@@ -213,7 +215,7 @@ class Partition:
 
     def _store_base(self, base: RowGroup, directory: Path, stem: str) -> dict[str, StoredFile]:
         if self._written is None or self._written.group is not base:
-            files = store_row_group(base, directory, stem, rows_file=self._rows_file if base.rows.is_streamed else None)
+            files = store_row_group(base, directory, stem, rows_file=self._rows_file if base.rows.file else None)
             return _with_mask(files, base, directory, f"{stem}.base")
         if self._written.deleted is base.deleted:
             return self._written.files

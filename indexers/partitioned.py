@@ -22,9 +22,11 @@ from indexers.errors import DamagedIndexError
 from indexers.faiss_index import FaissIndex
 from indexers.manifest import FILE_NAME, Manifest
 from indexers.partition import Partition, StoredPartition
-from indexers.spec import MOST_EXACT_VALUES, IndexConfig
+from indexers.spec import IndexConfig
 
 OPEN_ATTEMPTS = 3
+MOST_ADDED_VALUES = 1 << 24
+"""Numbers in new (N, D) rows up to which they may well be in memory: 64 MB, and as much again while they grow."""
 
 
 class PartitionedIndex:
@@ -163,7 +165,7 @@ class PartitionedIndex:
 
     def is_large(self, count: int) -> bool:
         """Return whether so many new rows are worth `fill`."""
-        return count * self._dim > MOST_EXACT_VALUES
+        return count * self._dim > MOST_ADDED_VALUES
 
     def remove(self, ids: Ids) -> int:
         """Delete ids from every partition that holds them; return how many rows were deleted."""

@@ -6,24 +6,20 @@ that it holds filled in, and the rows behind it.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from indexers.arrays import Embeddings
-from indexers.engine import codes_of, faiss
+from indexers.arrays import Embeddings, Positions
+from indexers.engine import faiss
 from indexers.errors import DimensionError
 from indexers.spec import FLOAT32
 
 COUNT_OFFSET, COUNT_BYTES = 8, 8
 """Where the header holds the number of rows: behind the four letters of the kind and D."""
-FLOAT32_UNIT = 4
-"""Faiss counts float32 rows in numbers and codes in bytes."""
-PAGE_BYTES = 4096
-DONT_NEED = 4
-"""`MADV_DONTNEED` of Linux and macOS; pages of a mapped file are read again when they are needed."""
 
 
 def file_parts(index: Any, dtype: str, count: int, batches: Iterable[Embeddings]) -> Iterator[bytes]:
@@ -41,7 +37,7 @@ def file_parts(index: Any, dtype: str, count: int, batches: Iterable[Embeddings]
     header = bytearray(faiss.serialize_index(index).tobytes())
     values = count * index.d
     header[COUNT_OFFSET : COUNT_OFFSET + COUNT_BYTES] = count.to_bytes(COUNT_BYTES, "little")
-    length = values if dtype == FLOAT32 else 2 * values
+    length = values if dtype == FLOAT32 else 2 * values  # Faiss counts float32 rows in numbers, codes in bytes.
     header[-COUNT_BYTES:] = length.to_bytes(COUNT_BYTES, "little")
     yield bytes(header)
     written = 0
@@ -52,23 +48,27 @@ def file_parts(index: Any, dtype: str, count: int, batches: Iterable[Embeddings]
         raise DimensionError(f"{written} rows came; expected {count}")
 
 
-def give_back_memory() -> None:
-    """Have the C library return memory that it keeps for later, often hundreds of MB after much was allocated."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+class RowFile:
+    """The rows in such a file, read without mapping it: mapped pages count as memory of the process.
 
-
-def release(index: Any) -> None:
-    """Let go of the pages of a mapped index that were read, which the system counts as memory of this process.
-
-    Rows that are not mapped from a file would be lost.
+    Around each row the system maps 64 KiB and more, so a few thousand rows here and there would map all of the file.
     """
-    codes = codes_of(index)
-    if not codes.size:
-        return
-    first = -(-codes.ctypes.data // PAGE_BYTES) * PAGE_BYTES
-    last = (codes.ctypes.data + codes.nbytes) // PAGE_BYTES * PAGE_BYTES
-    advise = getattr(ctypes.CDLL(None), "madvise", None)
-    if advise is not None and last > first:
-        advise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), DONT_NEED)
+
+    def __init__(self, path: Path, *, count: int, row_bytes: int) -> None:
+        self._path = path
+        self._row_bytes = row_bytes
+        self._offset = path.stat().st_size - count * row_bytes
+
+    def block(self, start: int, count: int) -> NDArray[np.uint8]:
+        """Return the (n, bytes of a row) codes of at most `count` rows from `start` on."""
+        place = self._offset + start * self._row_bytes
+        return np.fromfile(self._path, np.uint8, count * self._row_bytes, offset=place).reshape(-1, self._row_bytes)
+
+    def at(self, positions: Positions) -> NDArray[np.uint8]:
+        """Return the (n, bytes of a row) codes at some positions."""
+        found = np.empty((len(positions), self._row_bytes), np.uint8)
+        with self._path.open("rb", buffering=0) as stream:
+            for row, position in zip(found, positions.tolist(), strict=True):
+                stream.seek(self._offset + position * self._row_bytes)
+                stream.readinto(row.data)
+        return found

@@ -19,7 +19,8 @@ def test_codes_of_any_length_order_rows_as_their_products_do(dim: int, in_cells:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     query = rows[:1] + (0.3 * random.normal(size=(1, dim)) / dim**0.5).astype(np.float32)
     codec = faiss.IndexFlatIP(dim)
-    index = cells_over_int8(codec.sa_encode(rows), codec, cells=4, iterations=2) if in_cells else int8_codes(rows)
+    sample = codec.sa_encode(rows)
+    index = cells_over_int8(sample, codec, cells=4, iterations=2) if in_cells else int8_codes(sample, codec)
     inner = faiss.downcast_index(index.index)
     add_rounded(index, inner, rows)
     if in_cells:

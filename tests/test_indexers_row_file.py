@@ -1,4 +1,4 @@
-"""Partitions that are built from a stream: they answer like those built in memory, and mapped rows stay as they are."""
+"""Partitions that are built from a stream: they answer like those that are built in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from indexers.engine import faiss
 from indexers.errors import DimensionError
 from indexers.flat import FlatVectors
 from indexers.partitioned import PartitionedIndex
-from indexers.row_file import file_parts
+from indexers.row_file import RowFile, file_parts
 from indexers.spec import IndexConfig
 
 DIM, ROWS = 24, 3000
@@ -96,15 +96,15 @@ def test_too_few_rows_too_many_and_a_partition_that_is_there_are_refused(tmp_pat
         index.fill("image", batches(np.arange(ROWS), rows()), count=ROWS)
 
 
-def test_released_pages_are_read_again(tmp_path: Path) -> None:
-    given = rows(5000)
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_rows_are_read_from_their_file_as_from_memory(tmp_path: Path, dtype: str) -> None:
+    given = rows(9000)
     path = tmp_path / "rows.faiss"
-    path.write_bytes(b"".join(file_parts(FlatVectors.empty(DIM, "float16").index, "float16", len(given), [given])))
-    streamed = FlatVectors(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), is_streamed=True)
-    for _ in range(3):
-        assert np.array_equal(np.concatenate(list(streamed.blocks())), given)
-        streamed.release()
-    in_memory = FlatVectors.empty(DIM, "float16")
-    in_memory.add(given)
-    in_memory.release()
-    assert np.array_equal(in_memory.take(slice(0, 5000)), given), "rows in memory are left alone"
+    path.write_bytes(b"".join(file_parts(FlatVectors.empty(DIM, dtype).index, dtype, len(given), [given])))
+    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    flat = FlatVectors(index, file=RowFile(path, count=len(given), row_bytes=index.code_size))
+    assert np.array_equal(np.concatenate(list(flat.blocks())), given)
+    positions = np.array([8999, 0, 17, 17, 4096])
+    assert np.array_equal(flat.decoded_at(positions), given[positions])
+    assert np.array_equal(flat.take(positions), given[positions])
+    assert flat.codes_at(np.empty(0, np.int64)).shape == (0, index.code_size)

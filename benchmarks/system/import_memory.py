@@ -7,8 +7,8 @@ included. The rows have the structure of real embeddings, see `clustered`.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,6 +26,13 @@ SIZES = (("float32", 100_000, 384), ("float32", 1_000_000, 512))
 """Type of number, rows and dimensions of each shard."""
 BLOCK_ROWS = 50_000
 MIB = 2**20
+LAUNCHER = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+sys.stderr.write(f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}\\n")
+sys.exit(code)
+"""
+"""Linux counts the memory of the process that starts another as that one's peak, so a small process starts it."""
 
 
 def run() -> dict[str, Any]:
@@ -76,13 +83,9 @@ def import_shard(folder: Path, database: Path) -> tuple[int, int]:
     Raises:
         subprocess.CalledProcessError: it failed.
     """
-    command = [*PROGRAM, "import", str(folder), "--db", str(database), "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    output = process.stdout.read() if process.stdout else b""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.stdout:
-        process.stdout.close()
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return json.loads(output)["items"], usage.ru_maxrss * 1024
+    command = [sys.executable, "-c", LAUNCHER, *PROGRAM, "import", str(folder), "--db", str(database), "--json"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    *messages, peak_kib = finished.stderr.splitlines()
+    if finished.returncode:
+        raise subprocess.CalledProcessError(finished.returncode, command, stderr="\n".join(messages))
+    return json.loads(finished.stdout)["items"], int(peak_kib) * 1024

@@ -47,8 +47,10 @@ def import_(
 
     Example: unite-search import ./vectors --collection copy
     """
+    from indexers.memory import keep_little_memory
     from unite_search.collection import Collection
 
+    keep_little_memory()
     with Collection.from_export(directory, chosen_directory(collection, db)) as target:
         items = target.count(where="true")
         place = target.directory

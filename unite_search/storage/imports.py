@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from indexers.row_file import give_back_memory
+from indexers.memory import give_back_memory
 from unite_search import strict_json
 from unite_search.errors import UniteSearchError
 from unite_search.media.types import EARLIEST_NS, MediaFile, mtime_ns_of

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from indexers.errors import DimensionError
+from indexers.memory import give_back_memory
 from indexers.partitioned import PartitionedIndex
-from indexers.row_file import give_back_memory
 from unite_search.storage.catalog import Catalog
 
 if TYPE_CHECKING:
