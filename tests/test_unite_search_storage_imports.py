@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 import os
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from toy import ToyEncoder
 from unite_search.cli.app import app
 from unite_search.cli.errors import run
 from unite_search.collection import Collection
+from unite_search.errors import UniteSearchError
 from unite_search.media.types import EARLIEST_NS
 from unite_search.storage import shards
 from unite_search.storage.metadata import HOME_VARIABLE
@@ -384,7 +386,7 @@ def _own(folder: Path, changed: dict[str, Any]) -> None:
     ("changed", "message"),
     [
         ({"content_hash": ["a", None]}, "metadata_0.parquet, row 1: no content_hash"),
-        ({"size_bytes": ["many", "few"]}, "metadata_0.parquet: cannot be read: "),
+        ({"size_bytes": ["many", "few"]}, "metadata_0.parquet: column size_bytes is no int64: "),
         ({"folder": None}, "metadata_0.parquet has no column folder"),
         ({"metadata": ["{}", "{"]}, "metadata_0.parquet, row 1: metadata is not a JSON object"),
         ({"metadata": ["[]", "{}"]}, "metadata_0.parquet, row 0: metadata is not a JSON object"),
@@ -432,3 +434,47 @@ def _without_ids(collection: Collection) -> list[dict[str, Any]]:
         row.pop("id")
         row["parent"] = firsts.setdefault(row["parent"], place)
     return rows
+
+
+def _with_paths(tmp_path: Path, paths: list[str]) -> Path:
+    """An export of this program whose paths were edited."""
+    write_shard(tmp_path / "e", vectors(len(paths)))
+    with Collection.from_export(tmp_path / "e", tmp_path / "first") as collection:
+        collection.export(tmp_path / "own")
+    (metadata,) = (tmp_path / "own").glob("*/metadata/*.parquet")
+    table = pq.read_table(metadata)
+    place = table.schema.get_field_index("image_path")
+    pq.write_table(table.set_column(place, "image_path", pa.array(paths)), metadata)
+    return tmp_path / "own"
+
+
+def test_rows_of_an_export_that_have_one_path_become_one_file(tmp_path: Path) -> None:
+    with Collection.from_export(_with_paths(tmp_path, ["/a.jpg"] * 4 + ["/b.jpg"]), tmp_path / "db") as collection:
+        assert collection.verify() == []
+        assert collection.status().files == 2
+        assert collection.count(where="true") == 5
+
+
+def test_a_row_without_a_path_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UniteSearchError, match=r"metadata_0\.parquet, row 1: no uri"):
+        Collection.from_export(_with_paths(tmp_path, ["/a.jpg", ""]), tmp_path / "db")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content[:1000], "img_emb_0.npy: cannot be read: it is truncated"),
+        (
+            lambda content: content.replace(b"(40, 8)", b"(-4, 8)"),
+            "img_emb_0.npy: cannot be read: its header is damaged",
+        ),
+        (lambda content: pickle.dumps([1]), "img_emb_0.npy: cannot be read: it holds pickled Python objects"),
+    ],
+    ids=["truncated", "negative", "pickled"],
+)
+def test_a_damaged_array_is_described_in_plain_words(tmp_path: Path, damage: Any, message: str) -> None:
+    write_shard(tmp_path / "e", vectors(40, 8))
+    path = tmp_path / "e" / "img_emb" / "img_emb_0.npy"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UniteSearchError, match=message):
+        Collection.from_export(tmp_path / "e", tmp_path / "db")

@@ -100,6 +100,11 @@ class Catalog:
             raise damaged(self._directory.parent, problem)
         with guarded(self._directory.parent):
             self._table = lance.dataset(self._path)
+            held = self._table.schema.field("embedding").type.list_size
+        if held != self._dim:
+            raise damaged(
+                self._directory.parent, f"it holds vectors of {held} numbers, collection.json says {self._dim}"
+            )
 
     @guard
     def count(self, where: str | None = None) -> int:

@@ -134,7 +134,7 @@ def problem_of_metadata(path: Path) -> str | None:
         CollectionMetadata.parse(path.read_text(encoding="utf-8"), path.parent)
     except UniteSearchError as error:
         return str(error)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError):
         return "checksum differs"
     return None
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from indexers.memory import give_back_memory
 from unite_search import strict_json
 from unite_search.errors import UniteSearchError
+from unite_search.media.reasons import short
 from unite_search.media.types import EARLIEST_NS, MediaFile, mtime_ns_of
 from unite_search.modality import Modality
 from unite_search.storage.export import CAPTION, ENCODER_FILE, PATH, ExportSource, read_source
@@ -105,11 +106,15 @@ def _own_rows(batch: ShardBatch, known: pa.RecordBatch) -> list[Row]:
 
 
 def _own_values(batch: ShardBatch, values: pa.Array, kind: pa.DataType, column: pa.Field) -> list[Any]:
-    cast = values if values.type == kind else values.cast(kind)
-    if not column.nullable and cast.null_count:
-        place = cast.is_null().to_pylist().index(True)
-        raise UniteSearchError(f"{batch.shard.metadata}, row {batch.start + place}: no {column.name}")
+    try:
+        cast = values if values.type == kind else values.cast(kind)
+    except pa.ArrowException as error:
+        reason = short(str(error))
+        raise UniteSearchError(f"{batch.shard.metadata}: column {column.name} is no {kind}: {reason}") from error
     listed: list[Any] = cast.to_pylist()
+    for place, value in enumerate(() if column.nullable else listed):
+        if value is None or (column.name == "uri" and not value):
+            raise UniteSearchError(f"{batch.shard.metadata}, row {batch.start + place}: no {column.name}")
     return listed
 
 
@@ -160,7 +165,6 @@ def _foreign_row(old: dict[str, Any], vector: NDArray[np.float32], modality: Mod
     file = MediaFile(path=given, modality=modality.main, size_bytes=size_bytes, mtime_ns=mtime_ns)
     rest = {name: value for name, value in old.items() if name not in (PATH, CAPTION)}
     row = {
-        "parent": str(given),
         **_columns_of(modality),
         "content_hash": digest,
         "recipe": RECIPE,
@@ -191,25 +195,22 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 def _with_new_ids(rows: list[Row], ids: IdCounter, parents: ParentTable) -> list[Row]:
     taken = ids.take(len(rows))
-    found = parents.find([row["parent"] for row in rows], taken)
+    found = parents.find([row["uri"] for row in rows], taken)
     for row, id_, parent in zip(rows, taken, found, strict=True):
         row["id"], row["parent"] = id_, parent
     return rows
 
 
 class ParentTable:
-    """The new id of every old parent: the id of its first row. A million of them take 16 MB.
-
-    Old parents are ids, or paths, of which only a hash is kept.
-    """
+    """The parent of the rows of each file: the id of its first row. A million files take 16 MB, as hashes of uris."""
 
     def __init__(self) -> None:
         self._keys = np.empty(0, np.int64)
         self._ids = np.empty(0, np.int64)
 
-    def find(self, parents: Sequence[int | str], ids: range) -> list[int]:
-        """Return the new ids of the parents of some rows, which get `ids` themselves."""
-        given = np.fromiter((old if isinstance(old, int) else hash(old) for old in parents), np.int64, len(parents))
+    def find(self, uris: Sequence[str], ids: range) -> list[int]:
+        """Return the parents of some rows, which get `ids` themselves."""
+        given = np.fromiter(map(hash, uris), np.int64, len(uris))
         keys, first = np.unique(given, return_index=True)
         places = np.searchsorted(self._keys, keys)
         is_new = np.ones(len(keys), np.bool_)

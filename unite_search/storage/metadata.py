@@ -9,15 +9,22 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from indexers.atomic import write_text
 from indexers.spec import IndexConfig
+from unite_search import strict_json
 from unite_search.encoders.base import Encoder, EncoderOptions, is_folder, load_encoder
-from unite_search.errors import CollectionNotFoundError, DamagedCollectionError, EncoderMismatchError, UniteSearchError
+from unite_search.errors import (
+    CollectionNotFoundError,
+    DamagedCollectionError,
+    EncoderMismatchError,
+    EncoderUnavailableError,
+    UniteSearchError,
+)
 
 FORMAT_VERSION = 3
 """Formats 1 and 2 had other columns; `storage.upgrade` converts them."""
@@ -91,7 +98,7 @@ class CollectionMetadata:
             raise CollectionNotFoundError(
                 f"no collection at {directory}; make one with `unite-search index FOLDER`"
             ) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except ValueError as error:
             raise DamagedCollectionError(
                 f"{path} is damaged: {error}; `unite-search repair --db {directory}` takes its second copy"
             ) from error
@@ -102,19 +109,23 @@ class CollectionMetadata:
 
         Raises:
             UniteSearchError: a newer version of this program wrote it.
-            ValueError, KeyError, TypeError, AttributeError: the text is not as it was written.
+            ValueError: the text is not as it was written, or says what cannot be; the message is the reason alone.
         """
-        fields = json.loads(text)
-        if fields.get("format_version", FORMAT_VERSION) > FORMAT_VERSION:
+        given = _object(text)
+        version = given.get("format_version", FORMAT_VERSION)
+        if _is_count(version) and version > FORMAT_VERSION:
             raise UniteSearchError(
-                f"{directory} has format {fields['format_version']}, this program reads up to {FORMAT_VERSION}; "
-                "update unite-search"
+                f"{directory} has format {version}, this program reads up to {FORMAT_VERSION}; update unite-search"
             )
-        if CHECKSUM in fields and text != _with_checksum(fields):
+        if CHECKSUM in given and text != _with_checksum(given):
             raise ValueError("its checksum differs")
-        fields.pop(CHECKSUM, None)
-        index = IndexConfig(**fields.pop("index", {}))
-        return cls(**{**fields, "roots": tuple(fields["roots"]), "index": index})
+        given.pop(CHECKSUM, None)
+        _refuse_wrong_values(given)
+        try:
+            index = IndexConfig(**given.pop("index", {}))
+        except TypeError:
+            raise ValueError("`index` has an unknown key") from None
+        return cls(**{**given, "roots": tuple(given["roots"]), "index": index})
 
     def text(self) -> str:
         """Return the content of the file."""
@@ -144,10 +155,14 @@ class CollectionMetadata:
 
         Raises:
             EncoderMismatchError: the encoder gives other vectors than those of the collection.
+            EncoderUnavailableError: no encoder has the name.
         """
         chosen = self.encoder if given is None else given
         merged = options.over(EncoderOptions(**self.encoder_options))
-        encoder = load_encoder(chosen, merged) if isinstance(chosen, str) else chosen
+        try:
+            encoder = load_encoder(chosen, merged) if isinstance(chosen, str) else chosen
+        except ValueError as error:
+            raise EncoderUnavailableError(f"{directory} was built by an encoder that is not there: {error}") from error
         if encoder.fingerprint != self.fingerprint:
             own = encoder.options.stored()
             is_other_version = (encoder.name, own) == (self.encoder, self.encoder_options)
@@ -184,6 +199,85 @@ class IdCounter:
     def _reserve(self, below: int) -> None:
         replace(CollectionMetadata.read(self._directory), next_id=below).write(self._directory)
         self._reserved = below
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ValueError: the text is none.
+    """
+    try:
+        found = strict_json.loads(text)
+    except ValueError:
+        raise ValueError("it is not valid JSON") from None
+    if not isinstance(found, dict):
+        raise ValueError("it is not a JSON object")
+    return found
+
+
+def _refuse_wrong_values(given: Mapping[str, Any]) -> None:
+    """Refuse fields that are unknown, missing, or cannot be what this program wrote.
+
+    Raises:
+        ValueError: there is one.
+    """
+    unknown, missing = sorted(given.keys() - _CHECKS.keys()), sorted(_REQUIRED - given.keys())
+    if unknown or missing:
+        raise ValueError(f"unknown key {unknown[0]!r}" if unknown else f"`{missing[0]}` is missing")
+    for name, value in given.items():
+        holds, expected = _CHECKS[name]
+        if not holds(value):
+            raise ValueError(f"`{name}` is {value!r}; expected {expected}")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _are_options(value: object) -> bool:
+    return isinstance(value, dict) and value.keys() <= {option.name for option in fields(EncoderOptions)}
+
+
+def _are_paths(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _are_segments(value: object) -> bool:
+    return value in ("none", "shots") or (type(value) in (int, float) and cast(float, value) > 0)
+
+
+_REQUIRED = frozenset({"encoder", "fingerprint", "dim", "roots"})
+_CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "encoder": (_is_text, "a name"),
+    "fingerprint": (_is_text, "a text"),
+    "dim": (_is_positive, "a number above 0"),
+    "next_id": (_is_count, "a number from 0 on"),
+    "roots": (_are_paths, "a list of paths"),
+    "segments": (_are_segments, "a number of seconds above 0, none or shots"),
+    "keyframes_only": (_is_flag, "true or false"),
+    "follow_links": (_is_flag, "true or false"),
+    "encoder_options": (_are_options, "options of the encoder"),
+    "index": (_is_object, "an object"),
+    "format_version": (_is_positive, "a number above 0"),
+}
+"""What each field must be, and how to say so."""
 
 
 def _with_checksum(fields: Mapping[str, Any]) -> str:

@@ -49,6 +49,13 @@ DAMAGE = (
     zipfile.BadZipFile,
 )
 """What NumPy and pyarrow raise over damaged headers and pages."""
+REASONS = {
+    "pickled": "it holds pickled Python objects, which are never loaded",
+    "Python objects": "it holds Python objects, which are never loaded",
+    "mmap length": "it is truncated",
+    "memory mapped length": "its header is damaged",
+}
+"""What NumPy says of a `.npy` file, and what is said of it here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +165,11 @@ def _read_header(path: Path, directory: Path) -> Shard:
 def _open(path: Path) -> NDArray[Any]:
     """Map a `.npy` file. The caller drops the map soon, because its pages count as memory of the process."""
     with naming(path):
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OverflowError) as error:
+            reason = next((plain for words, plain in REASONS.items() if words in str(error)), None)
+            raise ValueError(reason or str(error)) from error
     if not isinstance(rows, np.ndarray):
         raise UniteSearchError(f"{path} is an archive of arrays; expected one .npy array")
     return rows
