@@ -17,7 +17,7 @@ from indexers.partitioned import PartitionedIndex
 from unite_search.errors import DamagedCollectionError, UniteSearchError
 from unite_search.storage.catalog import TABLE, Catalog
 from unite_search.storage.file_checksums import COPIES, FILE_NAME, HINT, FileChecksums, damaged_copies
-from unite_search.storage.guard import first_line
+from unite_search.storage.guard import engine_message
 from unite_search.storage.metadata import FILE_NAME as METADATA_FILE
 from unite_search.storage.metadata import CollectionMetadata
 from unite_search.storage.row_checksums import CheckedRows, vectors_of
@@ -142,7 +142,7 @@ def damage_of_catalog(folder: Path, dim: int) -> CatalogDamage:
         damage.files.update(missing)
         add_damage_of_rows(damage, catalog)
     except DamagedCollectionError as error:
-        damage.unreadable.append(first_line(error.__cause__ or error))
+        damage.unreadable.append(engine_message(error.__cause__ or error))
     return damage
 
 
