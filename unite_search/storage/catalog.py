@@ -28,7 +28,7 @@ from unite_search.storage import file_checksums
 from unite_search.storage.change import Change, FileState
 from unite_search.storage.compaction import compact
 from unite_search.storage.file_checksums import FILE_NAME, FileChecksums, Files
-from unite_search.storage.guard import damaged, first_line, guard, guarded, refusal_of_system
+from unite_search.storage.guard import damaged, engine_message, guard, guarded, refusal_of_system
 from unite_search.storage.row_checksums import (
     CHECKSUMS,
     VECTOR_CRC,
@@ -229,7 +229,7 @@ class Catalog:
             return error
         columns = ", ".join(name for name in self._table.schema.names if name not in ("embedding", *CHECKSUMS))
         renamed = "; `kind` is now `modality`" if "No field named kind" in str(error) else ""
-        return FilterError(f"filter {where!r}: {first_line(error)}{renamed} (columns: {columns})")
+        return FilterError(f"filter {where!r}: {engine_message(error)}{renamed} (columns: {columns})")
 
     def _is_valid(self, where: str | None) -> bool:
         """Return whether a filter can be planned; it may still fail on a row, as a division by zero does."""
@@ -371,7 +371,7 @@ class Catalog:
                     yield from map(CheckedRows.of, fragment.to_batches())
             except DamagedCollectionError as error:
                 found = next(self.readable(["id", "uri"], [fragment]))
-                yield CheckedRows(found, problem=first_line(error.__cause__ or error))
+                yield CheckedRows(found, problem=engine_message(error.__cause__ or error))
 
     def readable(self, columns: Sequence[str], fragments: Iterable[Any] = ()) -> Iterator[pa.Table]:
         """Yield those of some columns that can be read, for each of the fragments, or of all."""

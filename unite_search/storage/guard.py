@@ -59,7 +59,7 @@ def guarded(directory: Path, is_outdated: Callable[[], bool] = lambda: False) ->
                 f"{directory}: the version of the collection that was open has been deleted by later changes; "
                 "open the collection again"
             ) from error
-        raise damaged(directory, first_line(error)) from error
+        raise damaged(directory, engine_message(error)) from error
 
 
 def damaged(directory: Path, what: str) -> DamagedCollectionError:
@@ -87,7 +87,7 @@ def refusal_of_system(error: BaseException) -> str | None:
     return next((reason for reason in REFUSALS if reason.lower() in text.lower()), None)
 
 
-def first_line(error: BaseException) -> str:
+def engine_message(error: BaseException) -> str:
     """Return the engine's message without the source positions that it appends."""
     lines = str(error).splitlines() or [type(error).__name__]
     line = lines[0].split(", /")[0].split(". Valid fields")[0]
