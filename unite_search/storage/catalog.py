@@ -24,26 +24,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from unite_search.errors import DamagedCollectionError, FilterError, UniteSearchError
-from unite_search.storage import file_checksums
-from unite_search.storage.change import Change, FileState
+from unite_search.storage import file_checksums, row_checksums
+from unite_search.storage.change import STATE_COLUMNS, Change, FileState
 from unite_search.storage.compaction import compact
 from unite_search.storage.file_checksums import FILE_NAME, FileChecksums, Files
 from unite_search.storage.guard import damaged, engine_message, guard, guarded, refusal_of_system
-from unite_search.storage.row_checksums import (
-    CHECKSUMS,
-    VECTOR_CRC,
-    CheckedRows,
-    are_sound,
-    are_vectors_sound,
-    vectors_of,
-)
+from unite_search.storage.row_checksums import CHECKSUMS, VECTOR_CRC, CheckedRows
 from unite_search.storage.rows import Row, schema, to_table
 from unite_search.storage.selection import quoted
 
 TABLE = "items.lance"
 BOUNDED_READ = {"batch_size": 8192, "batch_readahead": 2, "fragment_readahead": 1, "io_buffer_size": 1 << 26}
 """How vectors are streamed: the engine would otherwise read up to 2 GB ahead."""
-STATE_COLUMNS = ("uri", "size_bytes", "mtime_ns", "content_hash", "recipe", "parent")
 
 
 class Catalog:
@@ -177,9 +169,9 @@ class Catalog:
         for batch in self._table.to_batches(columns=columns, filter=_between(ids), **BOUNDED_READ):
             wanted = np.isin(batch.column("id").to_numpy(), ids, assume_unique=True)
             rows = pa.Table.from_batches([batch]).filter(wanted)
-            rows = rows.filter(are_vectors_sound(rows))
+            rows = rows.filter(row_checksums.are_vectors_sound(rows))
             if len(rows):
-                yield rows["id"].to_numpy(), vectors_of(rows["embedding"]).astype(np.float32)
+                yield rows["id"].to_numpy(), row_checksums.vectors_of(rows["embedding"]).astype(np.float32)
 
     @guard
     def table(self, ids: NDArray[np.int64]) -> pa.Table:
@@ -190,7 +182,7 @@ class Catalog:
         """
         found = self._table.to_table(filter=_between(ids))
         found = found.filter(np.isin(found["id"].to_numpy(), ids)).sort_by("id")
-        if not are_sound(found).all():
+        if not row_checksums.are_sound(found).all():
             raise damaged(self._directory.parent, "rows differ from their checksums")
         return found.drop_columns(list(CHECKSUMS))
 
@@ -203,7 +195,7 @@ class Catalog:
         """
         has_vectors = columns is None or "embedding" in columns
         found = self._selected("id", ids, [*columns, VECTOR_CRC] if columns and has_vectors else columns)
-        if has_vectors and not are_vectors_sound(found).all():
+        if has_vectors and not row_checksums.are_vectors_sound(found).all():
             raise damaged(self._directory.parent, "a vector differs from its checksum")
         return {row["id"]: row for row in found.to_pylist()}
 
@@ -214,7 +206,7 @@ class Catalog:
         A file with a row that differs from its checksum is left out, because what is written anew gets new checksums.
         """
         found = self._selected("parent", parents, None)
-        spoiled = found.filter(~are_sound(found))["parent"]
+        spoiled = found.filter(~row_checksums.are_sound(found))["parent"]
         rows: list[dict[str, Any]] = found.filter(pc.invert(pc.is_in(found["parent"], spoiled))).to_pylist()
         return sorted(rows, key=lambda row: int(row["id"]))
 

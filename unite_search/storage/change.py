@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
@@ -15,6 +15,9 @@ class FileState:
     content_hash: str
     recipe: str
     parent: int
+
+
+STATE_COLUMNS = ("uri", *(column.name for column in fields(FileState)))
 
 
 @dataclass(slots=True)

@@ -89,11 +89,6 @@ def are_sound(table: pa.Table) -> NDArray[np.bool_]:
     return np.asarray(are_vectors_sound(table) & are_rows_sound(table))
 
 
-def are_sound(table: pa.Table) -> NDArray[np.bool_]:
-    """Return for each row of a table with all columns whether it is as it was written."""
-    return np.asarray(are_vectors_sound(table) & are_rows_sound(table))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckedRows:
     """Some rows and the result of their check.
