@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from unite_search.content import UniformFrames
 from unite_search.errors import UnreadableFileError
+from unite_search.media.decoder import Decoder
 from unite_search.media.video import Video
 
 MANY = 1 << 30
@@ -147,6 +148,27 @@ def test_key_frames_only(tmp_path: Path) -> None:
     free = video.choose(UniformFrames(8), 0, video.duration_s)
     assert chosen.tolist() == sorted({max(key for key in keys if key <= frame) for frame in free})
     assert frame_numbers(video.clip(chosen, side=None).frames, 40) == chosen.tolist()
+
+
+def test_windows_that_overlap_decode_each_frame_once_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a film with one key frame, every step back would decode it from its beginning again."""
+    write_clip(tmp_path / "a.mp4", numbered_frames(60), gop=60)
+    windows = [np.array(chosen) for chosen in ([0, 9, 18, 27], [20, 23, 30, 41], [41], [35, 50, 59])]
+    expected = [opened(tmp_path / "a.mp4").clip(indices, side=None) for indices in windows]
+    video, frame = opened(tmp_path / "a.mp4"), Decoder.frame
+    decoded: list[int] = []
+
+    def noted(decoder: Decoder, index: int) -> NDArray[np.uint8]:
+        decoded.append(index)
+        return frame(decoder, index)
+
+    monkeypatch.setattr(Decoder, "frame", noted)
+    for clip, right in zip(video.clips(windows, side=None), expected, strict=True):
+        assert np.array_equal(clip.frames, right.frames)
+        assert np.array_equal(clip.times_s, right.times_s)
+    assert decoded == [0, 9, 18, 20, 23, 27, 30, 41, 35, 50, 59], "only the window after the next is not looked at"
 
 
 def test_files_without_time_stamps_are_read_right_in_any_order(tmp_path: Path) -> None:

@@ -22,8 +22,14 @@ FAILED = 1
 DEBUG = "--debug"
 
 
+FULL_DISK = ("No space left on device", "Disk quota exceeded")
+MAKE_ROOM = "; free some space and run the same command again, what was committed stays"
+
+
 def _describe_os_error(error: OSError) -> str:
-    return f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
+    if not error.strerror:
+        return str(error)
+    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
 
 
 def _describe_memory_error(_: MemoryError) -> str:
@@ -74,7 +80,7 @@ def _flushed(code: int) -> int:
         return code
     if isinstance(error, BrokenPipeError):
         return CLOSED_PIPE
-    say(f"Error: {describe(error)}")
+    say(f"Error: the output cannot be written: {_describe_os_error(error)}")
     return FAILED
 
 
@@ -86,7 +92,8 @@ def describe(error: BaseException) -> str:
             break
     else:
         message = f"unexpected {type(error).__name__}: {error}; run again with {DEBUG} to see where"
-    return printable(" ".join(message.split()))
+    advice = MAKE_ROOM if any(reason in message for reason in FULL_DISK) else ""
+    return printable(" ".join(message.split()) + advice)
 
 
 def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:

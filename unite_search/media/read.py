@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
+from itertools import tee
 from pathlib import Path
 from typing import Literal
 
@@ -96,12 +97,15 @@ def _read_video(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft
         metadata=said.metadata,
         problems=said.problems,
     )
-    for start_s, end_s in segment(file.path, video.duration_s, options.segments):
-        indices = video.choose(options.media.sampler, start_s, end_s, keyframes_only=options.keyframes_only)
-        if len(indices):
-            clip = video.clip(indices, side=options.media.frame_side)
-            text = said.text_between(start_s, end_s)
-            yield Draft(content=_captioned(text, clip), start_s=start_s, end_s=end_s, text=text)
+    chosen = (
+        (window, video.choose(options.media.sampler, *window, keyframes_only=options.keyframes_only))
+        for window in segment(file.path, video.duration_s, options.segments)
+    )
+    windows, indices = tee((window, frames) for window, frames in chosen if len(frames))
+    clips = video.clips((frames for _, frames in indices), side=options.media.frame_side)
+    for ((start_s, end_s), _), clip in zip(windows, clips, strict=True):
+        text = said.text_between(start_s, end_s)
+        yield Draft(content=_captioned(text, clip), start_s=start_s, end_s=end_s, text=text)
 
 
 def _captioned(caption: str | None, shown: Image | Clip) -> Content:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from unite_search.content import FrameSampler, MediaSpec
+
+
+NO_FRAMES = np.empty(0, np.int64)
 
 
 class Video:
@@ -70,7 +75,27 @@ class Video:
         Raises:
             UnreadableFileError: there are no frames, or one cannot be decoded or is too large.
         """
-        frames = [_reduced_frame(self._decoder.frame(int(index)), side) for index in indices]
+        return next(self.clips([indices], side=side))
+
+    def clips(self, windows: Iterable[NDArray[np.int64]], *, side: int | None) -> Iterator[Clip]:
+        """Decode the frames of windows that may overlap, each frame once and in order.
+
+        A step back decodes from the last key frame again, which in some files is the first frame of all. So the frames
+        of the next window that lie before the end of this one are decoded with it.
+
+        Raises:
+            UnreadableFileError: a window has no frames, or one cannot be decoded or is too large.
+        """
+        held: dict[int, NDArray[np.uint8]] = {}
+        for indices, following in pairwise(chain(windows, [NO_FRAMES])):
+            early = following[following <= indices.max(initial=-1)]
+            for index in np.union1d(indices, early).tolist():
+                if index not in held:
+                    held[index] = _reduced_frame(self._decoder.frame(index), side)
+            yield self._clip(indices, [held[index] for index in indices.tolist()])
+            held = {index: held[index] for index in early.tolist()}
+
+    def _clip(self, indices: NDArray[np.int64], frames: list[NDArray[np.uint8]]) -> Clip:
         if len({frame.shape for frame in frames}) != 1:
             raise UnreadableFileError("frames of different sizes" if frames else "no frames")
         return Clip(frames=np.stack(frames), times_s=self.times_s[indices])
