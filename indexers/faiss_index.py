@@ -69,7 +69,7 @@ class FaissIndex:
         return index
 
     @classmethod
-    def of_rows(cls, rows: FlatVectors, ids: Ids, config: IndexConfig) -> FaissIndex:
+    def _of_rows(cls, rows: FlatVectors, ids: Ids, config: IndexConfig) -> FaissIndex:
         """Build and tune an index over rows that are there already, of the kind that the rule chooses for them.
 
         Args:

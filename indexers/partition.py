@@ -197,7 +197,7 @@ class Partition:
         give_back_memory()
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         flat = FlatVectors(index, file=RowFile(path, count=count, row_bytes=int(index.code_size)))
-        partition = cls(FaissIndex.of_rows(flat, np.concatenate(ids), like.config))
+        partition = cls(FaissIndex._of_rows(flat, np.concatenate(ids), like.config))
         partition._rows_file = file
         return partition
 
