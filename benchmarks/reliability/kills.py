@@ -39,7 +39,7 @@ class Scale:
 
     files: int = 4_000
     rows: tuple[int, ...] = (2_000, 200_000)
-    kills: int = 12
+    kills: int = 8
     added: int = 40
 
 
