@@ -39,7 +39,9 @@ def test_without_root_a_file_that_grows_too_large_stands_for_a_full_disk(tmp_pat
 @pytest.mark.slow
 def test_a_full_disk_and_a_protected_one_lose_nothing() -> None:
     found = disk.run(replace(disk.SMALL, rows=100, rooms=(0.0,)))
-    assert found["refused"] == len(found["by_command"]) == 9
+    enough_room = sum(one["enough_room"] for one in found["by_command"].values())
+    assert found["refused"] + enough_room == len(found["by_command"]) == 9
+    assert found["refused"] >= 8, "only a change that writes almost nothing may find room"
     assert (found["lost"], found["damaged"]) == (0, 0)
     protected = found["read_only"]
     if protected["method"] == "permissions" or found["method"] == "tmpfs":

@@ -12,6 +12,7 @@ import pytest
 
 from unite_search import Collection, EncoderUnavailableError, UniteSearchError, load_encoder
 from unite_search.encoders.base import encoder_names
+from unite_search.query import Query
 
 MODULE = """
 from toy import ToyEncoder
@@ -152,14 +153,20 @@ def test_an_encoder_that_breaks_the_contract_is_named(plugins: Path) -> None:
         load_encoder("nothing")
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [("notnumbers", "returned numbers that are not finite"), ("short", "returned float32 of shape")],
-)
-def test_faulty_vectors_never_reach_a_collection(
-    plugins: Path, media: Path, tmp_path: Path, name: str, reason: str
-) -> None:
-    with Collection.open(tmp_path / "db", encoder=name, create=True) as collection:
-        with pytest.raises(UniteSearchError, match=f"encoder {name} {reason}"):
+def test_vectors_of_another_shape_end_the_run(plugins: Path, media: Path, tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "db", encoder="short", create=True) as collection:
+        with pytest.raises(UniteSearchError, match="encoder short returned float32 of shape"):
             collection.index([media])
         assert collection.status().files == 0
+
+
+def test_a_faulty_vector_costs_its_file_and_a_faulty_query_is_refused(
+    plugins: Path, media: Path, tmp_path: Path
+) -> None:
+    with Collection.open(tmp_path / "db", encoder="notnumbers", create=True) as collection:
+        report = collection.index([media])
+        assert {skipped.reason for skipped in report.skipped} == {"its vector cannot be stored: NaN"}
+        assert len(report.skipped) == len(list(media.iterdir()))
+        assert collection.status().files == 0
+        with pytest.raises(UniteSearchError, match="encoder notnumbers returned numbers that are not finite"):
+            collection.search(Query.of("red"))

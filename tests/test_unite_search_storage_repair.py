@@ -163,16 +163,6 @@ def test_a_missing_version_without_a_copy_is_given_up_and_its_files_are_read_aga
     assert uris(db) == EVERYTHING
 
 
-@pytest.mark.parametrize("name", ["copies/collection.json", "copies/items.lance/_versions/*", "checksums.b2"])
-def test_a_missing_second_copy_is_noticed_and_made_again(db: Path, name: str) -> None:
-    (path,) = (db / "catalog").glob(name)
-    path.unlink()
-    assert any("is missing" in problem for problem in verify_folder(db))
-    repaired(db)
-    assert path.exists()
-    assert uris(db) == EVERYTHING
-
-
 def test_versions_of_an_old_table_are_ordered_by_number(tmp_path: Path) -> None:
     """Their manifests are named 9 and 12, not counted downwards; what is no manifest of the engine is left alone."""
     path = tmp_path / "catalog" / "items.lance"

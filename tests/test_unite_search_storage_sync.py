@@ -117,7 +117,7 @@ class DamagedCatalog(MemoryCatalog):
 def test_a_large_partition_with_a_damaged_vector_names_it(
     partitions: PartitionedIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexers.partitioned.MOST_EXACT_VALUES", 5 * DIM)
+    monkeypatch.setattr("indexers.partitioned.MOST_ADDED_VALUES", 5 * DIM)
     damaged: list[int] = []
     catalog = DamagedCatalog(image=[1, 2, 3, 4, 5, 6, 7], text=[11, 12, 13, 14, 15, 16])
     assert fill(partitions, catalog) == 6, "the texts"  # type: ignore[arg-type]

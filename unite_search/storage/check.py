@@ -107,8 +107,6 @@ def damage_of_files(folder: Path) -> CatalogDamage:
         damage.files[FILE_NAME] = str(error)
         return damage
     if known is None:
-        if (folder / COPIES / TABLE).exists():
-            damage.files[FILE_NAME] = "is missing"
         return damage
     newest = newest_version(folder / TABLE)
     present = [
@@ -118,13 +116,13 @@ def damage_of_files(folder: Path) -> CatalogDamage:
     ]
     found = dict(known.problems(folder, present))
     damage.files.update({name: problem for name, problem in found.items() if (folder / name).exists()})
-    damage.files.update(damaged_copies(folder, TABLE, known))
+    damage.files.update(damaged_copies(folder, known))
     if newest < known.version:
         listed = (name for name in manifests(TABLE, known.version) if name in known.digests)
         damage.files[next(listed, f"{TABLE}/_versions")] = missing_version(known.version, newest)
     copy = folder / COPIES / METADATA_FILE
-    if problem_of_metadata(copy):
-        damage.files[f"{COPIES}/{METADATA_FILE}"] = "checksum differs" if copy.exists() else "is missing"
+    if copy.exists() and problem_of_metadata(copy):
+        damage.files[f"{COPIES}/{METADATA_FILE}"] = "checksum differs"
     return damage
 
 

@@ -215,12 +215,8 @@ def copy_text(source: Path, folder: Path) -> None:
         write_text(target, text)
 
 
-def damaged_copies(folder: Path, table: str, known: FileChecksums) -> Iterator[tuple[str, str]]:
-    """Yield the second copies that are missing, or differ from what the list says of their originals."""
-    for name in manifests(table, known.version):
-        original, copy = folder / name, folder / COPIES / name
-        if original.exists() and original.stat().st_size <= MOST_COPIED_BYTES and not copy.exists():
-            yield f"{COPIES}{os.sep}{name}", "is missing"
+def damaged_copies(folder: Path, known: FileChecksums) -> Iterator[tuple[str, str]]:
+    """Yield the second copies that differ from what the list says of their originals."""
     for path in sorted((folder / COPIES).rglob("*")):
         name = path.relative_to(folder / COPIES).as_posix()
         if path.is_file() and name in known.digests and checksum(path) != known.digests[name]:

@@ -54,6 +54,7 @@ REASONS = {
     "Python objects": "it holds Python objects, which are never loaded",
     "mmap length": "it is truncated",
     "memory mapped length": "its header is damaged",
+    "negative dimensions": "its header is damaged",
 }
 """What NumPy says of a `.npy` file, and what is said of it here."""
 
