@@ -251,10 +251,12 @@ def test_a_hit_carries_the_row_of_its_item(mixed: Known) -> None:
 class Recording:
     """An encoder that answers with given vectors and remembers what it was asked."""
 
+    name = "recording"
     media = MediaSpec()
 
     def __init__(self, *vectors: Sequence[float]) -> None:
         self._vectors = np.array(vectors, np.float32)
+        self.dim = self._vectors.shape[1]
         self.asked: list[tuple[list[Content], Role]] = []
 
     def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:

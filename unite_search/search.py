@@ -13,7 +13,7 @@ from indexers.partitioned import PartitionedIndex
 from indexers.unit import unit_rows
 from unite_search import strict_json
 from unite_search.content import Content, Part
-from unite_search.encoders.base import Encoder
+from unite_search.encoders.base import Encoder, encode
 from unite_search.media.load import load_clip, load_image
 from unite_search.modality import matching_partitions
 from unite_search.query import Hit, Query, SearchOptions
@@ -58,7 +58,7 @@ def encode_query(encoder: Encoder, query: Query) -> QueryVector:
     loaded += [load_clip(path, encoder.media) for path in query.videos]
     main = Content((*(part for part, _ in loaded), *query.texts), instruction=query.instruction)
     negatives = [Content((text,), instruction=query.instruction) for text in query.exclude]
-    embeddings = encoder.encode([main, *negatives], role="query")
+    embeddings = encode(encoder, [main, *negatives], role="query")
     return QueryVector(combine(embeddings), frozenset(content_hash for _, content_hash in loaded))
 
 
