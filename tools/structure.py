@@ -223,13 +223,16 @@ def _traced(root: Path, folder: Path, *arguments: str) -> set[str]:
         "CALL_TRACE_FOLDERS": os.pathsep.join(str(root / package) + os.sep for package in PACKAGES),
         "CALL_TRACE_FILE": str(record),
     }
+    os.mkfifo(record)
+    reader = os.open(record, os.O_RDONLY | os.O_NONBLOCK)
     command = [sys.executable, "-c", RUN_COMMAND, *arguments, "--db", str(folder / "collection")]
     run = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LONGEST_RUN_S, check=False
     )
     if run.returncode:
         raise RuntimeError(f"unite-search {arguments[0]} exited with {run.returncode}:\n{run.stderr}")
-    return {Path(line).relative_to(root).as_posix() for line in record.read_text(encoding="utf-8").splitlines()}
+    with os.fdopen(reader, encoding="utf-8") as lines:
+        return {Path(line.rstrip("\n")).relative_to(root).as_posix() for line in lines}
 
 
 def _sorted_out(files: set[str]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ Python imports a module of this name by itself when it starts, in worker process
 its functions is called after import: the call stack holds no module body of the project. Each such file is written at
 once, because worker processes are ended without notice.
 
-Environment: CALL_TRACE_FOLDERS names the folders to watch, CALL_TRACE_FILE the file to which paths are appended.
+Environment: CALL_TRACE_FOLDERS names the folders to watch, CALL_TRACE_FILE the file or pipe to which paths are appended.
+It is opened at the start, because decode workers may open none later. Nor may they let a file grow: give them a pipe.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ def _watch(frame: FrameType, event: str, _argument: Any) -> None:
         return
     if code.co_flags & CO_OPTIMIZED and not _is_importing(frame):
         _entered.add(code.co_filename)
-        with open(RECORD, "a", encoding="utf-8") as record:  # noqa: PTH123 - pathlib is not loaded this early
-            record.write(f"{code.co_filename}\n")
+        os.write(_record, f"{code.co_filename}\n".encode())
 
 
 if FOLDERS and RECORD:
+    _record = os.open(RECORD, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     threading.setprofile(_watch)
     sys.setprofile(_watch)
