@@ -4,7 +4,7 @@ Python imports a module of this name by itself when it starts, in worker process
 its functions is called after import: the call stack holds no module body of the project. Each such file is written at
 once, because worker processes are ended without notice.
 
-Environment: CALL_TRACE_FOLDERS names the folders to watch, CALL_TRACE_FILE the file or pipe to which paths are appended.
+Environment: CALL_TRACE_FOLDERS names the folders to watch, CALL_TRACE_FILE the file or pipe to which paths are added.
 It is opened at the start, because decode workers may open none later. Nor may they let a file grow: give them a pipe.
 """
 
