@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from indexers.atomic import write_text
-from indexers.stored_file import HASH_BYTES
+from indexers.digest import digest_of
 
 FILE_NAME = "manifest.json"
 FORMAT_VERSION = 4
@@ -64,7 +63,7 @@ class Manifest:
 
 def _as_text(content: dict[str, Any]) -> str:
     """Return the text of a manifest, with the BLAKE2b of what it says."""
-    digest = hashlib.blake2b(json.dumps(content, indent=2).encode(), digest_size=HASH_BYTES).hexdigest()
+    digest = digest_of(json.dumps(content, indent=2).encode())
     return json.dumps({"format_version": FORMAT_VERSION, CHECKSUM: digest, **content}, indent=2)
 
 

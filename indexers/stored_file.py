@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-HASH_BYTES = 16
+from indexers.digest import HASH_BYTES
+
 READ_BYTES = 1 << 20
 PROBES = 16
 PROBE_BYTES = 4096

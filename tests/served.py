@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 import httpx
+import pytest
 import uvicorn
 from PIL import Image
 from toy import COLOURS, ToyEncoder
@@ -25,6 +27,19 @@ PATIENCE_S = 120.0
 
 get = partial(httpx.get, timeout=PATIENCE_S)
 post = partial(httpx.post, timeout=PATIENCE_S)
+
+
+def connected_from(client: str, address: str) -> socket.socket:
+    """A connection to a server from an address of this machine, so that the server sees another client."""
+    host, port = address.removeprefix("http://").split(":")
+    connection = socket.socket()
+    try:
+        connection.bind((client, 0))
+    except OSError as error:
+        pytest.skip(f"this machine has no {client}: {error}")
+    connection.settimeout(PATIENCE_S)
+    connection.connect((host, int(port)))
+    return connection
 
 
 def toy_collection(folder: Path, *, name: str = "db") -> Collection:

@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 from PIL import Image
-from served import PATIENCE_S, get, post, serving, toy_collection, until
+from served import PATIENCE_S, connected_from, get, post, serving, toy_collection, until
 
 from unite_search.errors import UniteSearchError
 from unite_search.server.decode_calls import Loaded
@@ -201,14 +201,7 @@ def test_ten_thousand_silent_connections_do_not_shut_others_out(address: str, ro
 
 def attacker(address: str) -> socket.socket:
     """A connection that does not block, of a client with an address of its own, that sent the half of a head."""
-    host, port = address.removeprefix("http://").split(":")
-    connection = socket.socket()
-    try:
-        connection.bind((ATTACKER, 0))
-    except OSError as error:
-        pytest.skip(f"this machine has no {ATTACKER}: {error}")
-    connection.settimeout(PATIENCE_S)
-    connection.connect((host, int(port)))
+    connection = connected_from(ATTACKER, address)
     with suppress(ConnectionError):
         connection.sendall(b"GET / HTTP/1.1\r\n")
     connection.setblocking(False)

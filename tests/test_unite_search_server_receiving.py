@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from served import PATIENCE_S, get, post, serving, toy_collection, until
+from served import PATIENCE_S, connected_from, get, post, serving, toy_collection, until
 
 from unite_search.server.problems import Refusal
 from unite_search.server.receiving import ReceivedBytes
@@ -30,15 +30,9 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Service, Path]]:
 
 def unfinished(address: str, client: str, path: str = "/api/v1/uploads") -> socket.socket:
     """A connection over which a part of an upload has been sent, and nothing more comes."""
-    host, port = address.removeprefix("http://").split(":")
-    connection = socket.socket()
-    try:
-        connection.bind((client, 0))
-    except OSError as error:
-        pytest.skip(f"this machine has no {client}: {error}")
-    connection.settimeout(PATIENCE_S)
-    connection.connect((host, int(port)))
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: {3 * PIECE}\r\n\r\n"
+    connection = connected_from(client, address)
+    host = address.removeprefix("http://")
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {3 * PIECE}\r\n\r\n"
     connection.sendall(head.encode() + b"x" * PIECE)
     return connection
 

@@ -10,7 +10,6 @@ that is not listed, because the process was killed before, is listed at the end 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexers.atomic import atomic_write, write_text
+from indexers.digest import digest_of
 from indexers.stored_file import checksum
 from unite_search.errors import UniteSearchError
 from unite_search.storage.guard import refusal_of_system
@@ -26,7 +26,6 @@ from unite_search.storage.guard import refusal_of_system
 FILE_NAME = "checksums.b2"
 COPIES = "copies"
 DATA = "data"
-HASH_BYTES = 16
 HINT = "latest_version_hint.json"
 MOST_COPIED_BYTES = 1 << 20
 """Larger files have no second copy."""
@@ -104,7 +103,7 @@ class FileChecksums:
 
 
 def _head(version: int, body: bytes) -> bytes:
-    digest = hashlib.blake2b(body + str(version).encode(), digest_size=HASH_BYTES).hexdigest()
+    digest = digest_of(body + str(version).encode())
     return f"# version {version} {digest}".encode()
 
 

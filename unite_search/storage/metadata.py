@@ -5,7 +5,6 @@ Ids are reserved in blocks before they are used, so a crash may lose numbers but
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from indexers.atomic import write_text
+from indexers.digest import digest_of
 from indexers.spec import IndexConfig
 from unite_search import strict_json
 from unite_search.encoders.base import Encoder, EncoderOptions, is_folder, load_encoder
@@ -31,7 +31,6 @@ FORMAT_VERSION = 3
 FILE_NAME = "collection.json"
 CHECKSUM = "checksum"
 """The last key of the file: BLAKE2b of the other keys. To edit the file by hand, take the key out."""
-HASH_BYTES = 16
 ID_BLOCK = 65_536
 DEFAULT_COLLECTION = "default"
 COLLECTION_VARIABLE = "UNITE_SEARCH_COLLECTION"
@@ -283,7 +282,7 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
 def _with_checksum(fields: Mapping[str, Any]) -> str:
     """Return fields as JSON, with the checksum of the text that they have without it."""
     content = {name: value for name, value in fields.items() if name != CHECKSUM}
-    digest = hashlib.blake2b(json.dumps(content, indent=2).encode(), digest_size=HASH_BYTES).hexdigest()
+    digest = digest_of(json.dumps(content, indent=2).encode())
     return json.dumps({**content, CHECKSUM: digest}, indent=2) + "\n"
 
 

@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from unite_search import strict_json
+
 VECTOR_CRC, ROW_CRC = "vector_crc", "row_crc"
 CHECKSUMS = (VECTOR_CRC, ROW_CRC)
 NUMBERS = (
@@ -167,16 +169,11 @@ def _canonical_json(value: bytes) -> bytes:
 @lru_cache(maxsize=1024)
 def _parsed_and_written(value: bytes) -> bytes:
     try:
-        content = json.loads(value, parse_int=_integer, parse_float=_finite)
+        content = json.loads(value, parse_int=_integer, parse_float=strict_json.finite)
     except ValueError:
         return value
     return json.dumps(content, sort_keys=True).encode("ascii")
 
 
 def _integer(digits: str) -> int | float | None:
-    return int(digits) if len(digits) < 22 and int(digits) in INTEGERS_OF_JSON else _finite(digits)
-
-
-def _finite(digits: str) -> float | None:
-    number = float(digits)
-    return number if abs(number) != float("inf") else None
+    return int(digits) if len(digits) < 22 and int(digits) in INTEGERS_OF_JSON else strict_json.finite(digits)

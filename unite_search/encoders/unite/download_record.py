@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from indexers.atomic import write_text
 from unite_search.errors import EncoderUnavailableError
 
 NAME = "unite-search.json"
@@ -61,13 +62,9 @@ def read_record(folder: Path) -> DownloadRecord | None:
 
 def write_record(folder: Path, record: DownloadRecord) -> None:
     """Write the record into the cache folder of a repository, whole or not at all."""
-    files = {
-        name: {"sha256": file.sha256, "size_bytes": file.size_bytes, "modified_ns": file.modified_ns}
-        for name, file in sorted(record.files.items())
-    }
-    beside = folder / f".{NAME}.tmp"
-    beside.write_text(json.dumps({"format": FORMAT, "commit": record.commit, "files": files}, indent=1) + "\n")
-    beside.replace(folder / NAME)
+    files = {name: asdict(file) for name, file in sorted(record.files.items())}
+    content = {"format": FORMAT, "commit": record.commit, "files": files}
+    write_text(folder / NAME, json.dumps(content, indent=1) + "\n")
 
 
 def recorded(paths: Iterable[Path], commit: str, known: DownloadRecord | None) -> DownloadRecord:
