@@ -36,11 +36,12 @@ def test_no_photo_is_lost_beside_a_file_without_end() -> None:
     found = budget.run(budget.SMALL)
     assert len(found["by_file"]) == 6
     assert (found["photos_missing"], found["raw_errors"], found["left_running"]) == (0, 0, 0)
-    assert all(one["exit_codes"] == [0] and one["items"] for one in found["by_file"].values())
+    assert all(one["exit_code"] == 0 and one["items"] for one in found["by_file"].values())
     assert found["photos_alone_s"] > 0
 
 
-def test_a_photo_that_is_missing_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    lost = budget.Run(code=0, seconds=1, photos_after_s=None, photos=5, items=1, said="", is_raw=False, left_running=0)
+def test_a_photo_that_is_missing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = budget.Run(code=0, seconds=1, photos=5, items=1, said="", is_raw=False, left_running=0)
     monkeypatch.setattr(budget, "_run", lambda *_: lost)
+    monkeypatch.setattr(budget, "_photos_after_s", lambda *_: 1.0)
     assert budget.run(budget.SMALL)["photos_missing"] == 1

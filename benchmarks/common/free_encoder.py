@@ -14,12 +14,12 @@ from unite_search.modality import Modality
 
 
 class FreeEncoder(EncoderDefaults):
-    """Embed an image by its first pixel bytes and a text by its first characters; clips are not supported."""
+    """Embed an image or clip by its first pixel bytes and a text by its first characters."""
 
     name = "free"
     fingerprint = "free-1"
-    modalities = Modality.TEXT | Modality.IMAGE
-    media = MediaSpec(image_side=256)
+    modalities = Modality.TEXT | Modality.IMAGE | Modality.VIDEO
+    media = MediaSpec(image_side=256, frame_side=256)
 
     def __init__(self, dim: int = 512) -> None:
         self.dim = dim
@@ -29,7 +29,8 @@ class FreeEncoder(EncoderDefaults):
         return unit_rows(np.stack([self._row(content.parts[0]) for content in contents]))
 
     def _row(self, part: Part) -> NDArray[np.float32]:
-        content = (
-            part.pixels.ravel()[: self.dim] if isinstance(part, Image) else np.frombuffer(str(part).encode(), "u1")
-        )
+        if isinstance(part, str):
+            content = np.frombuffer(part.encode(), "u1")
+        else:
+            content = (part.pixels if isinstance(part, Image) else part.frames[0]).ravel()
         return np.resize(content[: self.dim], self.dim).astype(np.float32) + 1
