@@ -217,7 +217,9 @@ def test_a_text_that_is_held_waits_for_the_pictures(tmp_path: Path) -> None:
     come: list[str] = []
     with DecodePool(options(), workers=2) as pool:
         for file, event in pool.run(
-            iter([text, *pictures]), lambda *_: True, lambda file: "log.txt" in come and len(set(come)) <= 12
+            iter([text, *pictures]),
+            lambda *_: True,
+            lambda file: file == text and "log.txt" in come and len(set(come)) <= 12,
         ):
             come.append(file.path.name)
             assert not isinstance(event, Skipped)

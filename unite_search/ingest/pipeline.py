@@ -12,21 +12,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from unite_search.encoders.base import Encoder, encode
-from unite_search.ingest.encode_queue import EncodeQueue
+from unite_search.ingest.encode_queue import Batch, EncodeQueue
 from unite_search.ingest.ledger import Ledger
 from unite_search.ingest.progress import Meter
 from unite_search.media.confinement import described
 from unite_search.media.decode_pool import DecodePool, Event, Unwanted
 from unite_search.media.scan import Found, scan
 from unite_search.media.types import Cut, Draft, Facts, Hashes, MediaFile, ReadOptions, Skipped, VacantFolder
-from unite_search.modality import Modality
 from unite_search.report import IndexOptions, IndexReport
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.metadata import IdCounter
@@ -45,10 +44,10 @@ COMMIT_ITEMS = 4096
 COMMIT_EVERY_S = 1.0, 10.0
 """Minimum and maximum seconds between two commits; in between, `COMMIT_SHARE` of the run so far."""
 COMMIT_SHARE = 1 / 60
-HELD_PASSAGES = 32
-"""A text file with so many passages in the queue is not read further while other files are."""
+HELD_DRAFTS = 32
+"""A file with so many passages or clips in the queue is not read further while pictures of others are encoded."""
 LOOK_EVERY_S = 0.2
-"""How often a prefetching thread that waits for space looks whether its consumer has stopped."""
+"""How often a thread that waits looks at what else there is: whether a consumer has stopped, or a commit is due."""
 
 T = TypeVar("T")
 
@@ -68,7 +67,8 @@ class _OpenFile:
         return self.hashes is not None and not self.waiting
 
 
-_Batch = list[tuple[_OpenFile, Draft]]
+_Encoding = tuple[Batch[_OpenFile], "Future[NDArray[np.float32]]"]
+"""Drafts that are being encoded, and their vectors to be."""
 
 
 class Ingest:
@@ -90,7 +90,7 @@ class Ingest:
         self._ledger = Ledger(catalog, ids, self.report, options)
         self._open: dict[Path, _OpenFile] = {}
         self._waiting: EncodeQueue[_OpenFile] = EncodeQueue()
-        self._encoding: deque[tuple[_Batch, Future[NDArray[np.float32]]]] = deque()
+        self._encoding: deque[_Encoding] = deque()
         self._started_at = self._committed_at = time.monotonic()
 
     def keep(self, roots: Sequence[Path]) -> None:
@@ -110,19 +110,25 @@ class Ingest:
             DecodePool(self._options, workers=options.workers or os.cpu_count() or 1) as pool,
         ):
             try:
-                for file, event in pool.run(self._to_read(found), self._ledger.must_read, self._is_held):
-                    self._handle(file, event)
+
+                def attend() -> None:
+                    """Give the encoder what is due; called with every event, and while there is none."""
+                    reads_pictures = pool.reads_fresh_pictures
                     batch = self._waiting.next_batch(
                         options.batch_size,
                         is_idle=not self._encoding,
-                        are_last=not pool.reads_pictures,
-                        has_rivals=pool.reads_pictures or self._encodes_pictures(),
+                        are_last=not reads_pictures,
+                        has_rivals=reads_pictures or self._encodes_fresh(),
                     )
                     self._advance(executor, batch)
-                while batch := self._waiting.next_batch(options.batch_size, is_idle=True, has_rivals=False):
-                    if self._encodes_pictures() and not _has_pictures(batch):
+
+                for file, event in pool.run(self._to_read(found), self._ledger.must_read, self._is_held, attend):
+                    self._handle(file, event)
+                    attend()
+                while (rest := self._waiting.next_batch(options.batch_size, is_idle=True, has_rivals=False)).drafts:
+                    if self._encodes_fresh() and not rest.is_fresh:
                         self._collect(leave=0)
-                    self._advance(executor, batch)
+                    self._advance(executor, rest)
                 self._collect(leave=0)
                 self.report.decoding = described(pool.refusals) if pool.refusals is not None else None
                 self._ledger.drop_missing(roots, prune=options.prune)
@@ -169,8 +175,8 @@ class Ingest:
             self._open[file.path] = _OpenFile(file, event)
         elif isinstance(event, Draft):
             entry = self._open[file.path]
+            self._waiting.put(entry, event, is_first=not (entry.waiting or entry.items))
             entry.waiting += 1
-            self._waiting.put(entry, event)
         elif isinstance(event, Cut):
             self.report.cut.append(event)
             self.report.warnings.append(f"{event.path} was indexed in part: {event.reason}")
@@ -183,38 +189,46 @@ class Ingest:
             self._record(entry)
 
     def _is_held(self, file: MediaFile) -> bool:
-        """Return whether to read no further in a text now: many of its passages wait, and pictures are encoded."""
+        """Return whether to read no further in a file now: many of its drafts wait, and pictures are encoded."""
         entry = self._open.get(file.path)
-        if entry is None or entry.waiting < HELD_PASSAGES:
+        if entry is None or entry.waiting < HELD_DRAFTS:
             return False
-        return any(not future.done() and _has_pictures(batch) for batch, future in self._encoding)
+        return any(batch.is_fresh and not future.done() for batch, future in self._encoding)
 
-    def _encodes_pictures(self) -> bool:
-        return any(_has_pictures(batch) for batch, _ in self._encoding)
+    def _encodes_fresh(self) -> bool:
+        return any(batch.is_fresh for batch, _ in self._encoding)
 
-    def _advance(self, executor: ThreadPoolExecutor, batch: _Batch) -> None:
+    def _advance(self, executor: ThreadPoolExecutor, batch: Batch[_OpenFile]) -> None:
         """Give a batch, which may be empty, to the encoder; take what it has finished; commit what is due."""
         self._encode(executor, batch)
         self._collect(leave=self._encoder.concurrency + BATCHES_WAITING)
         self._commit_when_due()
         self._show()
 
-    def _encode(self, executor: ThreadPoolExecutor, drafts: _Batch) -> None:
-        batch = [(entry, draft) for entry, draft in drafts if self._is_open(entry)]
-        if batch:
-            contents = [draft.content for _, draft in batch]
-            self._encoding.append((batch, executor.submit(encode, self._encoder, contents, role="candidate")))
+    def _encode(self, executor: ThreadPoolExecutor, batch: Batch[_OpenFile]) -> None:
+        drafts = [(entry, draft) for entry, draft in batch.drafts if self._is_open(entry)]
+        if drafts:
+            contents = [draft.content for _, draft in drafts]
+            vectors = executor.submit(encode, self._encoder, contents, role="candidate")
+            self._encoding.append((replace(batch, drafts=drafts), vectors))
 
     def _collect(self, *, leave: int) -> None:
         """Take finished batches, in order; wait while more than `leave` are being encoded."""
         while self._encoding and (len(self._encoding) > leave or self._encoding[0][1].done()):
             batch, future = self._encoding.popleft()
-            self.report.embedded += len(batch)
-            for (entry, draft), embedding in zip(batch, future.result(), strict=True):
+            self.report.embedded += len(batch.drafts)
+            for (entry, draft), embedding in zip(batch.drafts, self._awaited(future), strict=True):
                 entry.items.append(EmbeddedItem.of(draft, embedding))
                 entry.waiting -= 1
                 if entry.is_complete and self._is_open(entry):
                     self._record(entry)
+
+    def _awaited(self, future: Future[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Wait for vectors; meanwhile, commit what is due."""
+        while not future.done():
+            wait([future], LOOK_EVERY_S)
+            self._commit_when_due()
+        return future.result()
 
     def _is_open(self, entry: _OpenFile) -> bool:
         """Return whether the file is still being read; a worker may have failed after its first drafts."""
@@ -243,11 +257,6 @@ class Ingest:
 
     def _show(self) -> None:
         self._meter.show(items=self.report.items, skipped=len(self.report.skipped))
-
-
-def _has_pictures(batch: _Batch) -> bool:
-    """Return whether a batch holds something else than passages; the queue does not mix them."""
-    return any(draft.content.modalities != Modality.TEXT for _, draft in batch[:1])
 
 
 @contextmanager

@@ -27,11 +27,10 @@ from unite_search.media.wire import MalformedMessageError
 __all__ = ["DecodePool", "Event", "Finished", "Unwanted"]
 
 FILES_AHEAD = 3
-TICK_S = 0.5
+TICK_S = 0.1
+"""How long to wait for a message before looking at what else there is to do."""
 START_GRACE_S = 20.0
 SLOW_S = 20.0
-HELD_TICK_S = 0.1
-"""How often to ask whether a file is still held."""
 MOST_POSTPONED = 256
 """How many long texts may wait for the files after them."""
 SHORT_TEXT_BYTES = 64 << 10
@@ -94,8 +93,10 @@ class _Worker:
         return self.reading is not None and self.reading.since_s + SLOW_S < self._clock.now()
 
     @property
-    def reads_text(self) -> bool:
-        return bool(self.files) and self.files[0].modality == "text"
+    def reads_fresh_picture(self) -> bool:
+        """Whether it reads, or will next, a file that is no text and has sent no picture yet."""
+        is_fresh = self.reading is not None and not self.reading.drafts
+        return any(file.modality != "text" for file in (self.files if is_fresh else list(self.files)[1:]))
 
     def takes_file(self, depth: int) -> bool:
         """Whether it may be given the file that is number `depth` in its queue."""
@@ -168,19 +169,24 @@ class DecodePool:
             self._workers.pop().process.end()
 
     @property
-    def reads_pictures(self) -> bool:
-        """Whether a file that is being read, or will be next, is not a text."""
-        return any(file.modality != "text" for worker in self._workers for file in worker.files)
+    def reads_fresh_pictures(self) -> bool:
+        """Whether a file that is no text, and of which no picture has come, is being read or will be next."""
+        return any(worker.reads_fresh_picture for worker in self._workers)
 
     def run(
-        self, files: Iterator[MediaFile], is_wanted: IsWanted, is_held: IsHeld | None = None
+        self,
+        files: Iterator[MediaFile],
+        is_wanted: IsWanted,
+        is_held: IsHeld | None = None,
+        attend: Callable[[], None] | None = None,
     ) -> Iterator[tuple[MediaFile, Event]]:
         """Read files, several at a time; the events of one file come in order, mixed with those of others.
 
         Args:
             files: drawn from as workers become free.
             is_wanted: called once with each file that can be hashed, and its hashes.
-            is_held: whether nothing more of a text file is to be read for the moment; asked often.
+            is_held: whether nothing more of a file is to be read for the moment; asked often.
+            attend: called several times a second while no event comes.
 
         Yields:
             For a file that is wanted its facts, its drafts and `Finished`, with `Cut` before it if something was left
@@ -196,8 +202,9 @@ class DecodePool:
             if not busy:
                 return
             listened = self._listened(busy, is_held)
-            tick_s = TICK_S if len(listened) == len(busy) else HELD_TICK_S
-            ready = set(wait([worker.process.connection for worker in listened], tick_s))
+            ready = set(wait([worker.process.connection for worker in listened], TICK_S))
+            if attend and not ready:
+                attend()
             now = self._clock.now()
             for worker in listened:
                 if worker.process.connection in ready:
@@ -209,7 +216,7 @@ class DecodePool:
 
     def _listened(self, busy: list[_Worker], is_held: IsHeld | None) -> list[_Worker]:
         """Return the workers whose files are not held."""
-        held = [worker for worker in busy if is_held and worker.reads_text and is_held(worker.files[0])]
+        held = [worker for worker in busy if is_held and is_held(worker.files[0])]
         for worker in held:
             worker.silent_since = self._clock.now()
         return [worker for worker in busy if worker not in held]
