@@ -225,7 +225,7 @@ def _run(program: Program, folder: Path, database: Path, photos: int) -> Run:
         seconds=ended.seconds,
         photos=found,
         items=items,
-        said=_said(ended.stdout),
+        said=_said(ended.stdout).replace(f"{folder}/", ""),
         is_raw=ended.is_raw,
         left_running=ended.left_running,
     )
