@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from unite_search.storage import compaction
 from unite_search.storage.catalog import Catalog
 
 FLIPS = 60
+WORDS_OF_THE_ENGINE = re.compile(r"Lance|Arrow|Parser|External error|panic|Traceback|\{")
 KINDS = {
     "rows of the catalog": "catalog/items.lance/data/*.lance",
     "manifests": "catalog/items.lance/_versions/*.manifest",
@@ -70,7 +72,7 @@ def test_every_flipped_bit_is_noticed(database: Path, kind: str) -> None:
     chance = random.Random(kind)
     files = [path for path in sorted(database.glob(KINDS[kind])) if path.is_file() and path.stat().st_size]
     assert files
-    missed = []
+    missed, raw = [], []
     for _ in range(FLIPS):
         path = chance.choice(files)
         sound = path.read_bytes()
@@ -78,10 +80,13 @@ def test_every_flipped_bit_is_noticed(database: Path, kind: str) -> None:
         damaged = bytearray(sound)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
-        if not verified(database):
+        problems = verified(database)
+        if not problems:
             missed.append((path.name, bit))
+        raw += [line for line in problems if WORDS_OF_THE_ENGINE.search(line)]
         path.write_bytes(sound)
     assert missed == []
+    assert raw == []
     assert verified(database) == []
 
 

@@ -28,10 +28,13 @@ class PanicException(BaseException):
 @pytest.mark.parametrize("error", [PanicException("at the disco"), OSError("LanceError(IO): bad magic\n, /src.rs:3")])
 def test_what_the_engine_raises_names_the_collection_and_what_to_do(error: BaseException) -> None:
     with (
-        pytest.raises(DamagedCollectionError, match=r"^the catalog of /the/db cannot be read: .*verify --db /the/db"),
+        pytest.raises(
+            DamagedCollectionError, match=r"^the catalog of /the/db cannot be read: .*verify --db /the/db"
+        ) as it,
         guarded(Path("/the/db")),
     ):
         raise error
+    assert not any(word in str(it.value) for word in ("Lance", "disco", "magic"))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), UnknownItemError("no item 3"), AssertionError()])
@@ -106,7 +109,7 @@ def test_a_stream_is_guarded_while_it_is_read_and_leaves_the_reader_alone() -> N
 
     stream = iter(Thing().numbers())  # type: ignore[call-overload]
     assert next(stream) == 1
-    with pytest.raises(DamagedCollectionError, match="no more"):
+    with pytest.raises(DamagedCollectionError, match="cannot be read"):
         next(stream)
     with pytest.raises(ZeroDivisionError):
         for _ in Thing().numbers():  # type: ignore[attr-defined]

@@ -59,7 +59,7 @@ def guarded(directory: Path, is_outdated: Callable[[], bool] = lambda: False) ->
                 f"{directory}: the version of the collection that was open has been deleted by later changes; "
                 "open the collection again"
             ) from error
-        raise damaged(directory, engine_message(error)) from error
+        raise damaged(directory, damage_message(error)) from error
 
 
 def damaged(directory: Path, what: str) -> DamagedCollectionError:
@@ -87,8 +87,14 @@ def refusal_of_system(error: BaseException) -> str | None:
     return next((reason for reason in REFUSALS if reason.lower() in text.lower()), None)
 
 
+def damage_message(error: BaseException) -> str:
+    """Return what is wrong with a catalog that cannot be read; the engine's own words tell a user nothing."""
+    is_missing = "not found" in str(error).lower() or isinstance(error, FileNotFoundError)
+    return "a file is missing" if is_missing else "the bytes of a file are not those that were written"
+
+
 def engine_message(error: BaseException) -> str:
-    """Return the engine's message without the source positions that it appends."""
+    """Return the engine's message on a filter, without the source positions that it appends."""
     lines = str(error).splitlines() or [type(error).__name__]
     line = lines[0].split(", /")[0].split(". Valid fields")[0]
     return line.removeprefix("Invalid user input: ").removeprefix("Schema error: ").strip()
