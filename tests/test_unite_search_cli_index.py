@@ -251,10 +251,59 @@ def test_what_cannot_be_examined_is_one_skipped_file(tmp_path: Path, cli: Cli) -
     assert report["added"] == 1
     assert {Path(one["uri"]).name: one["reason"] for one in report["skipped"]} == {
         "self.png": "a loop of links",
+        "self": "a loop of links",
         "a.txt": "a loop of links",
         "nowhere.mp4": "broken link",
         "pipe.jpg": "not a regular file",
     }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_nothing_is_pruned_where_nobody_could_look(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked, library = tmp_path / "locked", tmp_path / "library"
+    paint(locked / "root" / "a.png", 1, 0, 0)
+    paint(locked / "album" / "b.png", 2, 0, 0)
+    paint(library / "c.png", 3, 0, 0)
+    (library / "album").symlink_to(locked / "album")
+    assert cli("index", locked / "root", library, "--follow-links")["added"] == 3
+    real = Path.stat
+
+    def refuse(path: Path, **options: Any) -> Any:
+        if locked in Path(os.path.realpath(path)).parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", refuse)
+        for options in ((), ("--prune",)):
+            report = cli("index", *options)
+            assert (report["removed"], report["warnings"]) == (0, [])
+            assert {Path(one["uri"]).name: one["reason"] for one in report["skipped"]} == {
+                "root": "permission denied",
+                "album": "permission denied",
+            }
+    assert cli("index")["unchanged"] == 3, "the root is still known"
+
+
+def test_a_root_that_became_a_file_is_treated_as_one_that_is_gone(tmp_path: Path, cli: Cli) -> None:
+    for name in ("notes", "album.png", "library"):
+        paint(tmp_path / name / f"{name[0]}.png", len(name), 0, 0)
+    cli("index", *(tmp_path / name for name in ("notes", "album.png", "library")))
+    for name in ("notes", "album.png"):
+        shutil.move(tmp_path / name, tmp_path / "away" / name)
+    (tmp_path / "notes").write_text("hi")
+    paint(tmp_path / "album.png", 9, 9, 9)
+    for _ in range(2):
+        report = cli("index")
+        assert report["removed"] == 0
+        assert {warning.split(":")[0] for warning in report["warnings"]} == {
+            f"{tmp_path / name} is not a folder any more" for name in ("notes", "album.png")
+        }
+    assert cli("index", "--prune")["removed"] == 2
+    assert set(hits(cli)) == {"album.png", "l.png"}
+    report = cli("index")
+    assert (report["skipped"], report["warnings"]) == ([], [])
+    assert cli("status")["roots"] == [str(tmp_path / "album.png"), str(tmp_path / "library")]
 
 
 @pytest.mark.unprivileged

@@ -15,8 +15,9 @@ import pytest
 from unite_search.content import MediaSpec
 from unite_search.ingest.ledger import Ledger
 from unite_search.media.reasons import LEADS_OUTSIDE
+from unite_search.media.scan import NO_FOLDER
 from unite_search.media.sidecars import UNREAD
-from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped
+from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped, VacantFolder
 from unite_search.modality import Modality
 from unite_search.report import IndexReport
 from unite_search.storage.change import Change, FileState
@@ -275,6 +276,23 @@ def test_a_copy_of_a_known_file_gets_rows_of_its_own_without_being_read(tmp_path
     assert all(row["parent"] == catalog.ids(Path(row["uri"]).name)[0] for row in catalog.rows.values())
 
 
+def test_a_file_whose_folder_may_not_be_entered_is_not_renamed(
+    tmp_path: Path, catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexed(catalog, tmp_path / "locked", a="xy")
+    write(tmp_path, b="xy")
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    run = Run(catalog, tmp_path)
+    assert not run.read("b")
+    run.ledger.commit()
+    assert run.counts() == {"added": 1, "items": 2}
+    assert catalog.texts() == {"a": ["x", "y"], "b": ["x", "y"]}
+
+
 def test_a_copy_of_a_file_that_is_being_read_waits_for_it(tmp_path: Path, catalog: MemoryCatalog) -> None:
     write(tmp_path, a="xy", b="xy", c="xy")
     run = Run(catalog, tmp_path)
@@ -406,7 +424,7 @@ def kept_by(catalog: MemoryCatalog, tmp_path: Path, case: str, *, prune: bool) -
     assert not run.read("a")
     roots = [tmp_path]
     if case == "empty folder":
-        run.ledger.keep_vacant(tmp_path / "disk")
+        run.ledger.keep_vacant(VacantFolder(tmp_path / "disk"))
     elif case == "link":
         run.ledger.skip(Skipped(path=tmp_path / "disk", reason=LEADS_OUTSIDE))
     elif case == "missing root":
@@ -444,6 +462,23 @@ def test_links_that_lead_outside_are_one_warning(tmp_path: Path, catalog: Memory
     (warning,) = run.report.warnings
     assert warning.startswith("what was indexed behind links that lead outside (2 files) stays")
     assert len(run.report.skipped) == 3
+
+
+@pytest.mark.parametrize("reason", ["unknown file type", "not a regular file"])
+def test_a_root_that_became_a_file_keeps_its_items_until_it_is_pruned(
+    tmp_path: Path, catalog: MemoryCatalog, reason: str
+) -> None:
+    indexed(catalog, tmp_path / "root", a="x", b="y")
+    for prune in (False, True):
+        run = Run(catalog, tmp_path)
+        run.ledger.keep_vacant(VacantFolder(tmp_path / "root", NO_FOLDER))
+        run.ledger.skip(Skipped(path=tmp_path / "root", reason=reason))
+        run.ledger.drop_missing([tmp_path / "root"], prune=prune)
+        run.ledger.commit()
+        assert sorted(catalog.texts()) == ([] if prune else ["a", "b"])
+        assert [f"{NO_FOLDER}: what was indexed there (2 files) stays" in said for said in run.report.warnings] == (
+            [] if prune else [True]
+        )
 
 
 CAPTIONED: dict[str, Any] = {"sidecar_state": ".txt:5:1"}

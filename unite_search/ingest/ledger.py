@@ -17,8 +17,8 @@ import numpy as np
 from unite_search.display import counted
 from unite_search.media.reasons import LEADS_OUTSIDE
 from unite_search.media.sidecars import UNREAD
-from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped
-from unite_search.media.uri import path_to_uri, prefixes_below, uri_to_path
+from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped, VacantFolder
+from unite_search.media.uri import is_gone, path_to_uri, prefixes_below, uri_to_path
 from unite_search.report import IndexReport
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.change import Change, FileState
@@ -159,7 +159,8 @@ class Ledger:
             self._links.append(skipped.path)
             return
         self._seen.add(path_to_uri(skipped.path))
-        self._blocked.append(skipped.path)
+        if skipped.path not in self._vacant:
+            self._blocked.append(skipped.path)
         for identity in [key for key, path in self._reading.items() if path == skipped.path]:
             del self._reading[identity]
             self._report.skipped += [
@@ -172,9 +173,9 @@ class Ledger:
         self._missing_roots.append(root)
         self._vacant[root] = "is missing"
 
-    def keep_vacant(self, folder: Path) -> None:
+    def keep_vacant(self, folder: VacantFolder) -> None:
         """Keep the files below a folder in which nothing is left, such as one on which no disk is mounted."""
-        self._vacant[folder] = "is empty"
+        self._vacant[folder.path] = folder.state
 
     def drop_missing(self, roots: Sequence[Path], *, prune: bool = False) -> None:
         """Plan the removal of known files that a finished scan of the roots did not find.
@@ -243,20 +244,20 @@ class Ledger:
         """
         holder = self._holder.get(hashed.identity)
         if holder is None and (older := self._holder.get(self._old_identity(hashed))):
-            holder = None if os.path.lexists(uri_to_path(older)) else older
+            holder = older if is_gone(uri_to_path(older), follow_links=False) else None
         return holder
 
     def _settle_by_holder(self, holder: str, hashed: _HashedFile) -> None:
         """Handle a new path with known items: a move if the old path no longer exists, otherwise a copy."""
         state, path = self._known[holder], hashed.file.path
-        if os.path.lexists(uri_to_path(holder)):
-            self._report.duplicates.append((path, uri_to_path(holder)))
-            self._count_written(hashed.file)
-            self._known_copies.append((state, hashed))
-        else:
+        if is_gone(uri_to_path(holder), follow_links=False):
             self._report.renamed += 1
             self._drop_previous(hashed.file)
             self._move(state, hashed, from_uri=holder)
+        else:
+            self._report.duplicates.append((path, uri_to_path(holder)))
+            self._count_written(hashed.file)
+            self._known_copies.append((state, hashed))
 
     def _move(self, state: FileState, hashed: _HashedFile, *, from_uri: str) -> None:
         self._moves.append((state, hashed))

@@ -155,7 +155,7 @@ class Ingest:
     def _to_read(self, found: Iterator[Found]) -> Iterator[MediaFile]:
         for one in found:
             if isinstance(one, VacantFolder):
-                self._ledger.keep_vacant(one.path)
+                self._ledger.keep_vacant(one)
                 continue
             if isinstance(one, Skipped):
                 self._ledger.skip(one)

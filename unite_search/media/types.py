@@ -62,9 +62,15 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class VacantFolder:
-    """A folder in which nothing is visible, or a link that leads nowhere: perhaps a disk that is not mounted."""
+    """A folder in which nothing is visible, or a link that leads nowhere: perhaps a disk that is not mounted.
+
+    Attributes:
+        path: the folder or link.
+        state: how it is now, in words that follow its path.
+    """
 
     path: Path
+    state: str = "is empty"
 
 
 @dataclass(frozen=True, slots=True)
