@@ -90,6 +90,8 @@ BAD_SIDECARS: dict[str, tuple[str, bytes, str]] = {
     "caption": (".txt", b"\0\1\2\3" * 50, "binary data"),
     "long": (".txt", b"word " * (1 << 19), "larger than 1 MB"),
     "subtitles": (".srt", b"these are no subtitles", "no subtitles"),
+    "number": (".json", b'{"caption": 5}', "`caption` is not a text"),
+    "wordy": (".txt", b"word " * 201, "only the first 200 are used"),
 }
 
 
@@ -109,7 +111,10 @@ def test_a_bad_sidecar_costs_itself_and_is_named(tmp_path: Path, cli: Cli) -> No
         assert warning in report["errors"]
     assert len(report["warnings"]) == len(BAD_SIDECARS)
     assert hits(cli)["good.png"]["text"] == "a good caption"
-    assert cli("index")["unchanged"] == len(BAD_SIDECARS) + 1
+    for options in ((), ("--dry-run",)):
+        again = cli("index", *options)
+        assert again["unchanged"] == len(BAD_SIDECARS) + 1
+        assert sorted(again["warnings"]) == sorted(report["warnings"]), "what is missing is named in each run"
 
 
 ODD_JSON = {

@@ -536,6 +536,39 @@ def test_sidecars_that_could_not_be_read_are_tried_in_every_run(tmp_path: Path, 
     assert Run(catalog, tmp_path).read("a", sidecars="red", **CAPTIONED)
 
 
+FAULTS = (".json: not valid JSON", "`width` is empty")
+
+
+def test_what_was_not_used_of_a_sidecar_is_named_in_every_run(tmp_path: Path, catalog: MemoryCatalog) -> None:
+    """Unchanged, touched, renamed and copied, whether its first rows were written before or in the same run."""
+    write(tmp_path, a="x", b="x")
+    run = Run(catalog, tmp_path)
+    first = run.file("a", **CAPTIONED)
+    assert run.ledger.must_read(first, Hashes("x", "red"))
+    assert not run.read("b", sidecars="red", **CAPTIONED)
+    run.ledger.add(first, Hashes("x", "red"), Facts(problems=FAULTS), items_of("x"))
+    run.ledger.commit()
+    assert run.report.warnings == [
+        *(f"{tmp_path / 'a'}: {fault}" for fault in FAULTS),
+        f"{tmp_path / 'b'}: {FAULTS[0]}",
+    ]
+    assert set(recipes(catalog).values()) == {f".txt:5:1;sidecars=red!{FAULTS[0]}"}
+    (tmp_path / "a").rename(tmp_path / "c")
+    write(tmp_path, d="x")
+    for state in (".txt:5:1", ".txt:5:2", ".txt:5:2"):
+        later = Run(catalog, tmp_path)
+        assert not any(later.read(name, sidecars="red", sidecar_state=state) for name in "bcd")
+        later.ledger.drop_missing([tmp_path])
+        later.ledger.commit()
+        assert later.report.warnings == [f"{tmp_path / name}: {FAULTS[0]}" for name in "bcd"]
+    assert later.counts() == {"unchanged": 3}
+    assert later.ledger.pending == 0
+    mended = Run(catalog, tmp_path)
+    assert mended.read("b", sidecars="mended", sidecar_state=".txt:6:1")
+    mended.ledger.commit()
+    assert mended.report.warnings == []
+
+
 def of_before(catalog: MemoryCatalog, folder: Path) -> None:
     """Put `a` into the catalog as versions without hashes of sidecars did."""
     write(folder, a="x")

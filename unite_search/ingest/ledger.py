@@ -16,6 +16,7 @@ import numpy as np
 
 from unite_search.display import counted
 from unite_search.media.reasons import LEADS_OUTSIDE
+from unite_search.media.scan import SIDECAR_SUFFIXES
 from unite_search.media.sidecars import UNREAD
 from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped, VacantFolder
 from unite_search.media.uri import is_gone, path_to_uri, prefixes_below, uri_to_path
@@ -29,6 +30,8 @@ from unite_search.storage.vectors import first_problem
 SIDECARS = ";sidecars="
 """Stands in a recipe before the hash of what the sidecars hold; recipes of older collections end before it."""
 NO_TIME = "`modified_at` is empty: the modification time is not between the years 1678 and 2262"
+FAULT = "!"
+"""Stands in a recipe before what of the sidecars was not used, so that each run can name it without reading them."""
 SEPARATORS = tuple({"/", os.sep})
 TAKES_OUT = "stays until `index --prune` or `remove` takes it out"
 
@@ -42,9 +45,9 @@ class _Identity:
 
     @classmethod
     def of(cls, content_hash: str, recipe: str) -> _Identity:
-        """Leave out the sizes and times of sidecars, unless nothing else is known of them."""
-        seen, _, sidecars = recipe.partition(SIDECARS)
-        options = seen.split(";")[1:]
+        """Leave out the sizes and times of sidecars, unless nothing else is known of them, and what was not used."""
+        seen, _, rest = recipe.partition(SIDECARS)
+        sidecars, options = rest.partition(FAULT)[0], seen.split(";")[1:]
         return cls(content_hash, ";".join([*options, sidecars]) if sidecars else recipe)
 
 
@@ -60,12 +63,18 @@ class _HashedFile:
     def identity(self) -> _Identity:
         return _Identity.of(self.content_hash, self.recipe)
 
-    def state(self, parent: int) -> FileState:
-        return FileState(self.file.size_bytes, self.file.mtime_ns, self.content_hash, self.recipe, parent)
+    def recipe_like(self, recipe: str) -> str:
+        """Return the recipe with the faults of another one, of a file with the same items."""
+        return _with_fault(self.recipe, _fault(recipe))
+
+    def state_like(self, state: FileState) -> FileState:
+        """Return the state of this file when it has taken over the items of another."""
+        recipe = self.recipe_like(state.recipe)
+        return FileState(self.file.size_bytes, self.file.mtime_ns, self.content_hash, recipe, state.parent)
 
     def placed(self, row: Row) -> Row:
         """Return the row of an item for this file, which has the same items."""
-        return {**placed(row, self.file), "recipe": self.recipe}
+        return {**placed(row, self.file), "recipe": self.recipe_like(row["recipe"])}
 
 
 class Ledger:
@@ -110,7 +119,9 @@ class Ledger:
         seen, _, sidecars = state.recipe.partition(SIDECARS)
         expected = self._recipe_of(file) if sidecars else self._old_recipe(file)
         same = seen == expected and not sidecars.startswith(UNREAD)
-        self._report.unchanged += same
+        if same:
+            self._report.unchanged += 1
+            self._name_fault(file, state.recipe)
         return same
 
     def count_pending(self, file: MediaFile) -> None:
@@ -123,21 +134,30 @@ class Ledger:
     def must_read(self, file: MediaFile, hashes: Hashes) -> bool:
         """Return whether a file must be decoded, given its hashes; if not, record it as a move, copy or duplicate."""
         hashed = self._hashed(file, hashes)
-        uri, identity = path_to_uri(file.path), hashed.identity
+        if self._is_settled(hashed):
+            return False
+        if first := self._reading.get(hashed.identity):
+            self._report.duplicates.append((file.path, first))
+            self._copies[hashed.identity].append(hashed)
+            return False
+        self._reading[hashed.identity] = file.path
+        return True
+
+    def _is_settled(self, hashed: _HashedFile) -> bool:
+        """Return whether the items of a file are known; if so, record it as touched, as a move or as a copy."""
+        uri = path_to_uri(hashed.file.path)
         own = self._known.get(uri)
-        if own is not None and _identity(own) in (identity, self._old_identity(hashed)):
+        if own is not None and _identity(own) in (hashed.identity, self._old_identity(hashed)):
             self._report.unchanged += 1
-            if own != hashed.state(own.parent):
+            self._name_fault(hashed.file, own.recipe)
+            if own != hashed.state_like(own):
                 self._move(own, hashed, from_uri=uri)
         elif holder := self._holder_of(hashed):
+            self._name_fault(hashed.file, self._known[holder].recipe)
             self._settle_by_holder(holder, hashed)
-        elif identity in self._reading:
-            self._report.duplicates.append((file.path, self._reading[identity]))
-            self._copies[identity].append(hashed)
         else:
-            self._reading[identity] = file.path
-            return True
-        return False
+            return False
+        return True
 
     def add(self, file: MediaFile, hashes: Hashes, facts: Facts, items: Sequence[EmbeddedItem]) -> None:
         """Add a file that was decoded and embedded, or skip it if its items cannot be stored."""
@@ -149,7 +169,8 @@ class Ledger:
         self._count_written(file)
         problems = [*facts.problems, *([NO_TIME] if modified_at(file.mtime_ns) is None else [])]
         self._report.warnings += [f"{file.path}: {problem}" for problem in problems]
-        rows = [new_row(file, hashes.content, hashed.recipe, facts, item) for item in items]
+        recipe = _with_fault(hashed.recipe, "; ".join(filter(_is_of_sidecar, facts.problems)))
+        rows = [new_row(file, hashes.content, recipe, facts, item) for item in items]
         self._complete[hashed.identity] = self._with_ids(rows)
 
     def skip(self, skipped: Skipped) -> None:
@@ -214,6 +235,7 @@ class Ledger:
         for identity, group in self._complete.items():
             for copy in self._copies.pop(identity, []):
                 self._count_written(copy.file)
+                self._name_fault(copy.file, group[0]["recipe"])
                 rows += self._with_ids([copy.placed(row) for row in group])
         rows += self._copied_rows()
         change = Change(new=rows, updated=self._moved_rows(), dropped_parents=self._dropped)
@@ -263,7 +285,12 @@ class Ledger:
         self._moves.append((state, hashed))
         del self._known[from_uri]
         self._holder.pop(_identity(state), None)
-        self._know(path_to_uri(hashed.file.path), hashed.state(state.parent))
+        self._know(path_to_uri(hashed.file.path), hashed.state_like(state))
+
+    def _name_fault(self, file: MediaFile, recipe: str) -> None:
+        """Warn of what was not used of the sidecars of a file whose items stay as they are."""
+        if fault := _fault(recipe):
+            self._report.warnings.append(f"{file.path}: {fault}")
 
     def _count_written(self, file: MediaFile) -> None:
         if self._drop_previous(file):
@@ -310,6 +337,19 @@ class Ledger:
 
 def _identity(state: FileState) -> _Identity:
     return _Identity.of(state.content_hash, state.recipe)
+
+
+def _fault(recipe: str) -> str:
+    """Return what of the sidecars was not used, empty if nothing is known of it."""
+    return recipe.partition(SIDECARS)[2].partition(FAULT)[2]
+
+
+def _with_fault(recipe: str, fault: str) -> str:
+    return f"{recipe}{FAULT}{fault}" if fault and SIDECARS in recipe else recipe
+
+
+def _is_of_sidecar(problem: str) -> bool:
+    return problem.startswith(tuple(SIDECAR_SUFFIXES))
 
 
 def _is_any_below(folder: Path, uris: Iterable[str]) -> bool:
