@@ -212,6 +212,41 @@ def test_folders_that_are_emptied_or_missing_stay_until_they_are_pruned(tmp_path
     assert cli("status")["roots"] == [str(tmp_path / "one"), str(tmp_path / "three.png")]
 
 
+def test_a_dry_run_says_what_the_run_does(tmp_path: Path, cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+    library = tmp_path / "library"
+    for number in range(8):
+        paint(library / "in" / f"{number}.png", number * 20, 255 - number * 30, number)
+    paint(library / "other" / "touched.png", 1, 1, 1)
+    (library / "other" / "changed.md").write_text("before")
+    cli("index", library)
+    (library / "in").rename(library / "moved")
+    (library / "moved" / "0.png").rename(library / "moved" / "renamed.png")
+    (library / "moved" / "1.png").unlink()
+    (library / "other" / "changed.md").write_text("after that")
+    os.utime(library / "other" / "touched.png")
+    paint(library / "new.png", 5, 6, 7)
+    (library / "empty.png").touch()
+    counts = ("added", "changed", "renamed", "unchanged", "removed", "skipped")
+    foreseen = cli("index", "--dry-run")
+    assert "a dry run decodes nothing" in foreseen["warnings"][0]
+    assert run(app, ["index", "--dry-run", "--strict", "--db", str(tmp_path / "db"), "--encoder", "toy"]) == 1
+    assert "1 added, 1 changed, 7 renamed, 1 unchanged, 1 removed" in capfd.readouterr().out
+    report = cli("index")
+    assert [foreseen[name] for name in counts] == [report[name] for name in counts]
+    assert [report[name] for name in counts[:-1]] == [1, 1, 7, 1, 1]
+    assert report["skipped_by_reason"] == {"empty file": 1}
+    assert cli("index", "--dry-run")["warnings"] == [], "nothing is left that could be damaged"
+
+
+@pytest.mark.unprivileged
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
+def test_a_dry_run_skips_what_may_not_be_read(tmp_path: Path, cli: Cli) -> None:
+    paint(tmp_path / "in" / "a.png", 1, 0, 0).chmod(0)
+    paint(tmp_path / "in" / "b.png", 1, 0, 0)
+    report = cli("index", tmp_path / "in", "--dry-run")
+    assert (report["added"], report["skipped_by_reason"]) == (1, {"permission denied": 1})
+
+
 def test_files_moved_out_of_a_folder_leave_nothing_to_warn_of(tmp_path: Path, cli: Cli) -> None:
     path = paint(tmp_path / "in" / "inbox" / "a.png", 1, 2, 3)
     cli("index", tmp_path / "in")

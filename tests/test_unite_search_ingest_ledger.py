@@ -286,6 +286,7 @@ def test_a_file_whose_folder_may_not_be_entered_is_not_renamed(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "lstat", refuse)
+    monkeypatch.setattr(os, "lstat", refuse)
     run = Run(catalog, tmp_path)
     assert not run.read("b")
     run.ledger.commit()
@@ -629,8 +630,27 @@ def test_a_dry_run_counts_new_and_changed_files(tmp_path: Path, catalog: MemoryC
     indexed(catalog, tmp_path, a="x")
     run = Run(catalog, tmp_path)
     for name in ("a", "b", "c"):
-        run.ledger.count_pending(run.file(name))
+        run.ledger.foresee(run.file(name))
     assert run.counts() == {"added": 2, "changed": 1}
+
+
+def test_a_dry_run_asks_for_hashes_of_touched_and_renamed_files_only(tmp_path: Path, catalog: MemoryCatalog) -> None:
+    indexed(catalog, tmp_path, touched="uv", old="xyz", copied="abcd", changed="k")
+    (tmp_path / "old").rename(tmp_path / "renamed")
+    write(tmp_path, new="abcdefg", copy="abcd", other="xyy", changed="lmno")
+    run = Run(catalog, tmp_path)
+    files = {name: run.file(name, mtime_ns=2) for name in ("touched", "renamed", "new", "copy", "other", "changed")}
+    run.ledger.found(run.file("copied"))
+    for file in files.values():
+        run.ledger.found(file)
+    assert run.ledger.known_sizes() == {1, 2, 3, 4}
+    asked = run.ledger.may_be_settled(list(files.values()))
+    assert {path.name for path in asked} == {"touched", "renamed", "other"}
+    for file in files.values():
+        run.ledger.foresee(file, Hashes(file.path.read_text()) if file.path in asked else None)
+    run.ledger.drop_missing([tmp_path])
+    assert run.counts() == {"added": 3, "changed": 1, "renamed": 1, "unchanged": 1}
+    assert catalog.commits == 1
 
 
 def test_a_commit_that_fails_is_not_written_again(tmp_path: Path, catalog: MemoryCatalog) -> None:

@@ -124,8 +124,28 @@ class Ledger:
             self._name_fault(file, state.recipe)
         return same
 
-    def count_pending(self, file: MediaFile) -> None:
-        """Count a file that a real run would read."""
+    def known_sizes(self) -> set[int]:
+        """Return the sizes of all known files."""
+        return {state.size_bytes for state in self._known.values()}
+
+    def may_be_settled(self, files: Sequence[MediaFile]) -> set[Path]:
+        """Return which files may have the bytes of a known one, judging by sizes; call it when the scan has finished.
+
+        The known one is the file itself, which may only have been touched, or one that is gone, so renamed.
+        """
+        sizes = {file.size_bytes for file in files}
+        unseen = (uri for uri, state in self._known.items() if state.size_bytes in sizes and uri not in self._seen)
+        gone = {self._known[uri].size_bytes for uri in unseen if is_gone(uri_to_path(uri), follow_links=False)}
+        return {file.path for file in files if file.size_bytes in gone or self._has_known_size(file)}
+
+    def _has_known_size(self, file: MediaFile) -> bool:
+        state = self._known.get(path_to_uri(file.path))
+        return state is not None and state.size_bytes == file.size_bytes
+
+    def foresee(self, file: MediaFile, hashes: Hashes | None = None) -> None:
+        """Count what a run would make of a file; without hashes, it would be read."""
+        if hashes is not None and self._is_settled(self._hashed(file, hashes)):
+            return
         if path_to_uri(file.path) in self._known:
             self._report.changed += 1
         else:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from unite_search import strict_json
 from unite_search.errors import UnreadableFileError
 from unite_search.media.text import Cue, parse_cues, read_text
-from unite_search.media.types import DIGEST_BYTES
+from unite_search.media.types import DIGEST_BYTES, Hashes, MediaFile, content_hash
 
 MAX_BYTES = 1 << 20
 MAX_CAPTION_WORDS = 200
@@ -67,6 +67,15 @@ def read_sidecars(paths: Sequence[Path]) -> Description:
     if problems:
         metadata = {**metadata, PROBLEM_KEY: "; ".join(problems)}
     return Description(caption=caption, metadata=metadata, cues=cues, problems=tuple(problems))
+
+
+def hash_file(file: MediaFile) -> Hashes:
+    """Hash what the items of a file are made of.
+
+    Raises:
+        UnreadableFileError: the file is gone, empty, not a regular file, or may not be read.
+    """
+    return Hashes(content_hash(file.path), hash_sidecars(file.sidecars))
 
 
 def hash_sidecars(paths: Sequence[Path]) -> str:

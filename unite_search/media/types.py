@@ -20,6 +20,7 @@ LONGEST_FILM_S = 3 * 3600.0
 
 DIGEST_BYTES = 16
 BLOCK_BYTES = 1 << 20
+EMPTY_FILE = "empty file"
 
 EARLIEST_NS, LATEST_NS = -(1 << 63), (1 << 63) - 1
 """What 64 bits of nanoseconds hold: the years 1677 to 2262."""
@@ -200,5 +201,19 @@ def content_hash(path: Path) -> str:
     except OSError as error:
         raise UnreadableFileError(reason_of(error)) from error
     if not size_bytes:
-        raise UnreadableFileError("empty file")
+        raise UnreadableFileError(EMPTY_FILE)
     return digest.hexdigest()
+
+
+def check_readable(file: MediaFile) -> None:
+    """Open a file and read nothing of it: what can be known without the cost of hashing or decoding.
+
+    Raises:
+        UnreadableFileError: the file is gone, was empty when it was found, or may not be read.
+    """
+    if not file.size_bytes:
+        raise UnreadableFileError(EMPTY_FILE)
+    try:
+        file.path.open("rb", buffering=0).close()
+    except OSError as error:
+        raise UnreadableFileError(reason_of(error)) from error
