@@ -90,6 +90,8 @@ BAD_SIDECARS: dict[str, tuple[str, bytes, str]] = {
     "caption": (".txt", b"\0\1\2\3" * 50, "binary data"),
     "long": (".txt", b"word " * (1 << 19), "larger than 1 MB"),
     "subtitles": (".srt", b"these are no subtitles", "no subtitles"),
+    "number": (".json", b'{"caption": 5}', "`caption` is not a text"),
+    "wordy": (".txt", b"word " * 201, "only the first 200 are used"),
 }
 
 
@@ -109,7 +111,10 @@ def test_a_bad_sidecar_costs_itself_and_is_named(tmp_path: Path, cli: Cli) -> No
         assert warning in report["errors"]
     assert len(report["warnings"]) == len(BAD_SIDECARS)
     assert hits(cli)["good.png"]["text"] == "a good caption"
-    assert cli("index")["unchanged"] == len(BAD_SIDECARS) + 1
+    for options in ((), ("--dry-run",)):
+        again = cli("index", *options)
+        assert again["unchanged"] == len(BAD_SIDECARS) + 1
+        assert sorted(again["warnings"]) == sorted(report["warnings"]), "what is missing is named in each run"
 
 
 ODD_JSON = {
@@ -207,6 +212,41 @@ def test_folders_that_are_emptied_or_missing_stay_until_they_are_pruned(tmp_path
     assert cli("status")["roots"] == [str(tmp_path / "one"), str(tmp_path / "three.png")]
 
 
+def test_a_dry_run_says_what_the_run_does(tmp_path: Path, cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+    library = tmp_path / "library"
+    for number in range(8):
+        paint(library / "in" / f"{number}.png", number * 20, 255 - number * 30, number)
+    paint(library / "other" / "touched.png", 1, 1, 1)
+    (library / "other" / "changed.md").write_text("before")
+    cli("index", library)
+    (library / "in").rename(library / "moved")
+    (library / "moved" / "0.png").rename(library / "moved" / "renamed.png")
+    (library / "moved" / "1.png").unlink()
+    (library / "other" / "changed.md").write_text("after that")
+    os.utime(library / "other" / "touched.png")
+    paint(library / "new.png", 5, 6, 7)
+    (library / "empty.png").touch()
+    counts = ("added", "changed", "renamed", "unchanged", "removed", "skipped")
+    foreseen = cli("index", "--dry-run")
+    assert "a dry run decodes nothing" in foreseen["warnings"][0]
+    assert run(app, ["index", "--dry-run", "--strict", "--db", str(tmp_path / "db"), "--encoder", "toy"]) == 1
+    assert "1 added, 1 changed, 7 renamed, 1 unchanged, 1 removed" in capfd.readouterr().out
+    report = cli("index")
+    assert [foreseen[name] for name in counts] == [report[name] for name in counts]
+    assert [report[name] for name in counts[:-1]] == [1, 1, 7, 1, 1]
+    assert report["skipped_by_reason"] == {"empty file": 1}
+    assert cli("index", "--dry-run")["warnings"] == [], "nothing is left that could be damaged"
+
+
+@pytest.mark.unprivileged
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
+def test_a_dry_run_skips_what_may_not_be_read(tmp_path: Path, cli: Cli) -> None:
+    paint(tmp_path / "in" / "a.png", 1, 0, 0).chmod(0)
+    paint(tmp_path / "in" / "b.png", 1, 0, 0)
+    report = cli("index", tmp_path / "in", "--dry-run")
+    assert (report["added"], report["skipped_by_reason"]) == (1, {"permission denied": 1})
+
+
 def test_files_moved_out_of_a_folder_leave_nothing_to_warn_of(tmp_path: Path, cli: Cli) -> None:
     path = paint(tmp_path / "in" / "inbox" / "a.png", 1, 2, 3)
     cli("index", tmp_path / "in")
@@ -251,10 +291,59 @@ def test_what_cannot_be_examined_is_one_skipped_file(tmp_path: Path, cli: Cli) -
     assert report["added"] == 1
     assert {Path(one["uri"]).name: one["reason"] for one in report["skipped"]} == {
         "self.png": "a loop of links",
+        "self": "a loop of links",
         "a.txt": "a loop of links",
         "nowhere.mp4": "broken link",
         "pipe.jpg": "not a regular file",
     }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_nothing_is_pruned_where_nobody_could_look(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked, library = tmp_path / "locked", tmp_path / "library"
+    paint(locked / "root" / "a.png", 1, 0, 0)
+    paint(locked / "album" / "b.png", 2, 0, 0)
+    paint(library / "c.png", 3, 0, 0)
+    (library / "album").symlink_to(locked / "album")
+    assert cli("index", locked / "root", library, "--follow-links")["added"] == 3
+    real = Path.stat
+
+    def refuse(path: Path, **options: Any) -> Any:
+        if locked in Path(os.path.realpath(path)).parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", refuse)
+        for options in ((), ("--prune",)):
+            report = cli("index", *options)
+            assert (report["removed"], report["warnings"]) == (0, [])
+            assert {Path(one["uri"]).name: one["reason"] for one in report["skipped"]} == {
+                "root": "permission denied",
+                "album": "permission denied",
+            }
+    assert cli("index")["unchanged"] == 3, "the root is still known"
+
+
+def test_a_root_that_became_a_file_is_treated_as_one_that_is_gone(tmp_path: Path, cli: Cli) -> None:
+    for name in ("notes", "album.png", "library"):
+        paint(tmp_path / name / f"{name[0]}.png", len(name), 0, 0)
+    cli("index", *(tmp_path / name for name in ("notes", "album.png", "library")))
+    for name in ("notes", "album.png"):
+        shutil.move(tmp_path / name, tmp_path / "away" / name)
+    (tmp_path / "notes").write_text("hi")
+    paint(tmp_path / "album.png", 9, 9, 9)
+    for _ in range(2):
+        report = cli("index")
+        assert report["removed"] == 0
+        assert {warning.split(":")[0] for warning in report["warnings"]} == {
+            f"{tmp_path / name} is not a folder any more" for name in ("notes", "album.png")
+        }
+    assert cli("index", "--prune")["removed"] == 2
+    assert set(hits(cli)) == {"album.png", "l.png"}
+    report = cli("index")
+    assert (report["skipped"], report["warnings"]) == ([], [])
+    assert cli("status")["roots"] == [str(tmp_path / "album.png"), str(tmp_path / "library")]
 
 
 @pytest.mark.unprivileged

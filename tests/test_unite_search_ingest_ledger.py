@@ -15,8 +15,9 @@ import pytest
 from unite_search.content import MediaSpec
 from unite_search.ingest.ledger import Ledger
 from unite_search.media.reasons import LEADS_OUTSIDE
+from unite_search.media.scan import NO_FOLDER
 from unite_search.media.sidecars import UNREAD
-from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped
+from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped, VacantFolder
 from unite_search.modality import Modality
 from unite_search.report import IndexReport
 from unite_search.storage.change import Change, FileState
@@ -275,6 +276,24 @@ def test_a_copy_of_a_known_file_gets_rows_of_its_own_without_being_read(tmp_path
     assert all(row["parent"] == catalog.ids(Path(row["uri"]).name)[0] for row in catalog.rows.values())
 
 
+def test_a_file_whose_folder_may_not_be_entered_is_not_renamed(
+    tmp_path: Path, catalog: MemoryCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexed(catalog, tmp_path / "locked", a="xy")
+    write(tmp_path, b="xy")
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    monkeypatch.setattr(os, "lstat", refuse)
+    run = Run(catalog, tmp_path)
+    assert not run.read("b")
+    run.ledger.commit()
+    assert run.counts() == {"added": 1, "items": 2}
+    assert catalog.texts() == {"a": ["x", "y"], "b": ["x", "y"]}
+
+
 def test_a_copy_of_a_file_that_is_being_read_waits_for_it(tmp_path: Path, catalog: MemoryCatalog) -> None:
     write(tmp_path, a="xy", b="xy", c="xy")
     run = Run(catalog, tmp_path)
@@ -406,7 +425,7 @@ def kept_by(catalog: MemoryCatalog, tmp_path: Path, case: str, *, prune: bool) -
     assert not run.read("a")
     roots = [tmp_path]
     if case == "empty folder":
-        run.ledger.keep_vacant(tmp_path / "disk")
+        run.ledger.keep_vacant(VacantFolder(tmp_path / "disk"))
     elif case == "link":
         run.ledger.skip(Skipped(path=tmp_path / "disk", reason=LEADS_OUTSIDE))
     elif case == "missing root":
@@ -444,6 +463,23 @@ def test_links_that_lead_outside_are_one_warning(tmp_path: Path, catalog: Memory
     (warning,) = run.report.warnings
     assert warning.startswith("what was indexed behind links that lead outside (2 files) stays")
     assert len(run.report.skipped) == 3
+
+
+@pytest.mark.parametrize("reason", ["unknown file type", "not a regular file"])
+def test_a_root_that_became_a_file_keeps_its_items_until_it_is_pruned(
+    tmp_path: Path, catalog: MemoryCatalog, reason: str
+) -> None:
+    indexed(catalog, tmp_path / "root", a="x", b="y")
+    for prune in (False, True):
+        run = Run(catalog, tmp_path)
+        run.ledger.keep_vacant(VacantFolder(tmp_path / "root", NO_FOLDER))
+        run.ledger.skip(Skipped(path=tmp_path / "root", reason=reason))
+        run.ledger.drop_missing([tmp_path / "root"], prune=prune)
+        run.ledger.commit()
+        assert sorted(catalog.texts()) == ([] if prune else ["a", "b"])
+        assert [f"{NO_FOLDER}: what was indexed there (2 files) stays" in said for said in run.report.warnings] == (
+            [] if prune else [True]
+        )
 
 
 CAPTIONED: dict[str, Any] = {"sidecar_state": ".txt:5:1"}
@@ -499,6 +535,39 @@ def test_sidecars_that_could_not_be_read_are_tried_in_every_run(tmp_path: Path, 
     assert not run.read("a", sidecars=UNREAD + "1", **CAPTIONED)
     assert run.ledger.pending == 0, "nothing has changed"
     assert Run(catalog, tmp_path).read("a", sidecars="red", **CAPTIONED)
+
+
+FAULTS = (".json: not valid JSON", "`width` is empty")
+
+
+def test_what_was_not_used_of_a_sidecar_is_named_in_every_run(tmp_path: Path, catalog: MemoryCatalog) -> None:
+    """Unchanged, touched, renamed and copied, whether its first rows were written before or in the same run."""
+    write(tmp_path, a="x", b="x")
+    run = Run(catalog, tmp_path)
+    first = run.file("a", **CAPTIONED)
+    assert run.ledger.must_read(first, Hashes("x", "red"))
+    assert not run.read("b", sidecars="red", **CAPTIONED)
+    run.ledger.add(first, Hashes("x", "red"), Facts(problems=FAULTS), items_of("x"))
+    run.ledger.commit()
+    assert run.report.warnings == [
+        *(f"{tmp_path / 'a'}: {fault}" for fault in FAULTS),
+        f"{tmp_path / 'b'}: {FAULTS[0]}",
+    ]
+    assert set(recipes(catalog).values()) == {f".txt:5:1;sidecars=red!{FAULTS[0]}"}
+    (tmp_path / "a").rename(tmp_path / "c")
+    write(tmp_path, d="x")
+    for state in (".txt:5:1", ".txt:5:2", ".txt:5:2"):
+        later = Run(catalog, tmp_path)
+        assert not any(later.read(name, sidecars="red", sidecar_state=state) for name in "bcd")
+        later.ledger.drop_missing([tmp_path])
+        later.ledger.commit()
+        assert later.report.warnings == [f"{tmp_path / name}: {FAULTS[0]}" for name in "bcd"]
+    assert later.counts() == {"unchanged": 3}
+    assert later.ledger.pending == 0
+    mended = Run(catalog, tmp_path)
+    assert mended.read("b", sidecars="mended", sidecar_state=".txt:6:1")
+    mended.ledger.commit()
+    assert mended.report.warnings == []
 
 
 def of_before(catalog: MemoryCatalog, folder: Path) -> None:
@@ -561,8 +630,27 @@ def test_a_dry_run_counts_new_and_changed_files(tmp_path: Path, catalog: MemoryC
     indexed(catalog, tmp_path, a="x")
     run = Run(catalog, tmp_path)
     for name in ("a", "b", "c"):
-        run.ledger.count_pending(run.file(name))
+        run.ledger.foresee(run.file(name))
     assert run.counts() == {"added": 2, "changed": 1}
+
+
+def test_a_dry_run_asks_for_hashes_of_touched_and_renamed_files_only(tmp_path: Path, catalog: MemoryCatalog) -> None:
+    indexed(catalog, tmp_path, touched="uv", old="xyz", copied="abcd", changed="k")
+    (tmp_path / "old").rename(tmp_path / "renamed")
+    write(tmp_path, new="abcdefg", copy="abcd", other="xyy", changed="lmno")
+    run = Run(catalog, tmp_path)
+    files = {name: run.file(name, mtime_ns=2) for name in ("touched", "renamed", "new", "copy", "other", "changed")}
+    run.ledger.found(run.file("copied"))
+    for file in files.values():
+        run.ledger.found(file)
+    assert run.ledger.known_sizes() == {1, 2, 3, 4}
+    asked = run.ledger.may_be_settled(list(files.values()))
+    assert {path.name for path in asked} == {"touched", "renamed", "other"}
+    for file in files.values():
+        run.ledger.foresee(file, Hashes(file.path.read_text()) if file.path in asked else None)
+    run.ledger.drop_missing([tmp_path])
+    assert run.counts() == {"added": 3, "changed": 1, "renamed": 1, "unchanged": 1}
+    assert catalog.commits == 1
 
 
 def test_a_commit_that_fails_is_not_written_again(tmp_path: Path, catalog: MemoryCatalog) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from unite_search.media.reasons import LEADS_OUTSIDE
-from unite_search.media.scan import CONTAINS_ROOTS, scan
+from unite_search.media.scan import CONTAINS_ROOTS, NO_FOLDER, scan
 from unite_search.media.types import MediaFile, Skipped, VacantFolder
+from unite_search.media.uri import is_gone
 from unite_search.storage.rows import modified_at
 
 pytestmark = pytest.mark.unprivileged
@@ -83,7 +86,10 @@ def test_the_stream_is_lazy(tmp_path: Path) -> None:
 
 def test_roots_may_be_files(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", "a.txt", "b.xyz")
-    picture, other = scan([tmp_path / "a.jpg", tmp_path / "b.xyz"], exclude=[])
+    found = scan([tmp_path / "a.jpg", tmp_path / "b.xyz"], exclude=[])
+    was_folder, picture, other_was_folder, other = found
+    assert was_folder == VacantFolder(tmp_path / "a.jpg", NO_FOLDER), "what was indexed below it is gone"
+    assert other_was_folder == VacantFolder(tmp_path / "b.xyz", NO_FOLDER)
     assert isinstance(picture, MediaFile)
     assert picture.sidecars == (tmp_path / "a.txt",)
     assert other == Skipped(path=tmp_path / "b.xyz", reason="unknown file type .xyz")
@@ -156,14 +162,15 @@ def test_a_root_that_is_a_link_is_walked_and_its_target_counts_as_inside(tmp_pat
     (tmp_path / "disk" / "inside.jpg").symlink_to(tmp_path / "disk" / "a.jpg")
     (tmp_path / "single.jpg").symlink_to(tmp_path / "one.jpg")
     assert relative(tmp_path / "root") == ["a.jpg", "inside.jpg", "sub/b.jpg"]
-    assert [one.path.name for one in scan([tmp_path / "single.jpg"], exclude=[])] == ["single.jpg"]
+    found = [one for one in scan([tmp_path / "single.jpg"], exclude=[]) if isinstance(one, MediaFile)]
+    assert [one.path.name for one in found] == ["single.jpg"]
 
 
 def test_a_sidecar_that_leads_outside_is_not_read(tmp_path: Path) -> None:
     put(tmp_path, "library/a.jpg", "secret.txt")
     (tmp_path / "library" / "a.txt").symlink_to(tmp_path / "secret.txt")
     for root in (tmp_path / "library", tmp_path / "library" / "a.jpg"):
-        left_out, file = scan([root], exclude=[])
+        left_out, file = (one for one in scan([root], exclude=[]) if not isinstance(one, VacantFolder))
         assert left_out == Skipped(path=tmp_path / "library" / "a.txt", reason=LEADS_OUTSIDE)
         assert isinstance(file, MediaFile)
         assert file.sidecars == ()
@@ -186,7 +193,8 @@ def test_empty_folders_and_links_to_nothing_are_named(tmp_path: Path) -> None:
     (tmp_path / "self").symlink_to(tmp_path / "self")
     found = scan([tmp_path], exclude=[])
     vacant = {one.path.name for one in found if isinstance(one, VacantFolder)}
-    assert vacant == {"empty", "hidden only", "disk", "self"}
+    assert vacant == {"empty", "hidden only", "disk"}
+    assert skipped(tmp_path) == {"self": "a loop of links"}
 
 
 @pytest.mark.parametrize("year", [1, 1600, 1969, 2261, 2300, 10_000, 300_000])
@@ -276,3 +284,89 @@ def test_a_link_to_itself_is_skipped_and_stops_nothing(tmp_path: Path) -> None:
     first, second = scan([tmp_path], exclude=[])
     assert isinstance(first, MediaFile)
     assert (first.path.name, isinstance(second, Skipped) and second.path.name) == ("note.txt", "self.jpg")
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, below: Path, code: int = errno.EACCES) -> None:
+    """Let the system refuse to say anything of what is below a folder, as one that may not be entered does."""
+    real = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if below in Path(os.path.realpath(path)).parents:
+            raise OSError(code, os.strerror(code), str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+
+
+def library_of_links(tmp_path: Path) -> Path:
+    """A folder with links to a picture, to a folder and to nothing, all below `locked`."""
+    put(tmp_path, "library/a.jpg", "locked/sub/b.jpg", "locked/c.jpg")
+    for name, target in {"link.jpg": "c.jpg", "linknone.jpg": "nothing", "linkdir": "sub", "a.json": "a.json"}.items():
+        (tmp_path / "library" / name).symlink_to(tmp_path / "locked" / target)
+    return tmp_path / "library"
+
+
+DENIED = dict.fromkeys(("link.jpg", "linknone.jpg", "linkdir", "a.json"), "permission denied")
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_looked_at_is_skipped_and_not_gone(tmp_path: Path) -> None:
+    library, locked = library_of_links(tmp_path), tmp_path / "locked"
+    locked.chmod(0)
+    try:
+        found = [*scan([library], exclude=[], follow_links=True), *scan([locked / "sub"], exclude=[])]
+        assert [is_gone(locked / "sub"), is_gone(tmp_path / "nothing")] == [False, True]
+    finally:
+        locked.chmod(0o700)
+    assert not any(isinstance(one, VacantFolder) for one in found)
+    reasons = {one.path.name: one.reason for one in found if isinstance(one, Skipped)}
+    assert reasons == {**DENIED, "sub": "permission denied"}
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.ESTALE])
+def test_links_that_cannot_be_examined_are_skipped_each_once(
+    tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = library_of_links(tmp_path)
+    refuse(monkeypatch, tmp_path / "locked", code)
+    found = list(scan([library], exclude=[], follow_links=True))
+    reason = "permission denied" if code == errno.EACCES else os.strerror(code)
+    named = sorted((one.path.name, one.reason) for one in found if isinstance(one, Skipped))
+    assert named == sorted((name, reason) for name in DENIED)
+    assert [one.path.name for one in found if not isinstance(one, Skipped)] == ["a.jpg"]
+
+
+def test_a_root_that_cannot_be_examined_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "locked/root/a.jpg", "b.jpg")
+    refuse(monkeypatch, tmp_path / "locked")
+    denied, *others = scan([tmp_path / "locked" / "root", tmp_path / "b.jpg"], exclude=[])
+    assert denied == Skipped(path=tmp_path / "locked" / "root", reason="permission denied")
+    assert [one.path.name for one in others if isinstance(one, MediaFile)] == ["b.jpg"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_a_link_that_cannot_be_resolved_costs_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As /proc/1/cwd, whose target only root may know, and not in every container."""
+    put(tmp_path, "in/a.jpg", "elsewhere/b.jpg")
+    for name in ("x", "x.jpg", "a.txt"):
+        (tmp_path / "in" / name).symlink_to(tmp_path / "elsewhere")
+    real = os.readlink
+
+    def readlink(path: Any, **options: Any) -> Any:
+        if Path(path).name in ("x", "x.jpg", "a.txt", "root"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "readlink", readlink)
+    assert skipped(tmp_path / "in") == dict.fromkeys(("x", "x.jpg", "a.txt"), "permission denied")
+    assert relative(tmp_path / "in", follow_links=True) == ["a.jpg"]
+    assert skipped(tmp_path / "in" / "a.jpg") == {"a.txt": "permission denied"}
+    (tmp_path / "root").symlink_to(tmp_path / "in")
+    assert skipped(tmp_path / "root") == {"root": "permission denied"}
+
+
+def test_a_sidecar_that_is_a_broken_link_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg")
+    for name in ("a.txt", "a.json", "other.json"):
+        (tmp_path / name).symlink_to(tmp_path / "gone")
+    assert skipped(tmp_path) == dict.fromkeys(("a.txt", "a.json"), "broken link")

@@ -64,6 +64,37 @@ def test_a_bad_sidecar_is_visible_and_costs_nothing_else(tmp_path: Path, content
     assert said.metadata == {PROBLEM_KEY: problem}
 
 
+@pytest.mark.parametrize(
+    ("content", "caption", "problem"),
+    [
+        ({"caption": 5}, None, ".json: `caption` is not a text"),
+        ({"text": ["a"], "title": "t", "description": 3}, "t", ".json: `text` is not a text"),
+        ({"caption": None, "title": "t"}, "t", None),
+        ({"caption": "w " * 200}, "w " * 199 + "w", None),
+        ({"caption": "w " * 1201}, "w " * 199 + "w", ".json: a caption of 1,201 words; only the first 200 are used"),
+        (
+            {"caption": "w" * 30_000},
+            "w" * 20_000,
+            ".json: a caption of 30,000 characters; only the first 20,000 are used",
+        ),
+    ],
+)
+def test_what_of_a_caption_is_not_used_is_named(
+    tmp_path: Path, content: dict[str, object], caption: str | None, problem: str | None
+) -> None:
+    said = read_sidecars(put(tmp_path, json=json.dumps(content)))
+    assert (said.caption, said.problems) == (caption, (problem,) if problem else ())
+    assert said.metadata == {**content, **({PROBLEM_KEY: problem} if problem else {})}
+    if isinstance(text := content.get("caption"), str):
+        (tmp_path / "a.json").unlink()
+        said = read_sidecars(put(tmp_path, txt=text))
+        assert (said.caption, said.problems) == (caption, (problem.replace(".json", ".txt"),) if problem else ())
+
+
+def test_a_caption_key_that_is_not_needed_may_be_anything(tmp_path: Path) -> None:
+    assert read_sidecars(put(tmp_path, txt="caption", json='{"caption": 5}')).problems == ()
+
+
 def test_what_json_allows_and_stores_do_not_is_mended(tmp_path: Path) -> None:
     said = read_sidecars(put(tmp_path, json='{"caption": "a \\ud800 b", "x": NaN, "y": [Infinity]}'))
     assert said.caption == "a ? b"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unite_search.media.uri import absolute, path_to_uri, prefixes_below, uri_to_path
+from unite_search.media.uri import absolute, is_gone, path_to_uri, prefixes_below, uri_to_path
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="names are bytes on POSIX only")
 names = st.binary(min_size=1, max_size=20).filter(
@@ -51,3 +52,18 @@ def test_absolute_folds_dots_and_keeps_links(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert absolute(tmp_path / "real" / ".." / "link" / "x.jpg") == tmp_path / "link" / "x.jpg"
+
+
+@posix_only
+def test_gone_is_only_what_the_system_says_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "broken").symlink_to(tmp_path / "nothing")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    gone = ("nothing", "file/below", "broken", "nul\0byte")
+    there = ("file", ".", "loop", "n" * 5000)
+    assert [is_gone(tmp_path / name) for name in (*gone, *there)] == [True] * 4 + [False] * 4
+    assert not is_gone(tmp_path / "broken", follow_links=False)
+    for code in (errno.EACCES, errno.EIO, errno.ESTALE):
+        error = OSError(code, os.strerror(code))
+        monkeypatch.setattr(Path, "stat", lambda *_, error=error, **__: (_ for _ in ()).throw(error))
+        assert not is_gone(tmp_path / "nothing")

@@ -20,8 +20,9 @@ from unite_search.ingest.pipeline import Ingest
 from unite_search.ingest.progress import Meter, progress_file
 from unite_search.item import ITEM_COLUMNS, Item
 from unite_search.media.read import check
+from unite_search.media.reasons import UNKNOWN_TYPE
 from unite_search.media.types import ReadOptions
-from unite_search.media.uri import absolute, exists
+from unite_search.media.uri import absolute, is_gone
 from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
 from unite_search.search import QueryVector, encode_query, find
@@ -171,7 +172,7 @@ class Collection:
         given = [absolute(Path(path).expanduser()) for path in paths or self._store.metadata.roots]
         if not given:
             raise UniteSearchError("nothing to index: name a folder or a file")
-        roots = [root for root in given if exists(root)]
+        roots = [root for root in given if not is_gone(root)]
         missing = [root for root in given if root not in roots]
         if paths and missing:
             raise UniteSearchError(f"{missing[0]} does not exist; expected a folder or a file")
@@ -191,7 +192,7 @@ class Collection:
                 ingest.keep(missing)
                 report = ingest.run(roots, options, exclude=[self.directory])
                 if options.prune:
-                    self._store.forget(missing)
+                    self._store.forget([*missing, *_useless(roots, report)])
                 meter.show(items=report.items, skipped=len(report.skipped), stage="compact")
         meter.show(items=report.items, skipped=len(report.skipped), stage="done")
         report.seconds = time.monotonic() - started
@@ -369,3 +370,9 @@ class Collection:
 
     def _ingest(self, reading: ReadOptions, meter: Meter, ids: IdCounter) -> Ingest:
         return Ingest(self._store.catalog, ids, self.encoder, reading, meter)
+
+
+def _useless(roots: Sequence[Path], report: IndexReport) -> list[Path]:
+    """Return the roots that are files of a type that is not indexed, such as one that has replaced a folder."""
+    unknown = {skip.path for skip in report.skipped if skip.reason.startswith(UNKNOWN_TYPE)}
+    return [root for root in roots if root in unknown]

@@ -26,7 +26,8 @@ class IndexOptions:
             followed any more; folders that are missing are forgotten.
         workers: number of decode processes; None for one per core.
         batch_size: contents in one call of the encoder.
-        dry_run: report what would be done and write nothing.
+        dry_run: report what would be done and write nothing. Nothing is decoded either, so what counts as new or
+            changed may be damaged, and be skipped by the real run.
     """
 
     segments: float | Literal["none", "shots"] | None = None

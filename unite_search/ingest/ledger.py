@@ -16,9 +16,10 @@ import numpy as np
 
 from unite_search.display import counted
 from unite_search.media.reasons import LEADS_OUTSIDE
+from unite_search.media.scan import SIDECAR_SUFFIXES
 from unite_search.media.sidecars import UNREAD
-from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped
-from unite_search.media.uri import path_to_uri, prefixes_below, uri_to_path
+from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped, VacantFolder
+from unite_search.media.uri import is_gone, path_to_uri, prefixes_below, uri_to_path
 from unite_search.report import IndexReport
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.change import Change, FileState
@@ -29,6 +30,8 @@ from unite_search.storage.vectors import first_problem
 SIDECARS = ";sidecars="
 """Stands in a recipe before the hash of what the sidecars hold; recipes of older collections end before it."""
 NO_TIME = "`modified_at` is empty: the modification time is not between the years 1678 and 2262"
+FAULT = "!"
+"""Stands in a recipe before what of the sidecars was not used, so that each run can name it without reading them."""
 SEPARATORS = tuple({"/", os.sep})
 TAKES_OUT = "stays until `index --prune` or `remove` takes it out"
 
@@ -42,9 +45,9 @@ class _Identity:
 
     @classmethod
     def of(cls, content_hash: str, recipe: str) -> _Identity:
-        """Leave out the sizes and times of sidecars, unless nothing else is known of them."""
-        seen, _, sidecars = recipe.partition(SIDECARS)
-        options = seen.split(";")[1:]
+        """Leave out the sizes and times of sidecars, unless nothing else is known of them, and what was not used."""
+        seen, _, rest = recipe.partition(SIDECARS)
+        sidecars, options = rest.partition(FAULT)[0], seen.split(";")[1:]
         return cls(content_hash, ";".join([*options, sidecars]) if sidecars else recipe)
 
 
@@ -60,12 +63,18 @@ class _HashedFile:
     def identity(self) -> _Identity:
         return _Identity.of(self.content_hash, self.recipe)
 
-    def state(self, parent: int) -> FileState:
-        return FileState(self.file.size_bytes, self.file.mtime_ns, self.content_hash, self.recipe, parent)
+    def recipe_like(self, recipe: str) -> str:
+        """Return the recipe with the faults of another one, of a file with the same items."""
+        return _with_fault(self.recipe, _fault(recipe))
+
+    def state_like(self, state: FileState) -> FileState:
+        """Return the state of this file when it has taken over the items of another."""
+        recipe = self.recipe_like(state.recipe)
+        return FileState(self.file.size_bytes, self.file.mtime_ns, self.content_hash, recipe, state.parent)
 
     def placed(self, row: Row) -> Row:
         """Return the row of an item for this file, which has the same items."""
-        return {**placed(row, self.file), "recipe": self.recipe}
+        return {**placed(row, self.file), "recipe": self.recipe_like(row["recipe"])}
 
 
 class Ledger:
@@ -110,11 +119,33 @@ class Ledger:
         seen, _, sidecars = state.recipe.partition(SIDECARS)
         expected = self._recipe_of(file) if sidecars else self._old_recipe(file)
         same = seen == expected and not sidecars.startswith(UNREAD)
-        self._report.unchanged += same
+        if same:
+            self._report.unchanged += 1
+            self._name_fault(file, state.recipe)
         return same
 
-    def count_pending(self, file: MediaFile) -> None:
-        """Count a file that a real run would read."""
+    def known_sizes(self) -> set[int]:
+        """Return the sizes of all known files."""
+        return {state.size_bytes for state in self._known.values()}
+
+    def may_be_settled(self, files: Sequence[MediaFile]) -> set[Path]:
+        """Return which files may have the bytes of a known one, judging by sizes; call it when the scan has finished.
+
+        The known one is the file itself, which may only have been touched, or one that is gone, so renamed.
+        """
+        sizes = {file.size_bytes for file in files}
+        unseen = (uri for uri, state in self._known.items() if state.size_bytes in sizes and uri not in self._seen)
+        gone = {self._known[uri].size_bytes for uri in unseen if is_gone(uri_to_path(uri), follow_links=False)}
+        return {file.path for file in files if file.size_bytes in gone or self._has_known_size(file)}
+
+    def _has_known_size(self, file: MediaFile) -> bool:
+        state = self._known.get(path_to_uri(file.path))
+        return state is not None and state.size_bytes == file.size_bytes
+
+    def foresee(self, file: MediaFile, hashes: Hashes | None = None) -> None:
+        """Count what a run would make of a file; without hashes, it would be read."""
+        if hashes is not None and self._is_settled(self._hashed(file, hashes)):
+            return
         if path_to_uri(file.path) in self._known:
             self._report.changed += 1
         else:
@@ -123,21 +154,30 @@ class Ledger:
     def must_read(self, file: MediaFile, hashes: Hashes) -> bool:
         """Return whether a file must be decoded, given its hashes; if not, record it as a move, copy or duplicate."""
         hashed = self._hashed(file, hashes)
-        uri, identity = path_to_uri(file.path), hashed.identity
+        if self._is_settled(hashed):
+            return False
+        if first := self._reading.get(hashed.identity):
+            self._report.duplicates.append((file.path, first))
+            self._copies[hashed.identity].append(hashed)
+            return False
+        self._reading[hashed.identity] = file.path
+        return True
+
+    def _is_settled(self, hashed: _HashedFile) -> bool:
+        """Return whether the items of a file are known; if so, record it as touched, as a move or as a copy."""
+        uri = path_to_uri(hashed.file.path)
         own = self._known.get(uri)
-        if own is not None and _identity(own) in (identity, self._old_identity(hashed)):
+        if own is not None and _identity(own) in (hashed.identity, self._old_identity(hashed)):
             self._report.unchanged += 1
-            if own != hashed.state(own.parent):
+            self._name_fault(hashed.file, own.recipe)
+            if own != hashed.state_like(own):
                 self._move(own, hashed, from_uri=uri)
         elif holder := self._holder_of(hashed):
+            self._name_fault(hashed.file, self._known[holder].recipe)
             self._settle_by_holder(holder, hashed)
-        elif identity in self._reading:
-            self._report.duplicates.append((file.path, self._reading[identity]))
-            self._copies[identity].append(hashed)
         else:
-            self._reading[identity] = file.path
-            return True
-        return False
+            return False
+        return True
 
     def add(self, file: MediaFile, hashes: Hashes, facts: Facts, items: Sequence[EmbeddedItem]) -> None:
         """Add a file that was decoded and embedded, or skip it if its items cannot be stored."""
@@ -149,7 +189,8 @@ class Ledger:
         self._count_written(file)
         problems = [*facts.problems, *([NO_TIME] if modified_at(file.mtime_ns) is None else [])]
         self._report.warnings += [f"{file.path}: {problem}" for problem in problems]
-        rows = [new_row(file, hashes.content, hashed.recipe, facts, item) for item in items]
+        recipe = _with_fault(hashed.recipe, "; ".join(filter(_is_of_sidecar, facts.problems)))
+        rows = [new_row(file, hashes.content, recipe, facts, item) for item in items]
         self._complete[hashed.identity] = self._with_ids(rows)
 
     def skip(self, skipped: Skipped) -> None:
@@ -159,7 +200,8 @@ class Ledger:
             self._links.append(skipped.path)
             return
         self._seen.add(path_to_uri(skipped.path))
-        self._blocked.append(skipped.path)
+        if skipped.path not in self._vacant:
+            self._blocked.append(skipped.path)
         for identity in [key for key, path in self._reading.items() if path == skipped.path]:
             del self._reading[identity]
             self._report.skipped += [
@@ -172,9 +214,9 @@ class Ledger:
         self._missing_roots.append(root)
         self._vacant[root] = "is missing"
 
-    def keep_vacant(self, folder: Path) -> None:
+    def keep_vacant(self, folder: VacantFolder) -> None:
         """Keep the files below a folder in which nothing is left, such as one on which no disk is mounted."""
-        self._vacant[folder] = "is empty"
+        self._vacant[folder.path] = folder.state
 
     def drop_missing(self, roots: Sequence[Path], *, prune: bool = False) -> None:
         """Plan the removal of known files that a finished scan of the roots did not find.
@@ -213,6 +255,7 @@ class Ledger:
         for identity, group in self._complete.items():
             for copy in self._copies.pop(identity, []):
                 self._count_written(copy.file)
+                self._name_fault(copy.file, group[0]["recipe"])
                 rows += self._with_ids([copy.placed(row) for row in group])
         rows += self._copied_rows()
         change = Change(new=rows, updated=self._moved_rows(), dropped_parents=self._dropped)
@@ -243,26 +286,31 @@ class Ledger:
         """
         holder = self._holder.get(hashed.identity)
         if holder is None and (older := self._holder.get(self._old_identity(hashed))):
-            holder = None if os.path.lexists(uri_to_path(older)) else older
+            holder = older if is_gone(uri_to_path(older), follow_links=False) else None
         return holder
 
     def _settle_by_holder(self, holder: str, hashed: _HashedFile) -> None:
         """Handle a new path with known items: a move if the old path no longer exists, otherwise a copy."""
         state, path = self._known[holder], hashed.file.path
-        if os.path.lexists(uri_to_path(holder)):
-            self._report.duplicates.append((path, uri_to_path(holder)))
-            self._count_written(hashed.file)
-            self._known_copies.append((state, hashed))
-        else:
+        if is_gone(uri_to_path(holder), follow_links=False):
             self._report.renamed += 1
             self._drop_previous(hashed.file)
             self._move(state, hashed, from_uri=holder)
+        else:
+            self._report.duplicates.append((path, uri_to_path(holder)))
+            self._count_written(hashed.file)
+            self._known_copies.append((state, hashed))
 
     def _move(self, state: FileState, hashed: _HashedFile, *, from_uri: str) -> None:
         self._moves.append((state, hashed))
         del self._known[from_uri]
         self._holder.pop(_identity(state), None)
-        self._know(path_to_uri(hashed.file.path), hashed.state(state.parent))
+        self._know(path_to_uri(hashed.file.path), hashed.state_like(state))
+
+    def _name_fault(self, file: MediaFile, recipe: str) -> None:
+        """Warn of what was not used of the sidecars of a file whose items stay as they are."""
+        if fault := _fault(recipe):
+            self._report.warnings.append(f"{file.path}: {fault}")
 
     def _count_written(self, file: MediaFile) -> None:
         if self._drop_previous(file):
@@ -309,6 +357,19 @@ class Ledger:
 
 def _identity(state: FileState) -> _Identity:
     return _Identity.of(state.content_hash, state.recipe)
+
+
+def _fault(recipe: str) -> str:
+    """Return what of the sidecars was not used, empty if nothing is known of it."""
+    return recipe.partition(SIDECARS)[2].partition(FAULT)[2]
+
+
+def _with_fault(recipe: str, fault: str) -> str:
+    return f"{recipe}{FAULT}{fault}" if fault and SIDECARS in recipe else recipe
+
+
+def _is_of_sidecar(problem: str) -> bool:
+    return problem.startswith(tuple(SIDECAR_SUFFIXES))
 
 
 def _is_any_below(folder: Path, uris: Iterable[str]) -> bool:

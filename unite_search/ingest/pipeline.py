@@ -19,13 +19,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from unite_search.encoders.base import Encoder, encode
+from unite_search.errors import UnreadableFileError
 from unite_search.ingest.encode_queue import Batch, EncodeQueue
 from unite_search.ingest.ledger import Ledger
 from unite_search.ingest.progress import Meter
 from unite_search.media.confinement import described
 from unite_search.media.decode_pool import DecodePool, Event, Unwanted
 from unite_search.media.scan import Found, scan
-from unite_search.media.types import Cut, Draft, Facts, Hashes, MediaFile, ReadOptions, Skipped, VacantFolder
+from unite_search.media.sidecars import hash_file
+from unite_search.media.types import (
+    Cut,
+    Draft,
+    Facts,
+    Hashes,
+    MediaFile,
+    ReadOptions,
+    Skipped,
+    VacantFolder,
+    check_readable,
+)
 from unite_search.report import IndexOptions, IndexReport
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.metadata import IdCounter
@@ -48,6 +60,7 @@ HELD_DRAFTS = 32
 """A file with so many passages or clips in the queue is not read further while pictures of others are encoded."""
 LOOK_EVERY_S = 0.2
 """How often a thread that waits looks at what else there is: whether a consumer has stopped, or a commit is due."""
+NOT_DECODED = "a dry run decodes nothing: what it counts as added or changed may turn out to be damaged, and be skipped"
 
 T = TypeVar("T")
 
@@ -137,13 +150,36 @@ class Ingest:
         return self.report
 
     def dry_run(self, roots: Sequence[Path], options: IndexOptions, *, exclude: Sequence[Path]) -> IndexReport:
-        """Report what a run would do, judging by names, sizes and times; nothing is read or written."""
+        """Report what a run would do; nothing is decoded or written.
+
+        Names, sizes and times tell most. Only files that may be renamed, or touched and not changed, are hashed.
+        """
         self.report.dry_run = True
         found = scan(roots, exclude=exclude, follow_links=bool(options.follow_links))
+        sizes = self._ledger.known_sizes()
+        uncertain = []
         for file in self._to_read(self._counted(found)):
-            self._ledger.count_pending(file)
+            if file.size_bytes in sizes:
+                uncertain.append(file)
+            else:
+                self._foresee(file, is_hashed=False)
+        to_hash = self._ledger.may_be_settled(uncertain)
+        for file in uncertain:
+            self._foresee(file, is_hashed=file.path in to_hash)
         self._ledger.drop_missing(roots, prune=options.prune)
+        if self.report.added or self.report.changed:
+            self.report.warnings.append(NOT_DECODED)
         return self.report
+
+    def _foresee(self, file: MediaFile, *, is_hashed: bool) -> None:
+        """Count what a run would make of a file, which is hashed if a known file may have its bytes."""
+        try:
+            check_readable(file)
+            self._ledger.foresee(file, hash_file(file) if is_hashed else None)
+        except UnreadableFileError as error:
+            self._ledger.skip(Skipped(path=file.path, reason=str(error)))
+        self._meter.finished()
+        self._show()
 
     def _counted(self, found: Iterator[Found]) -> Iterator[Found]:
         for one in found:
@@ -155,7 +191,7 @@ class Ingest:
     def _to_read(self, found: Iterator[Found]) -> Iterator[MediaFile]:
         for one in found:
             if isinstance(one, VacantFolder):
-                self._ledger.keep_vacant(one.path)
+                self._ledger.keep_vacant(one)
                 continue
             if isinstance(one, Skipped):
                 self._ledger.skip(one)

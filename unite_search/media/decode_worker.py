@@ -16,8 +16,8 @@ from unite_search.media.facts import storable
 from unite_search.media.messages import Completed, Hashed, Message, written
 from unite_search.media.read import read_file
 from unite_search.media.reasons import failure_reason
-from unite_search.media.sidecars import hash_sidecars
-from unite_search.media.types import Facts, Hashes, MediaFile, ReadOptions, Skipped, content_hash
+from unite_search.media.sidecars import hash_file
+from unite_search.media.types import Facts, MediaFile, ReadOptions, Skipped
 from unite_search.media.wire import send
 
 GROUP = {"image": 3, "text": 64, "video": 1}
@@ -55,7 +55,7 @@ class _Inbox:
 def _handle(file: MediaFile, options: ReadOptions, inbox: _Inbox) -> None:
     """Send what one file holds, up to `Completed` or `Skipped`; only `Hashed` for a file that is not wanted."""
     try:
-        hashes = Hashes(content_hash(file.path), hash_sidecars(file.sidecars))
+        hashes = hash_file(file)
     except UnreadableFileError as error:
         inbox.send([Skipped(path=file.path, reason=str(error))])
         return

@@ -8,6 +8,7 @@ from unite_search.errors import UnreadableFileError
 
 MAX_LENGTH = 100
 LEADS_OUTSIDE = "a link that leads outside the indexed folders; --follow-links follows it"
+UNKNOWN_TYPE = "unknown file type"
 
 _WORDS = {
     errno.ENOENT: "vanished while indexing",

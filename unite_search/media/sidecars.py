@@ -1,7 +1,7 @@
 """Read sidecars, the files beside an image or video that describe it: caption, metadata, subtitles.
 
-A sidecar that cannot be read never costs its media file: the reason goes into the report of the run, and into the
-metadata as `sidecar_problem`.
+A sidecar that cannot be read never costs its media file: the reason goes into the report of each run, and into the
+metadata as `sidecar_problem`. So does what is not used of a sidecar: a caption that is no text, the end of a long one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from unite_search import strict_json
 from unite_search.errors import UnreadableFileError
 from unite_search.media.text import Cue, parse_cues, read_text
-from unite_search.media.types import DIGEST_BYTES
+from unite_search.media.types import DIGEST_BYTES, Hashes, MediaFile, content_hash
 
 MAX_BYTES = 1 << 20
 MAX_CAPTION_WORDS = 200
@@ -41,7 +41,7 @@ class Description:
         caption: the text of the .txt file, else the value of the first caption key in the .json file.
         metadata: the object in the .json file.
         cues: the subtitles in the .srt file.
-        problems: why a sidecar says nothing, one line each.
+        problems: what of the sidecars is not used, and why, one line each; it begins with the suffix.
     """
 
     caption: str | None = None
@@ -60,15 +60,22 @@ def read_sidecars(paths: Sequence[Path]) -> Description:
     """Read the sidecars of one file."""
     found = {path.suffix.lower(): path for path in paths}
     problems: list[str] = []
-    caption = _try(_caption, found.get(".txt"), problems)
+    caption = _cut(_try(_text, found.get(".txt"), problems) or "", ".txt", problems)
     metadata = _try(_metadata, found.get(".json"), problems) or {}
     cues = _try(_cues, found.get(".srt"), problems) or ()
-    if caption is None:
-        spoken = (metadata.get(key) for key in CAPTION_KEYS)
-        caption = next((_cut(value) for value in spoken if isinstance(value, str) and value.strip()), None)
+    caption = caption or _spoken(metadata, problems)
     if problems:
         metadata = {**metadata, PROBLEM_KEY: "; ".join(problems)}
     return Description(caption=caption, metadata=metadata, cues=cues, problems=tuple(problems))
+
+
+def hash_file(file: MediaFile) -> Hashes:
+    """Hash what the items of a file are made of.
+
+    Raises:
+        UnreadableFileError: the file is gone, empty, not a regular file, or may not be read.
+    """
+    return Hashes(content_hash(file.path), hash_sidecars(file.sidecars))
 
 
 def hash_sidecars(paths: Sequence[Path]) -> str:
@@ -111,12 +118,32 @@ def _try(read: Callable[[Path], T], path: Path | None, problems: list[str]) -> T
         return None
 
 
-def _caption(path: Path) -> str | None:
-    return _cut(read_text(path, max_bytes=MAX_BYTES))
+def _text(path: Path) -> str:
+    return read_text(path, max_bytes=MAX_BYTES)
 
 
-def _cut(caption: str) -> str | None:
-    return " ".join(caption.split()[:MAX_CAPTION_WORDS])[:MAX_CAPTION_CHARACTERS] or None
+def _spoken(metadata: dict[str, Any], problems: list[str]) -> str | None:
+    """Return the value of the first caption key that holds one."""
+    for key in CAPTION_KEYS:
+        value = metadata.get(key)
+        if isinstance(value, str):
+            if caption := _cut(value, ".json", problems):
+                return caption
+        elif value is not None:
+            problems.append(f".json: `{key}` is not a text")
+    return None
+
+
+def _cut(text: str, suffix: str, problems: list[str]) -> str | None:
+    """Return the caption that a text holds, cut if it is too long; None for one without words."""
+    words = text.split()
+    caption = " ".join(words[:MAX_CAPTION_WORDS])
+    if len(words) > MAX_CAPTION_WORDS:
+        problems.append(f"{suffix}: a caption of {len(words):,} words; only the first {MAX_CAPTION_WORDS} are used")
+    elif len(caption) > MAX_CAPTION_CHARACTERS:
+        length = f"{suffix}: a caption of {len(caption):,} characters"
+        problems.append(f"{length}; only the first {MAX_CAPTION_CHARACTERS:,} are used")
+    return caption[:MAX_CAPTION_CHARACTERS] or None
 
 
 def _metadata(path: Path) -> dict[str, Any]:

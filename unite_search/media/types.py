@@ -20,6 +20,7 @@ LONGEST_FILM_S = 3 * 3600.0
 
 DIGEST_BYTES = 16
 BLOCK_BYTES = 1 << 20
+EMPTY_FILE = "empty file"
 
 EARLIEST_NS, LATEST_NS = -(1 << 63), (1 << 63) - 1
 """What 64 bits of nanoseconds hold: the years 1677 to 2262."""
@@ -62,9 +63,15 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class VacantFolder:
-    """A folder in which nothing is visible, or a link that leads nowhere: perhaps a disk that is not mounted."""
+    """A folder in which nothing is visible, or a link that leads nowhere: perhaps a disk that is not mounted.
+
+    Attributes:
+        path: the folder or link.
+        state: how it is now, in words that follow its path.
+    """
 
     path: Path
+    state: str = "is empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,5 +201,19 @@ def content_hash(path: Path) -> str:
     except OSError as error:
         raise UnreadableFileError(reason_of(error)) from error
     if not size_bytes:
-        raise UnreadableFileError("empty file")
+        raise UnreadableFileError(EMPTY_FILE)
     return digest.hexdigest()
+
+
+def check_readable(file: MediaFile) -> None:
+    """Open a file and read nothing of it: what can be known without the cost of hashing or decoding.
+
+    Raises:
+        UnreadableFileError: the file is gone, was empty when it was found, or may not be read.
+    """
+    if not file.size_bytes:
+        raise UnreadableFileError(EMPTY_FILE)
+    try:
+        file.path.open("rb", buffering=0).close()
+    except OSError as error:
+        raise UnreadableFileError(reason_of(error)) from error

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -17,13 +18,24 @@ def absolute(path: Path) -> Path:
     return Path(os.path.normpath(path.absolute()))
 
 
-def exists(path: Path) -> bool:
-    """Return whether a path leads to something; False, too, where that cannot be examined, unlike `Path.exists`."""
+def is_gone(path: Path, *, follow_links: bool = True) -> bool:
+    """Return whether the system says that there is nothing at a path; False where it cannot be examined.
+
+    A folder above that may not be entered, a disk that fails or a loop of links says nothing of what is there.
+    `Path.exists` raises some of these errors, and takes others for nothing.
+    """
     try:
-        path.stat()
-    except (OSError, ValueError):
-        return False
-    return True
+        path.stat() if follow_links else path.lstat()
+    except OSError as error:
+        return is_absence(error)
+    except ValueError:  # a name with a null byte, which no file has
+        return True
+    return False
+
+
+def is_absence(error: OSError) -> bool:
+    """Return whether an error says that there is nothing at a path, not that it could not be examined."""
+    return error.errno in (errno.ENOENT, errno.ENOTDIR)
 
 
 def path_to_uri(path: Path) -> str:

@@ -23,7 +23,7 @@ from indexers.errors import IndexerError
 from indexers.partitioned import PartitionedIndex
 from indexers.stored_file import checksum
 from unite_search.errors import CollectionNotFoundError, DamagedCollectionError
-from unite_search.media.uri import uri_to_path
+from unite_search.media.uri import is_gone, uri_to_path
 from unite_search.report import RepairReport
 from unite_search.storage.catalog import TABLE, Catalog
 from unite_search.storage.check import (
@@ -183,7 +183,7 @@ def _repair_rows(store: Store, report: RepairReport) -> None:
         store.catalog.delete_old_versions()
     if report.deleted_versions or _has_unknown_files(damage):
         report.notes.append("files that the damaged rows do not name any more are looked for in the indexed folders")
-        report.files_to_read += [Path(root) for root in store.metadata.roots if Path(root).exists()]
+        report.files_to_read += [root for root in map(Path, store.metadata.roots) if not is_gone(root)]
     needed = dict(store.catalog.damaged_files()) if damage.files else {}
     for name in damage.files:
         path = store.directory / "catalog" / name
