@@ -566,16 +566,64 @@ def test_open_hands_the_first_hit_or_the_page_to_the_platform(
         launched.append(target)
         return 0
 
+    monkeypatch.setattr("shutil.which", lambda _: None)
     monkeypatch.setattr("typer.launch", launch)
     assert cli("query", "blue", "--open", *options)[0] == 0
     assert [Path(target).absolute() for target in launched] == [Path(opened).absolute()]
 
 
 def test_open_without_a_program_for_it_is_an_error(cli: Cli, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
     monkeypatch.setattr("typer.launch", lambda _: 3)
     code, _, errors = cli("query", "blue", "--open")
     assert code == 1
     assert "no program opens" in errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # The viewer outlives the command.
+@pytest.mark.parametrize(("ending", "expected"), [("exit 3", 1), ("exit 0", 0), ("exec sleep 1", 0)])
+def test_open_asks_xdg_open_how_it_ended(
+    cli: Cli, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, expected: int
+) -> None:
+    """`exit 3` is that of xdg-open where no program opens a file; it goes on where it has become that program."""
+    opener = tmp_path / "bin" / "xdg-open"
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/opened\n{ending}\n')
+    opener.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{opener.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr("unite_search.cli.hits.OPENING_S", 0.2 if "sleep" in ending else 30.0)
+    code, _, errors = cli("query", "blue", "--open")
+    assert (code, "no program opens" in errors) == (expected, bool(expected))
+    assert Path((tmp_path / "opened").read_text().strip()).name == "blue.png"
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("nowhere/x.html", "nowhere/x.html cannot be written: nowhere is not a folder"),
+        ("mine.html/x.html", "mine.html/x.html cannot be written: mine.html is not a folder"),
+        ("mine.html", "mine.html is not a page of unite-search, so it is not replaced"),
+        ("/dev/null", "/dev/null is not a page of unite-search, so it is not replaced"),
+    ],
+)
+@pytest.mark.parametrize("command", [["query", "blue"], ["similar", "0"]])
+def test_a_page_that_cannot_be_written_is_refused_before_the_search(
+    cli: Cli, shared: Path, command: list[str], target: str, said: str
+) -> None:
+    Path("mine.html").write_text("<title>mine</title>")
+    code, output, errors = cli(*command, "--html", target)
+    assert (code, output) == (1, "")
+    assert said in errors
+    assert errors.count("\n") == 1
+    assert Path("mine.html").read_text() == "<title>mine</title>"
+
+
+def test_an_earlier_page_and_an_empty_file_are_replaced(cli: Cli, shared: Path) -> None:
+    Path("page.html").touch()
+    for words in ("blue", "red"):
+        assert cli("query", words, "--html", "page.html")[0] == 0
+        assert f"“{words}”" in Path("page.html").read_text(encoding="utf-8")
 
 
 # Looking after collections

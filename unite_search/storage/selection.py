@@ -23,6 +23,11 @@ def any_of(paths: Sequence[str | PathLike[str]], ids: Sequence[int], where: str 
     return " OR ".join(conditions)
 
 
+def all_of(conditions: Sequence[str | None]) -> str | None:
+    """Return SQL that matches items for which all of the conditions hold; None stands for no condition."""
+    return " AND ".join(f"({condition})" for condition in conditions if condition) or None
+
+
 def _below(path: Path) -> str:
     """Return SQL that matches a file, or everything below a folder."""
     starts = (f"starts_with(uri, '{quoted(prefix)}')" for prefix in prefixes_below(path))
