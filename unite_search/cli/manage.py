@@ -220,8 +220,15 @@ def _confirm(question: str) -> None:
     Raises:
         BadParameter: there is no terminal to ask on.
         Exit: the answer was no.
+        KeyboardInterrupt: the answer was Ctrl-C.
     """
     if not sys.stdin.isatty():
         raise typer.BadParameter("there is no terminal to ask on; add --yes", param_hint="'--yes'")
-    if not typer.confirm(question, err=True):
+    try:
+        is_wanted = typer.confirm(question, err=True)
+    except typer.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    if not is_wanted:
         raise typer.Exit(1)

@@ -66,6 +66,8 @@ def serve(  # noqa: PLR0913 (the parameters of a command are its options)
 ) -> None:
     """Serve collections over HTTP: a web page at /, and an API that is described at /docs.
 
+    Ctrl-C or SIGTERM stops it: what is being answered is finished, and the exit code is 0.
+
     Example: unite-search serve --collection holiday
     """
     try:
@@ -73,6 +75,7 @@ def serve(  # noqa: PLR0913 (the parameters of a command are its options)
         from unite_search.server.settings import Settings
     except ModuleNotFoundError as error:
         raise ImportError(INSTALL) from error
+    from unite_search.cli.interrupts import Interrupts
     from unite_search.collection import Collection
 
     settings = Settings(
@@ -89,4 +92,9 @@ def serve(  # noqa: PLR0913 (the parameters of a command are its options)
     folders = [chosen_directory(collection, db), *(others or [])]
     served = [Collection.open(folder) for folder in folders]
     names = ", ".join(it.name for it in served)
-    run_server(served, settings, announce=lambda url: say(f"Serving {names} at {url} (stop with Ctrl-C)"))
+    run_server(
+        served,
+        settings,
+        announce=lambda url: say(f"Serving {names} at {url} (stop with Ctrl-C)"),
+        on_interrupt=Interrupts().count,
+    )
