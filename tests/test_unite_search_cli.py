@@ -174,6 +174,10 @@ def test_every_command_prints_json_on_request(command: str) -> None:
         (["index", ".", "--segments", "nan"], "not none, shots or a number"),
         (["index", ".", "--workers", "0"], "greater than or equal to 1"),
         (["remove"], "give paths, --id or --where"),
+        (["query", ""], "has no words in it"),
+        (["query", "   "], "has no words in it"),
+        (["query", "--text", ""], "has no words in it"),
+        (["query", "x", "--not", " "], "has no words in it"),
         (["similar", "seventeen"], "integer"),
         (["import", "missing"], "does not exist"),
         (["nonsense"], "nonsense"),
@@ -336,7 +340,7 @@ if __name__ == "__main__":""",
     assert process.returncode == 130
     *progress, last = errors.splitlines()
     assert last.startswith(b"Interrupted.")
-    assert all(line.startswith(b"Indexing:") for line in progress)
+    assert all(line.startswith((b"Indexing:", b"Stopping: what is complete")) for line in progress)
     assert in_process("index").returncode == 0
     assert json.loads(in_process("status", "--json").stdout)["files"] == 5
     assert in_process("verify").returncode == 0
@@ -673,6 +677,64 @@ def test_remove_by_path_id_and_filter(cli: Cli, indexed: Path) -> None:
     assert cli("remove", "--where", "name = 'green.png'", "--yes")[1] == "removed 1 item\n"
     assert sorted(names(cli("query", "x", "--json")[1])) == ["note.txt", "white.png"]
     assert (indexed / "red.png").exists()
+
+
+@pytest.mark.parametrize("options", [["--yes"], ["--dry-run"], ["--yes", "--json"]])
+@pytest.mark.parametrize(
+    "what", [["nothing"], ["--id", "99999"], ["--where", "width > 9999"], ["a", "b", "--id", "-1"]]
+)
+def test_remove_of_nothing_is_an_error_that_names_it(
+    cli: Cli, shared: Path, what: list[str], options: list[str]
+) -> None:
+    code, output, errors = cli("remove", *what, *options)
+    assert (code, output) == (1, "")
+    named = ", ".join(word for word in what if not word.startswith("--"))
+    assert errors == f"Error: nothing to remove: no item matches {named}\n"
+
+
+def test_remove_names_what_matches_nothing_beside_what_does(cli: Cli, indexed: Path) -> None:
+    code, output, errors = cli("remove", "media/red.png", "media/rde.png", "--id", "99999", "--yes")
+    assert (code, output) == (0, "removed 1 item\n")
+    assert errors == "Note: no item matches media/rde.png\nNote: no item matches 99999\n"
+
+
+def test_remove_of_an_empty_folder_that_was_indexed_forgets_it(cli: Cli, indexed: Path) -> None:
+    Path("empty").mkdir()
+    assert cli("index", "empty")[0] == 0
+    assert cli("remove", "empty", "--yes")[:2] == (0, "removed 0 items\n")
+    assert cli("remove", "empty", "--yes")[0] == 1
+
+
+def test_a_filter_with_a_slip_is_answered_in_plain_sentences(cli: Cli, shared: Path) -> None:
+    answers = {
+        "widht > 1": "Did you mean 'width'? (columns: id,",
+        "kind = 'x'": "No field named kind; it is now `modality` (",
+    }
+    for slip, said in answers.items():
+        _, _, errors = cli("query", "x", "--where", slip)
+        assert said in errors
+        assert not re.search(r"[?.][.;]", errors)
+        assert not {"recipe", "row_crc", "vector_crc", "embedding"} & set(re.findall(r"\w+", errors))
+
+
+def test_the_columns_of_the_message_are_those_of_the_page(cli: Cli, shared: Path) -> None:
+    shown = cli("query", "x", "--where", "nonsense = 1")[2].split("(columns: ")[1].split(")")[0].split(", ")
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "filters.md").read_text(encoding="utf-8")
+    table = page.split("## Columns")[1].split("## ")[0]
+    cells = [row.split("|")[1] for row in table.splitlines() if "|" in row]
+    explained = re.findall(r"`(\w+)`", "".join(cells))
+    assert sorted(shown) == sorted(explained)
+
+
+def test_copies_of_a_whole_folder_are_cut_short(cli: Cli, tmp_path: Path) -> None:
+    for folder in ("in/one", "in/two"):
+        Path(folder).mkdir(parents=True)
+        for number in range(25):
+            Path(folder, f"{number}.txt").write_text(f"text {number}")
+    code, _, errors = cli("index", "in", "--encoder", "toy")
+    assert code == 0
+    assert errors.count("Same as ") == 20
+    assert "and 5 more duplicates; --json lists them all\n" in errors
 
 
 def test_remove_without_a_terminal_needs_yes(cli: Cli, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ COMMANDS = {
     "rebuild": ["rebuild"],
     "index": ["index"],
     "index as JSON": ["index", "--json"],
-    "remove": ["remove", "/nowhere", "--yes"],
+    "remove": ["remove", "--where", "true", "--dry-run"],
     "encoders": ["encoders"],
     "help": ["--help"],
     "help of a command": ["query", "--help"],
