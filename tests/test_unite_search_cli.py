@@ -16,6 +16,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import typer
 from damage import rewrite, with_text, with_vector
@@ -677,6 +678,27 @@ def test_remove_by_path_id_and_filter(cli: Cli, indexed: Path) -> None:
     assert cli("remove", "--where", "name = 'green.png'", "--yes")[1] == "removed 1 item\n"
     assert sorted(names(cli("query", "x", "--json")[1])) == ["note.txt", "white.png"]
     assert (indexed / "red.png").exists()
+
+
+def test_a_download_without_its_package_says_so_first(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    code, output, errors = cli("encoders", "pull", "unite-2b")
+    assert (code, output) == (1, "")
+    assert errors.startswith("Error: UNITE models need packages that are not installed; install the extra `unite`")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_refused_rebuild_counts_the_other_problems(cli: Cli, indexed: Path, home: Path, count: int) -> None:
+    def spoiled(table: pa.Table) -> pa.Table:
+        for place in range(count):
+            table = with_text(table, place, "wrong")
+        return table
+
+    rewrite(home / "collections" / "default", spoiled)
+    _, _, errors = cli("rebuild")
+    more = {1: "", 2: ", and 1 more problem;", 3: ", and 2 more problems;"}[count]
+    assert more in errors
+    assert ("more problem" in errors) == bool(more)
 
 
 @pytest.mark.parametrize("options", [["--yes"], ["--dry-run"], ["--yes", "--json"]])
