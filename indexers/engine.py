@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from indexers.arrays import Embeddings, Ids, Results, Scores
 from indexers.errors import FaissMissingError
+from indexers.extras import how_to_install
 
 try:
     import faiss
 except ImportError as error:
-    raise FaissMissingError(
-        'Faiss is not installed: pip install "unite-search[cpu]", or "unite-search[gpu]" for NVIDIA GPUs'
-    ) from error
+    raise FaissMissingError(f"Faiss is not installed; {how_to_install('cpu', 'gpu')}") from error
 
 __all__ = [
     "BATCH_FROM_QUERIES",

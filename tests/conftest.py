@@ -23,6 +23,8 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, derandomize=False, max_examples=500, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "steady")
 
+os.environ.setdefault("LANCE_LOG", "error")  # As in the catalog, for tests that import lance before it.
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in the background with Control-C ignored, and every child inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)

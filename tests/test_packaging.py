@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import venv
@@ -25,6 +26,23 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     return next(out.glob("*.whl"))
+
+
+def test_no_message_tells_to_install_from_a_package_index() -> None:
+    """The package is on none; `indexers.extras` says what works."""
+    for folder in ("unite_search", "indexers", "train", "benchmarks", "docs"):
+        for path in (path for kind in ("*.py", "*.md") for path in (ROOT / folder).rglob(kind)):
+            assert 'install "unite-search' not in path.read_text(encoding="utf-8"), path
+    extras = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    named = [
+        name
+        for folder in ("unite_search", "indexers")
+        for path in (ROOT / folder).rglob("*.py")
+        for call in re.findall(r"how_to_install\(([^)]*['\"])\)", path.read_text(encoding="utf-8"))
+        for name in re.findall(r"\w+", call)
+    ]
+    assert len(named) >= 6
+    assert set(named) <= set(extras)
 
 
 def test_the_wheel_holds_the_two_packages_and_nothing_else(wheel: Path) -> None:

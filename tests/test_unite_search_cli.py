@@ -16,6 +16,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import typer
 from damage import rewrite, with_text, with_vector
@@ -174,6 +175,10 @@ def test_every_command_prints_json_on_request(command: str) -> None:
         (["index", ".", "--segments", "nan"], "not none, shots or a number"),
         (["index", ".", "--workers", "0"], "greater than or equal to 1"),
         (["remove"], "give paths, --id or --where"),
+        (["query", ""], "has no words in it"),
+        (["query", "   "], "has no words in it"),
+        (["query", "--text", ""], "has no words in it"),
+        (["query", "x", "--not", " "], "has no words in it"),
         (["similar", "seventeen"], "integer"),
         (["import", "missing"], "does not exist"),
         (["nonsense"], "nonsense"),
@@ -336,7 +341,7 @@ if __name__ == "__main__":""",
     assert process.returncode == 130
     *progress, last = errors.splitlines()
     assert last.startswith(b"Interrupted.")
-    assert all(line.startswith(b"Indexing:") for line in progress)
+    assert all(line.startswith((b"Indexing:", b"Stopping: what is complete")) for line in progress)
     assert in_process("index").returncode == 0
     assert json.loads(in_process("status", "--json").stdout)["files"] == 5
     assert in_process("verify").returncode == 0
@@ -566,16 +571,64 @@ def test_open_hands_the_first_hit_or_the_page_to_the_platform(
         launched.append(target)
         return 0
 
+    monkeypatch.setattr("shutil.which", lambda _: None)
     monkeypatch.setattr("typer.launch", launch)
     assert cli("query", "blue", "--open", *options)[0] == 0
     assert [Path(target).absolute() for target in launched] == [Path(opened).absolute()]
 
 
 def test_open_without_a_program_for_it_is_an_error(cli: Cli, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
     monkeypatch.setattr("typer.launch", lambda _: 3)
     code, _, errors = cli("query", "blue", "--open")
     assert code == 1
     assert "no program opens" in errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # The viewer outlives the command.
+@pytest.mark.parametrize(("ending", "expected"), [("exit 3", 1), ("exit 0", 0), ("exec sleep 1", 0)])
+def test_open_asks_xdg_open_how_it_ended(
+    cli: Cli, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, expected: int
+) -> None:
+    """`exit 3` is that of xdg-open where no program opens a file; it goes on where it has become that program."""
+    opener = tmp_path / "bin" / "xdg-open"
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/opened\n{ending}\n')
+    opener.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{opener.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr("unite_search.cli.hits.OPENING_S", 0.2 if "sleep" in ending else 30.0)
+    code, _, errors = cli("query", "blue", "--open")
+    assert (code, "no program opens" in errors) == (expected, bool(expected))
+    assert Path((tmp_path / "opened").read_text().strip()).name == "blue.png"
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("nowhere/x.html", "nowhere/x.html cannot be written: nowhere is not a folder"),
+        ("mine.html/x.html", "mine.html/x.html cannot be written: mine.html is not a folder"),
+        ("mine.html", "mine.html is not a page of unite-search, so it is not replaced"),
+        ("/dev/null", "/dev/null is not a page of unite-search, so it is not replaced"),
+    ],
+)
+@pytest.mark.parametrize("command", [["query", "blue"], ["similar", "0"]])
+def test_a_page_that_cannot_be_written_is_refused_before_the_search(
+    cli: Cli, shared: Path, command: list[str], target: str, said: str
+) -> None:
+    Path("mine.html").write_text("<title>mine</title>")
+    code, output, errors = cli(*command, "--html", target)
+    assert (code, output) == (1, "")
+    assert said in errors
+    assert errors.count("\n") == 1
+    assert Path("mine.html").read_text() == "<title>mine</title>"
+
+
+def test_an_earlier_page_and_an_empty_file_are_replaced(cli: Cli, shared: Path) -> None:
+    Path("page.html").touch()
+    for words in ("blue", "red"):
+        assert cli("query", words, "--html", "page.html")[0] == 0
+        assert f"“{words}”" in Path("page.html").read_text(encoding="utf-8")
 
 
 # Looking after collections
@@ -625,6 +678,85 @@ def test_remove_by_path_id_and_filter(cli: Cli, indexed: Path) -> None:
     assert cli("remove", "--where", "name = 'green.png'", "--yes")[1] == "removed 1 item\n"
     assert sorted(names(cli("query", "x", "--json")[1])) == ["note.txt", "white.png"]
     assert (indexed / "red.png").exists()
+
+
+def test_a_download_without_its_package_says_so_first(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    code, output, errors = cli("encoders", "pull", "unite-2b")
+    assert (code, output) == (1, "")
+    assert errors.startswith("Error: UNITE models need packages that are not installed; install the extra `unite`")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_refused_rebuild_counts_the_other_problems(cli: Cli, indexed: Path, home: Path, count: int) -> None:
+    def spoiled(table: pa.Table) -> pa.Table:
+        for place in range(count):
+            table = with_text(table, place, "wrong")
+        return table
+
+    rewrite(home / "collections" / "default", spoiled)
+    _, _, errors = cli("rebuild")
+    more = {1: "", 2: ", and 1 more problem;", 3: ", and 2 more problems;"}[count]
+    assert more in errors
+    assert ("more problem" in errors) == bool(more)
+
+
+@pytest.mark.parametrize("options", [["--yes"], ["--dry-run"], ["--yes", "--json"]])
+@pytest.mark.parametrize(
+    "what", [["nothing"], ["--id", "99999"], ["--where", "width > 9999"], ["a", "b", "--id", "-1"]]
+)
+def test_remove_of_nothing_is_an_error_that_names_it(
+    cli: Cli, shared: Path, what: list[str], options: list[str]
+) -> None:
+    code, output, errors = cli("remove", *what, *options)
+    assert (code, output) == (1, "")
+    named = ", ".join(word for word in what if not word.startswith("--"))
+    assert errors == f"Error: nothing to remove: no item matches {named}\n"
+
+
+def test_remove_names_what_matches_nothing_beside_what_does(cli: Cli, indexed: Path) -> None:
+    code, output, errors = cli("remove", "media/red.png", "media/rde.png", "--id", "99999", "--yes")
+    assert (code, output) == (0, "removed 1 item\n")
+    assert errors == "Note: no item matches media/rde.png\nNote: no item matches 99999\n"
+
+
+def test_remove_of_an_empty_folder_that_was_indexed_forgets_it(cli: Cli, indexed: Path) -> None:
+    Path("empty").mkdir()
+    assert cli("index", "empty")[0] == 0
+    assert cli("remove", "empty", "--yes")[:2] == (0, "removed 0 items\n")
+    assert cli("remove", "empty", "--yes")[0] == 1
+
+
+def test_a_filter_with_a_slip_is_answered_in_plain_sentences(cli: Cli, shared: Path) -> None:
+    answers = {
+        "widht > 1": "Did you mean 'width'? (columns: id,",
+        "kind = 'x'": "No field named kind; it is now `modality` (",
+    }
+    for slip, said in answers.items():
+        _, _, errors = cli("query", "x", "--where", slip)
+        assert said in errors
+        assert not re.search(r"[?.][.;]", errors)
+        assert not {"recipe", "row_crc", "vector_crc", "embedding"} & set(re.findall(r"\w+", errors))
+
+
+def test_the_columns_of_the_message_are_those_of_the_page(cli: Cli, shared: Path) -> None:
+    shown = cli("query", "x", "--where", "nonsense = 1")[2].split("(columns: ")[1].split(")")[0].split(", ")
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "filters.md").read_text(encoding="utf-8")
+    table = page.split("## Columns")[1].split("## ")[0]
+    cells = [row.split("|")[1] for row in table.splitlines() if "|" in row]
+    explained = re.findall(r"`(\w+)`", "".join(cells))
+    assert sorted(shown) == sorted(explained)
+
+
+def test_copies_of_a_whole_folder_are_cut_short(cli: Cli, tmp_path: Path) -> None:
+    for folder in ("in/one", "in/two"):
+        Path(folder).mkdir(parents=True)
+        for number in range(25):
+            Path(folder, f"{number}.txt").write_text(f"text {number}")
+    code, _, errors = cli("index", "in", "--encoder", "toy")
+    assert code == 0
+    assert errors.count("Same as ") == 20
+    assert "and 5 more duplicates; --json lists them all\n" in errors
 
 
 def test_remove_without_a_terminal_needs_yes(cli: Cli, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,6 +149,45 @@ def _files(tmp_path: Path) -> int:
     return int(json.loads(output)["files"])
 
 
+@pytest.mark.parametrize(("command", "said"), [(["index", "media", "--encoder", "toy"], True), (["status"], False)])
+def test_a_first_press_is_answered_at_once_where_a_batch_is_finished(
+    tmp_path: Path, media: Path, command: list[str], *, said: bool
+) -> None:
+    """And a command that only reads speaks of nothing that was committed."""
+    assert _finished(tmp_path, "index", str(media), "--encoder", "toy") == 0
+    code = wrapped("unite_search.storage.store", "Store.__init__")
+    process = start(tmp_path, code, *command)
+    wait_for(tmp_path / "reached", process)
+    press(process, times=1, pause_s=0.0)
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert errors.splitlines()[0].startswith("Stopping: what is complete is being written.") == said
+    assert errors.splitlines()[-1].startswith("Interrupted.")
+    assert ("committed" in errors) == said
+
+
+def test_control_c_is_an_answer_to_a_question(tmp_path: Path, media: Path) -> None:
+    pty = pytest.importorskip("pty")
+    assert _finished(tmp_path, "index", str(media), "--encoder", "toy") == 0
+    ours, theirs = pty.openpty()
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", START + END, here, "remove", str(media), "--db", str(tmp_path / "db")]
+    process = subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE, start_new_session=True)
+    assert process.stderr is not None
+    asked = b""
+    while b"?" not in asked:
+        asked += process.stderr.read(1)
+    time.sleep(0.3)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 130
+    assert errors.decode().split("\n")[-2] == "Interrupted."
+    assert b"Aborted" not in errors
+    assert _files(tmp_path) == 5
+
+
 def test_a_late_press_ends_a_clean_up_that_hangs(tmp_path: Path, media: Path) -> None:
     hanging = """
 if __name__ == "__main__":

@@ -39,9 +39,13 @@ COMMANDS = {
     "rebuild": ["rebuild"],
     "index": ["index"],
     "index as JSON": ["index", "--json"],
-    "remove": ["remove", "/nowhere", "--yes"],
+    "remove": ["remove", "--where", "true", "--dry-run"],
     "encoders": ["encoders"],
+    "help": ["--help"],
+    "help of a command": ["query", "--help"],
+    "version": ["--version"],
 }
+WITHOUT_DATABASE = {"encoders", "help", "help of a command", "version"}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +60,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(name: str, database: Path) -> list[str]:
-    database_option = [] if name == "encoders" else ["--db", str(database)]
+    database_option = [] if name in WITHOUT_DATABASE else ["--db", str(database)]
     return [sys.executable, "-c", MAIN, str(Path(__file__).parent), *COMMANDS[name], *database_option]
 
 
@@ -113,10 +117,11 @@ def test_what_native_libraries_write_is_shown_to_those_who_debug(debug: list[str
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("name", ["query as paths", "status", "index as JSON"])
+@pytest.mark.parametrize("name", ["query as paths", "query", "status", "help", "index as JSON"])
 def test_a_full_disk_is_one_line(name: str, database: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command(name, database), stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.count(b"\n") == 1
     assert b"No space left on device" in done.stderr
+    assert b"what was committed stays" not in done.stderr or name.startswith("index")

@@ -38,6 +38,12 @@ def counts(report: IndexReport) -> dict[str, int]:
     return {name: getattr(report, name) for name in fields if getattr(report, name)}
 
 
+def test_counting_and_removing_nothing_says_what_to_give(collection: Collection) -> None:
+    for call in (collection.count, collection.remove):
+        with pytest.raises(ValueError, match=r'give paths, ids or a filter; the filter "true" selects all'):
+            call()
+
+
 def test_a_second_run_reads_nothing_again(collection: Collection, media: Path) -> None:
     first = collection.index([media])
     second = collection.index([media])

@@ -18,8 +18,9 @@ from unite_search.demo.canvas import BLACK, WHITE, Canvas, box, ellipse, flat, g
 from unite_search.demo.clips import all_clips, film, write_clip
 from unite_search.demo.library import FILM, write_library
 from unite_search.demo.pictures import DrawnPicture, all_pictures
-from unite_search.demo.questions import drawn_questions, own_questions
+from unite_search.demo.questions import DemoQuestion, drawn_questions, own_questions
 from unite_search.encoders.base import ENCODERS
+from unite_search.query import Query, SearchOptions
 
 PICTURES = {picture.name: picture for picture in all_pictures()}
 
@@ -114,7 +115,7 @@ def test_a_clip_moves_and_has_its_length(tmp_path: Path) -> None:
 
 def test_clips_without_pyav_say_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(ImportError, match=r'pip install "unite-search\[demo\]"'):
+    with pytest.raises(ImportError, match="install the extra `demo`"):
         write_library(tmp_path / "library")
     assert not (tmp_path / "library").exists()
 
@@ -161,6 +162,65 @@ def test_the_demo_of_one_folder_shows_nothing_of_another(
     assert {Path(hit["uri"]).name for answer in answers for hit in answer["hits"]} == {"yellow.png"}
 
 
+def files_below(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["gallery.html", "photo.jpg", "library/a.txt", "collection/b.txt"])
+def test_the_demo_writes_to_no_folder_of_somebody_else(
+    name: str, media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(ENCODERS, "toy", "toy:ToyEncoder")
+    mine = tmp_path / "mine" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    for given in ([str(media)], []):
+        assert run(app, ["demo", *given, "--out", str(tmp_path / "mine"), "--encoder", "toy"]) == 1
+        said = capfd.readouterr()
+        assert said.out == ""
+        assert said.err.startswith(f"Error: {tmp_path}/mine is not empty, and no demo made it")
+    assert files_below(tmp_path / "mine") == {mine: b"mine"}
+
+
+def test_the_demo_replaces_no_page_of_somebody_else_in_its_own_folder(
+    media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(ENCODERS, "toy", "toy:ToyEncoder")
+    arguments = ["demo", str(media), "--out", str(tmp_path / "demo"), "--encoder", "toy", "--quiet"]
+    assert run(app, arguments) == 0
+    (tmp_path / "demo" / "gallery.html").write_text("mine")
+    assert run(app, arguments) == 1
+    assert "gallery.html is not a page of unite-search" in capfd.readouterr().err
+    assert (tmp_path / "demo" / "gallery.html").read_text() == "mine"
+
+
+def test_a_question_with_a_filter_is_answered_with_it(
+    media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(ENCODERS, "toy", "toy:ToyEncoder")
+    for folder in (media, tmp_path / "other"):
+        folder.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(folder / f"film_{folder.name}.png")
+    filtered = DemoQuestion("films", Query.of("red"), SearchOptions(where="name LIKE 'film%' OR false"))
+    monkeypatch.setattr("unite_search.demo.questions.own_questions", lambda *_: [filtered])
+    for folder in (tmp_path / "other", media):
+        arguments = ["demo", str(folder), "--out", str(tmp_path / "demo"), "--encoder", "toy", "--json", "--quiet"]
+        assert run(app, arguments) == 0
+        (answer,) = json.loads(capfd.readouterr().out)["answers"]
+        assert [Path(hit["uri"]).name for hit in answer["hits"]] == [f"film_{folder.name}.png"]
+
+
+def test_a_demo_without_pyav_says_so_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert run(app, ["demo", "--out", str(tmp_path / "demo")]) == 1
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("Error: the demo library needs PyAV")
+    assert not (tmp_path / "demo").exists()
+
+
 @pytest.mark.slow
 def test_the_drawn_library_answers_its_questions(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(app, ["demo", "--out", str(tmp_path), "--json", "--quiet"]) == 0
@@ -177,6 +237,7 @@ def test_the_drawn_library_answers_its_questions(tmp_path: Path, capfd: pytest.C
     assert "fruit_salad" in first["Text: how do I make a fruit salad?"][:3]
     assert first["Text in videos: the sun sets behind the sea"][0] in {"sun_sets", FILM}
     assert "car_red" in first["Text: a red car"][:4]
+    assert set(first["Text, with a filter: only the film"]) == {FILM}
     assert run(app, ["demo", "--out", str(tmp_path), "--json", "--quiet"]) == 0
     again = json.loads(capfd.readouterr().out)
     assert (again["index"]["embedded"], again["index"]["unchanged"]) == (0, answers["index"]["added"])

@@ -31,6 +31,14 @@ def test_options_out_of_range_say_what_was_expected(field: str, value: Any) -> N
         SearchOptions(**{field: value})
 
 
+@pytest.mark.parametrize("given", [{"texts": ("",)}, {"texts": ("a", " \n")}, {"texts": ("a",), "exclude": ("",)}])
+def test_a_blank_text_is_refused(given: dict[str, tuple[str, ...]]) -> None:
+    with pytest.raises(ValueError, match="no words in it"):
+        Query(texts=given["texts"], exclude=given.get("exclude", ()))
+    with pytest.raises(ValueError, match="no words in it"):
+        Query.of(*given["texts"], exclude=given.get("exclude", ()))
+
+
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [

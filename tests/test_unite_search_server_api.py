@@ -124,6 +124,9 @@ def test_a_filter_and_partitions_restrict(client: httpx.Client) -> None:
     ("method", "path", "body", "status"),
     [
         ("POST", "/api/v1/search", {}, 422),
+        ("POST", "/api/v1/search", {"texts": [""]}, 422),
+        ("POST", "/api/v1/search", {"texts": ["  "]}, 422),
+        ("POST", "/api/v1/search", {"texts": ["a"], "where": "row_crc = 1"}, 422),
         ("POST", "/api/v1/search", {"texts": ["a"], "where": "nothing = 1"}, 422),
         ("POST", "/api/v1/search", {"texts": ["a"], "surprise": 1}, 422),
         ("POST", "/api/v1/search", {"texts": ["a"], "top_k": 0}, 422),

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 from served import PATIENCE_S, get, until
 
+from unite_search.cli.interrupts import FORCE_AFTER_S
 from unite_search.collection import Collection
 
 PROGRAM = [sys.executable, "-c", "from unite_search.cli import main; main()", "serve"]
@@ -69,6 +71,39 @@ def test_a_request_in_flight_is_answered_before_the_end(database: Path) -> None:
         _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert said == ""
+
+
+@pytest.mark.parametrize("pause_s", [0.02, 0.1, 0.3])
+def test_it_ends_with_success_however_often_it_is_stopped(database: Path, pause_s: float) -> None:
+    with running(database) as (_, _, process):
+        for _ in range(4):
+            process.send_signal(signal.SIGINT)
+            time.sleep(pause_s)
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert said in {"", "Stopping. Press Ctrl-C again in a while to stop at once.\n"}
+
+
+def test_a_late_press_ends_it_though_a_request_is_in_flight(database: Path) -> None:
+    with running(database) as (host, port, process), socket.create_connection((host, port)) as connection:
+        connection.sendall(
+            f"POST /api/v1/uploads HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 9\r\n\r\n".encode()
+        )
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        time.sleep(FORCE_AFTER_S + 0.2)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert said == "Stopped at once.\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM")
+def test_a_supervisor_stops_it_with_success(database: Path) -> None:
+    with running(database) as (_, _, process):
+        process.terminate()
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, said) == (0, "")
 
 
 def test_head_is_answered_and_the_page_has_no_absolute_addresses(database: Path) -> None:

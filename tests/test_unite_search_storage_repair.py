@@ -211,6 +211,13 @@ def test_damaged_partitions_are_built_again(db: Path) -> None:
     assert uris(db) == EVERYTHING
 
 
+def test_a_list_of_checksums_that_is_damaged_is_written_anew_and_said_so(db: Path) -> None:
+    listed = db / "catalog" / "checksums.b2"
+    listed.write_bytes(listed.read_bytes()[:100])
+    assert "would be written anew: catalog file checksums.b2" in repaired(db, dry_run=True).notes
+    assert "written anew: catalog file checksums.b2" in repaired(db).notes
+
+
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(db: Path) -> None:
     rewrite(db, lambda table: with_text(with_vector(table, 2), 1, "wrong"))
     before = {path: path.read_bytes() for path in db.rglob("*") if path.is_file()}

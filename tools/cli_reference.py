@@ -26,8 +26,9 @@ INTRODUCTION = """# Command line
 `make docs` writes this page from the commands themselves; `--help` shows the same text in a terminal.
 
 Results go to stdout and messages to stderr. The exit code is 0 when all went well, 1 when something failed that you can
-mend, 2 when the command line was wrong, and 130 when the command was interrupted. `--debug`, anywhere in the line,
-shows the traceback of an error.
+mend, 2 when the command line was wrong, 130 when the command was interrupted, and 141 when nobody reads its output any
+more. A server that Ctrl-C or SIGTERM stops has done what it was asked to: 0. `--debug`, anywhere in the line, shows the
+traceback of an error.
 """
 COLUMNS = ("| option | meaning |", "|---|---|")
 

@@ -249,6 +249,7 @@ class Collection:
 
         Raises:
             FilterError: the expression cannot be evaluated.
+            ValueError: neither paths, nor ids, nor a filter are given; the filter `true` selects all.
         """
         condition = any_of(paths, ids, where)
         return self._read(lambda catalog, _: len(catalog.ids_where(condition)))
@@ -264,6 +265,7 @@ class Collection:
         Raises:
             FilterError: the expression cannot be evaluated.
             CollectionLockedError: another process is writing.
+            ValueError: as in `count`.
         """
         condition = any_of(paths, ids, where)
         with self._store.writing():

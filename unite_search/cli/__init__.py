@@ -14,9 +14,9 @@ def main() -> None:
     """Run the command that `sys.argv` names, then exit with its code."""
     import sys
 
-    from unite_search.cli.interrupts import INTERRUPTED, Interrupts
+    from unite_search.cli.interrupts import INTERRUPTED, Interrupts, command_of
 
-    interrupts = Interrupts()
+    interrupts = Interrupts(command_of(sys.argv[1:]))
     try:
         interrupts.install()
         code = _run(interrupts)

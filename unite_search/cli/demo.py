@@ -35,7 +35,12 @@ def demo(
     *,
     out: Annotated[
         Path,
-        typer.Option(metavar="DIR", file_okay=False, help="Folder for the drawn library, the collection and the page."),
+        typer.Option(
+            metavar="DIR",
+            file_okay=False,
+            help="Folder for the drawn library, the collection and the page: a new or empty one, or that of an earlier "
+            "demo.",
+        ),
     ] = Path("unite-search-demo"),
     encoder: o.EncoderName = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page when it is written.")] = False,
@@ -46,8 +51,15 @@ def demo(
 
     Example: unite-search demo ~/Pictures --out ./demo --open
     """
-    folder = media.absolute() if media else _drawn_library(out.absolute() / "library", quiet=quiet)
-    with opened(out.absolute() / "collection", encoder=encoder, create=True) as target:
+    from unite_search.demo.clips import load_av
+    from unite_search.demo.folder import DemoFolder
+
+    if media is None:
+        load_av()
+    made = DemoFolder(out.absolute())
+    made.claim()
+    folder = media.absolute() if media else _drawn_library(made.library, quiet=quiet)
+    with opened(made.collection, encoder=encoder, create=True) as target:
         with shown_progress(quiet=quiet) as progress:
             report = target.index([folder], IndexOptions(segments=SEGMENT_S), progress)
         if not (as_json or quiet):
@@ -55,7 +67,7 @@ def demo(
         unreadable = {skip.path for skip in report.skipped}
         questions = _questions(folder, unreadable, is_drawn=media is None)
         answers = [_answer(target, question, folder) for question in questions]
-    page = _write_page(out.absolute() / "gallery.html", answers)
+    page = _write_page(made.page, answers)
     if as_json:
         print_json({"page": page, "index": report_record(report), "answers": [answer_record(it) for it in answers]})
     else:
@@ -80,11 +92,12 @@ def _questions(folder: Path, unreadable: set[Path], *, is_drawn: bool) -> list[D
 
 
 def _answer(target: Collection, question: DemoQuestion, folder: Path) -> Answer:
-    """Answer from the folder of this run; the collection may also hold that of an earlier one."""
-    from unite_search.storage.selection import any_of
+    """Answer from the folder of this run, as the question filters it; the collection may hold earlier folders, too."""
+    from unite_search.storage.selection import all_of, any_of
 
+    where = all_of([any_of([folder], (), None), question.options.where])
     asked: dict[str, Any] = {"title": question.title}
-    result = target.search(question.query, replace(question.options, where=any_of([folder], (), None)))
+    result = target.search(question.query, replace(question.options, where=where))
     return Answer(title=question.title, asked=asked, query=question.query, result=result)
 
 

@@ -75,10 +75,12 @@ def pull(
 
     Example: unite-search encoders pull unite-2b
     """
+    from unite_search.encoders.unite.hub import import_hub, repository_of
     from unite_search.encoders.unite.hub import pull as download
-    from unite_search.encoders.unite.hub import repository_of
 
-    say(f"Downloading {repository_of(model)} ...")
+    repository = repository_of(model)
+    import_hub()
+    say(f"Downloading {repository} ...")
     folder = download(model, revision)
     if as_json:
         print_json({"model": model, "folder": folder, "commit": folder.name})

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 import typer
 
 from indexers.errors import IndexerError
-from unite_search.cli.interrupts import INTERRUPTED
+from unite_search.cli.interrupts import INTERRUPTED, RESUMED, command_of
 from unite_search.cli.output import say
-from unite_search.cli.streams import CLOSED_PIPE, flush
+from unite_search.cli.streams import CLOSED_PIPE, STDOUT, discard, flush
 from unite_search.display import printable
 from unite_search.errors import UniteSearchError
 from unite_search.storage.guard import is_panic
@@ -22,8 +22,10 @@ FAILED = 1
 DEBUG = "--debug"
 
 
+STAYS = " What was committed stays; run the same command again to go on from there."
 FULL_DISK = ("No space left on device", "Disk quota exceeded")
-MAKE_ROOM = "; free some space and run the same command again, what was committed stays"
+MAKE_ROOM = "; free some space"
+GO_ON = " and run the same command again, what was committed stays"
 
 
 def _describe_os_error(error: OSError) -> str:
@@ -54,6 +56,7 @@ def run(app: typer.Typer, arguments: Sequence[str], *, is_interrupted: Callable[
         is_interrupted: whether the user has pressed Ctrl-C, which a library may have turned into an error of its own.
     """
     arguments, is_debugging = _take_debug(arguments)
+    is_resumed = command_of(arguments) in RESUMED
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -61,16 +64,24 @@ def run(app: typer.Typer, arguments: Sequence[str], *, is_interrupted: Callable[
         app(args=arguments, prog_name="unite-search")
         code = 0
     except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else FAILED * bool(leaving.code)
+        code = _exit_code(leaving)
     except BaseException as error:
         if is_debugging or not (isinstance(error, Exception) or is_panic(error)):
             raise
         code = INTERRUPTED if is_interrupted() else FAILED
         if code == FAILED:
-            say(f"Error: {describe(error)}")
+            say(f"Error: {describe(error, is_resumed=is_resumed)}")
     if code == INTERRUPTED:
-        say("Interrupted. What was committed stays; run the same command again to go on from there.")
+        say("Interrupted." + STAYS * is_resumed)
     return _flushed(code)
+
+
+def _exit_code(leaving: SystemExit) -> int:
+    """Return the code that a command ends with; Click and Rich make a failure of a reader that has left."""
+    if isinstance(leaving.__context__, BrokenPipeError):
+        discard(STDOUT)
+        return CLOSED_PIPE
+    return leaving.code if isinstance(leaving.code, int) else FAILED * bool(leaving.code)
 
 
 def _flushed(code: int) -> int:
@@ -84,15 +95,15 @@ def _flushed(code: int) -> int:
     return FAILED
 
 
-def describe(error: BaseException) -> str:
-    """Return an error as one line."""
+def describe(error: BaseException, *, is_resumed: bool = False) -> str:
+    """Return an error as one line, with advice; `is_resumed` says whether the command goes on when it is run again."""
     for kind, description in USER_ERRORS:
         if isinstance(error, kind):
             message = description(error)
             break
     else:
         message = f"unexpected {type(error).__name__}: {error}; run again with {DEBUG} to see where"
-    advice = MAKE_ROOM if any(reason in message for reason in FULL_DISK) else ""
+    advice = MAKE_ROOM + GO_ON * is_resumed if any(reason in message for reason in FULL_DISK) else ""
     return printable(" ".join(message.split()) + advice)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -29,6 +31,8 @@ CSV_COLUMNS = (
     *("duration_s", "width", "height", "taken_at"),
 )
 HIT_FIELDS = (*CSV_COLUMNS, "parent", "metadata")
+OPENING_S = 3.0
+"""How long `xdg-open` may take to find that no program opens a file."""
 Draw = Callable[["Hit"], "RenderableType"]
 SEGMENT_FIELDS = ("id", "score", "cosine", "partition", "start_s", "end_s", "text")
 
@@ -57,8 +61,18 @@ class HitOutput:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> HitOutput:
-        """Pick the options for output from all options of a command."""
-        return cls(**{field.name: options[field.name] for field in fields(cls)})
+        """Pick the options for output from all options of a command, and check that the page can be written.
+
+        Raises:
+            BadParameter: two kinds of output are asked for.
+            UniteSearchError: there cannot be a page, or what is there is no page.
+        """
+        how = cls(**{field.name: options[field.name] for field in fields(cls)})
+        if how.html is not None:
+            from unite_search.gallery import check_page
+
+            check_page(how.html)
+        return how
 
     def __post_init__(self) -> None:
         if self.as_json + self.as_csv + (self.as_paths or self.print0) > 1:
@@ -207,5 +221,22 @@ def open_path(path: Path) -> None:
     Raises:
         UniteSearchError: no program opens the file.
     """
-    if typer.launch(str(path)) != 0:
+    opener = shutil.which("xdg-open")
+    code = typer.launch(str(path)) if opener is None else _opened_by(opener, path)
+    if code != 0:
         raise UniteSearchError(f"no program opens {path} here")
+
+
+def _opened_by(opener: str, path: Path) -> int:
+    """Start `xdg-open`, and return its exit code; 0 if it still runs after `OPENING_S`.
+
+    It ends at once where it finds no program or hands the file to a desktop, and may last as long as the program that
+    it starts. `typer.launch` never asks how it ended.
+    """
+    started = subprocess.Popen(
+        [opener, str(path.absolute())], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        return started.wait(OPENING_S)
+    except subprocess.TimeoutExpired:
+        return 0

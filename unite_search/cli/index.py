@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from unite_search.report import IndexReport
 
 LINES_SHOWN = 20
-"""How many lines of one kind a terminal shows; a file or a pipe gets all of them."""
+"""How many lines of one kind a terminal shows; a file or a pipe gets all of them, but for copies: a copy of a whole
+library is one fact, not thousands."""
 LINKS_SHOWN = 3
 """How many links that lead outside are named anywhere: an album of links has thousands."""
 
@@ -135,7 +136,7 @@ def show_report(report: IndexReport, *, with_summary: bool = True) -> None:
         _say_some(lines, LINKS_SHOWN if reason == LEADS_OUTSIDE else most, f"skipped: {printable(reason)}")
     _say_some([f"Note: {printable(warning)}" for warning in report.warnings], most, "notes")
     same = [f"Same as {shown_path(first)}: {shown_path(path)}" for path, first in report.duplicates]
-    _say_some(same, most, "duplicates")
+    _say_some(same, LINES_SHOWN, "duplicates")
     if with_summary:
         print_lines(_summary(report))
 

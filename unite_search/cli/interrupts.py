@@ -3,7 +3,8 @@
 The first press raises `KeyboardInterrupt`, as usual, but neither inside an import, where extension modules print such
 an exception or turn it into another one, nor while a process is being started, which would print a traceback of its
 own. Further presses do not disturb the clean-up; only after `FORCE_AFTER_S` does one end the process at once, which
-costs no more than what is not committed yet.
+costs no more than what is not committed yet. A command that works in batches finishes the one at hand, so it says at
+the first press that it stops.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -20,17 +22,35 @@ from typing import Any
 INTERRUPTED = 130
 FORCE_AFTER_S = 3.0
 RETRY_S = 0.05
-STOPPING = b"Stopping: what is complete is being written. Press Ctrl-C again in a while to stop at once.\n"
-ENDED = b"Stopped at once. What was committed stays.\n"
+BATCHED = frozenset({"index", "demo"})
+"""The commands that commit batch by batch."""
+RESUMED = BATCHED | {"rebuild", "repair"}
+"""The commands that go on from what they have committed when they are run again; the others change nothing, or all."""
+WRITING = b"Stopping: what is complete is being written."
+STOPPING = b"Stopping."
+AGAIN = b" Press Ctrl-C again in a while to stop at once.\n"
+ENDED = b"Stopped at once."
+STAYS = b" What was committed stays."
 SHOW_CURSOR = b"\x1b[?25h"
+CLEAR_LINE = b"\r\x1b[2K"
 UNDISTURBED = ("<frozen importlib._bootstrap>", "popen_spawn_posix.py", "popen_spawn_win32.py")
 """The files whose functions are not interrupted: those of imports, and of starting processes."""
 
 
-class Interrupts:
-    """The handler of SIGINT of a command."""
+def command_of(arguments: Sequence[str]) -> str:
+    """Return the name of the command in a command line; the options before it have no values."""
+    return next((argument for argument in arguments if not argument.startswith("-")), "")
 
-    def __init__(self) -> None:
+
+class Interrupts:
+    """The handler of SIGINT of a command.
+
+    Args:
+        command: its name, which decides what it says.
+    """
+
+    def __init__(self, command: str = "") -> None:
+        self._command = command
         self._first_at: float | None = None
         self._is_raised = False
         self._is_retry = False
@@ -55,7 +75,7 @@ class Interrupts:
     def _handle(self, _: int, frame: FrameType | None) -> None:
         is_retry, self._is_retry = self._is_retry, False
         if not is_retry:
-            self._count_press()
+            self.count()
         if self._is_raised:
             return
         if _is_undisturbed(frame):
@@ -64,15 +84,15 @@ class Interrupts:
         self._is_raised = True
         raise KeyboardInterrupt
 
-    def _count_press(self) -> None:
-        now = time.monotonic()
-        if self._first_at is None:
-            self._first_at = now
-        elif now - self._first_at > FORCE_AFTER_S:
-            end_at_once()
-        elif not self._is_noted:
+    def count(self) -> None:
+        """Count a press; say that the command stops, once, or end it at once."""
+        now, is_first = time.monotonic(), self._first_at is None
+        self._first_at = self._first_at or now
+        if now - self._first_at > FORCE_AFTER_S:
+            end_at_once(ENDED + STAYS * (self._command in RESUMED) + b"\n")
+        elif not self._is_noted and (self._command in BATCHED or not is_first):
             self._is_noted = True
-            _write(STOPPING)
+            _write((WRITING if self._command in BATCHED else STOPPING) + AGAIN)
 
     def _retry_soon(self) -> None:
         def interrupt() -> None:
@@ -92,13 +112,13 @@ class Interrupts:
             self._report_unraisable(unraisable)
 
 
-def end_at_once() -> None:
-    """Kill the processes that this one started, and end without any clean-up."""
+def end_at_once(message: bytes) -> None:
+    """Kill the processes that this one started, say so, and end without any clean-up."""
     multiprocessing = sys.modules.get("multiprocessing")
     with suppress(Exception):
         for child in multiprocessing.active_children() if multiprocessing else ():
             child.kill()
-    _write((SHOW_CURSOR if sys.stderr.isatty() else b"") + ENDED)
+    _write((SHOW_CURSOR if sys.stderr.isatty() else b"") + message)
     os._exit(INTERRUPTED)
 
 
@@ -111,6 +131,9 @@ def _is_undisturbed(frame: FrameType | None) -> bool:
 
 
 def _write(text: bytes) -> None:
-    """Write to stderr from inside a signal handler, where no lock of a stream may be taken."""
+    """Write to stderr from inside a signal handler, where no lock of a stream may be taken.
+
+    On a terminal, the line replaces a progress bar, and what the terminal shows for the key.
+    """
     with suppress(OSError):
-        os.write(sys.stderr.fileno(), text)
+        os.write(sys.stderr.fileno(), CLEAR_LINE * sys.stderr.isatty() + text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,13 +11,18 @@ import typer
 
 from unite_search.cli import options as o
 from unite_search.cli.opening import chosen_directory, opened
-from unite_search.cli.output import literal, new_table, print_fields, print_json, print_lines, print_table
+from unite_search.cli.output import literal, new_table, print_fields, print_json, print_lines, print_table, say
 from unite_search.display import counted, file_size, printable
 from unite_search.errors import UniteSearchError
 from unite_search.media.confinement import described, supported
+from unite_search.media.uri import absolute
 
 if TYPE_CHECKING:
+    from unite_search.collection import Collection
     from unite_search.report import RepairReport, Status
+
+NAMED = 10
+"""How many paths, ids and filters an error names."""
 
 
 def status(collection: o.Name = None, db: o.Database = None, as_json: o.AsJson = False) -> None:
@@ -80,12 +86,15 @@ def remove(  # noqa: PLR0913 (the parameters of a command are its options)
 ) -> None:
     """Remove items from a collection. The files themselves are kept.
 
+    What matches nothing is named. Exits with code 1 if nothing at all matches.
+
     Example: unite-search remove ~/Pictures/old --yes
     """
     if not (paths or ids or where):
         raise typer.BadParameter("give paths, --id or --where", param_hint="PATHS")
     with opened(chosen_directory(collection, db)) as target:
         count = target.count(paths=paths or (), ids=ids or (), where=where)
+        _report_unmatched(target, [*(paths or []), *(ids or []), *([where] if where else [])])
         if not dry_run:
             if not yes:
                 _confirm(f"Remove {counted(count, 'item')} from {target.directory}?")
@@ -94,6 +103,30 @@ def remove(  # noqa: PLR0913 (the parameters of a command are its options)
         print_json({"removed": count, "dry_run": dry_run})
     else:
         print_lines([f"{'would remove' if dry_run else 'removed'} {counted(count, 'item')}"])
+
+
+def _report_unmatched(target: Collection, selectors: Sequence[Path | int | str]) -> None:
+    """Name each path, id and filter that matches no item, and is no folder that was indexed.
+
+    Raises:
+        UniteSearchError: that is so for all of them.
+    """
+    unmatched = [selector for selector in selectors if not _matches(target, selector)]
+    if len(unmatched) == len(selectors):
+        named = ", ".join(printable(str(selector)) for selector in unmatched[:NAMED])
+        more = f" and {len(unmatched) - NAMED:,} more" if len(unmatched) > NAMED else ""
+        raise UniteSearchError(f"nothing to remove: no item matches {named}{more}")
+    for selector in unmatched:
+        say(f"Note: no item matches {printable(str(selector))}")
+
+
+def _matches(target: Collection, selector: Path | int | str) -> bool:
+    if isinstance(selector, int):
+        return target.count(ids=[selector]) > 0
+    if isinstance(selector, str):
+        return target.count(where=selector) > 0
+    place = absolute(selector.expanduser())
+    return target.count(paths=[place]) > 0 or any(root.is_relative_to(place) for root in target.roots)
 
 
 def rebuild(
@@ -220,8 +253,15 @@ def _confirm(question: str) -> None:
     Raises:
         BadParameter: there is no terminal to ask on.
         Exit: the answer was no.
+        KeyboardInterrupt: the answer was Ctrl-C.
     """
     if not sys.stdin.isatty():
         raise typer.BadParameter("there is no terminal to ask on; add --yes", param_hint="'--yes'")
-    if not typer.confirm(question, err=True):
+    try:
+        is_wanted = typer.confirm(question, err=True)
+    except typer.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    if not is_wanted:
         raise typer.Exit(1)

@@ -357,7 +357,7 @@ Html = Annotated[
         metavar="FILE",
         dir_okay=False,
         rich_help_panel=OUTPUT,
-        help="Also write a web page with pictures of the hits.",
+        help="Also write a web page with pictures of the hits. Only an earlier page is replaced.",
     ),
 ]
 Open = Annotated[

@@ -48,9 +48,12 @@ def query(  # noqa: PLR0913 (the parameters of a command are its options)
     texts = (*([" ".join(words)] if words else []), *(text or []))
     if not (texts or image or video):
         raise typer.BadParameter("give words, --text, --image or --video", param_hint="WORDS")
-    how, scope = HitOutput.of(ctx.params), _scope(ctx.params)
     files = {"images": tuple(image or ()), "videos": tuple(video or ())}
-    asked = Query(texts=texts, **files, exclude=tuple(exclude or ()), instruction=instruction)
+    try:
+        asked = Query(texts=texts, **files, exclude=tuple(exclude or ()), instruction=instruction)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="WORDS") from error
+    how, scope = HitOutput.of(ctx.params), _scope(ctx.params)
     with opened(chosen_directory(collection, db), encoder=encoder, options=EncoderOptions(device=device)) as searched:
         result = searched.search(asked, scope)
     record = {**_query_record(asked), **_scope_record(scope)}

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from indexers.extras import how_to_install
 from unite_search.cli import options as o
 from unite_search.cli.opening import chosen_directory
 from unite_search.cli.output import say
 
 TOKEN_VARIABLE = "UNITE_SEARCH_TOKEN"
-INSTALL = 'the server needs packages that are not installed: pip install "unite-search[serve]"'
 
 
 Host = Annotated[str, typer.Option(help="Address to listen on. One that other machines can reach needs --token.")]
@@ -66,13 +66,16 @@ def serve(  # noqa: PLR0913 (the parameters of a command are its options)
 ) -> None:
     """Serve collections over HTTP: a web page at /, and an API that is described at /docs.
 
+    Ctrl-C or SIGTERM stops it: what is being answered is finished, and the exit code is 0.
+
     Example: unite-search serve --collection holiday
     """
     try:
         from unite_search.server.run import serve as run_server
         from unite_search.server.settings import Settings
     except ModuleNotFoundError as error:
-        raise ImportError(INSTALL) from error
+        raise ImportError(f"the server needs packages that are not installed; {how_to_install('serve')}") from error
+    from unite_search.cli.interrupts import Interrupts
     from unite_search.collection import Collection
 
     settings = Settings(
@@ -89,4 +92,9 @@ def serve(  # noqa: PLR0913 (the parameters of a command are its options)
     folders = [chosen_directory(collection, db), *(others or [])]
     served = [Collection.open(folder) for folder in folders]
     names = ", ".join(it.name for it in served)
-    run_server(served, settings, announce=lambda url: say(f"Serving {names} at {url} (stop with Ctrl-C)"))
+    run_server(
+        served,
+        settings,
+        announce=lambda url: say(f"Serving {names} at {url} (stop with Ctrl-C)"),
+        on_interrupt=Interrupts().count,
+    )

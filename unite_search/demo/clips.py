@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 from PIL import Image, ImageOps
 
+from indexers.extras import how_to_install
 from unite_search.demo import fruit, nature, scenes, things
 from unite_search.demo.canvas import DAYLIGHT, WHITE, Canvas
 from unite_search.demo.pictures import COLOURS, Background, backdrop, clear_water, open_sea
@@ -66,7 +67,7 @@ def load_av() -> ModuleType:
     try:
         import av
     except ImportError as error:
-        raise ImportError('the demo library needs PyAV for its clips: pip install "unite-search[demo]"') from error
+        raise ImportError(f"the demo library needs PyAV for its clips; {how_to_install('demo')}") from error
     module: ModuleType = av
     return module
 

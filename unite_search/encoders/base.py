@@ -276,5 +276,5 @@ def _import_unite() -> Any:
         return import_module(UNITE.partition(":")[0])
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in UNITE_PACKAGES:
-            raise EncoderUnavailableError(f"UNITE models need packages that are not installed: {INSTALL}") from error
+            raise EncoderUnavailableError(f"UNITE models need packages that are not installed; {INSTALL}") from error
         raise

@@ -12,6 +12,7 @@ from itertools import tee
 from pathlib import Path
 from typing import Literal
 
+from indexers.extras import how_to_install
 from unite_search.content import Clip, Content, Image
 from unite_search.display import clock, file_size
 from unite_search.media.images import is_animated, read_image
@@ -26,7 +27,7 @@ OVERLAP = 1 / 6
 MIN_SHOT_S = 1.0
 MAX_SHOT_S = 60.0
 DETECTION_STEP_S = 10.0
-MISSING = 'segments by shot need scenedetect: pip install "unite-search[shots]"'
+MISSING = f"segments by shot need scenedetect; {how_to_install('shots')}"
 
 
 def read_file(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft | Cut]:

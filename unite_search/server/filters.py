@@ -12,9 +12,9 @@ import re
 from typing import NamedTuple
 
 from unite_search.errors import FilterError
-from unite_search.storage.rows import schema
+from unite_search.storage.rows import filter_columns
 
-COLUMNS = frozenset(schema(1).names) - {"embedding"}
+COLUMNS = frozenset(filter_columns())
 TIMES = frozenset({"modified_at", "taken_at"})
 FUNCTIONS = {
     **dict.fromkeys(("lower", "upper", "length"), 1),

@@ -14,7 +14,7 @@ MAX_OFFSET = 10_000
 MAX_TOP_K = 200
 
 ItemId = Annotated[int, Field(ge=0, le=MAX_ID)]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"\S")]
 UploadId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 UtcTime = Annotated[datetime, BeforeValidator(lambda time: time.replace(tzinfo=timezone.utc))]
 LocalTime = Annotated[

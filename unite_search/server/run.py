@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import signal
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from types import FrameType
 
 import uvicorn
+from uvicorn.server import HANDLED_SIGNALS
 
 from unite_search.collection import Collection
 from unite_search.errors import UniteSearchError
@@ -26,13 +29,48 @@ M_MMAP_THRESHOLD = -3
 LARGE_BYTES = 1 << 18
 
 
-def serve(collections: Sequence[Collection], settings: Settings, *, announce: Callable[[str], None]) -> None:
+class StoppedServer(uvicorn.Server):
+    """A server that the first signal stops, and that further ones do not disturb.
+
+    For uvicorn, a second SIGINT is a wish to leave all clean-up out, which ends in a traceback of the tasks that are
+    cancelled; and it sends itself the signals again at the end.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_interrupt: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_interrupt = on_interrupt
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals; once the server has stopped, SIGINT stays ignored, because only the process has to end."""
+        for number in HANDLED_SIGNALS:
+            signal.signal(number, self.handle_exit)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop at the next opportunity."""
+        self.should_exit = True
+        if sig == signal.SIGINT:
+            self._on_interrupt()
+
+
+def serve(
+    collections: Sequence[Collection],
+    settings: Settings,
+    *,
+    announce: Callable[[str], None],
+    on_interrupt: Callable[[], None],
+) -> None:
     """Serve collections; on SIGINT or SIGTERM, requests in flight are finished before it returns.
 
     Args:
         collections: what to serve, the default collection first.
         settings: how to serve; port 0 means any free port.
         announce: called with the address of the page once the server listens.
+        on_interrupt: called in the handler of each SIGINT; it may end the process.
 
     Raises:
         UniteSearchError: two collections have the same name, or the address cannot be listened on.
@@ -41,7 +79,7 @@ def serve(collections: Sequence[Collection], settings: Settings, *, announce: Ca
     _allow_open_files(settings.limits.connections * FILES_A_CONNECTION)
     with listening(settings) as listener, suppress(KeyboardInterrupt):
         chosen = replace(settings, port=listener.getsockname()[1])
-        server = uvicorn.Server(server_config(Service(collections, chosen)))
+        server = StoppedServer(server_config(Service(collections, chosen)), on_interrupt)
         announce(chosen.url)
         server.run([listener])
 

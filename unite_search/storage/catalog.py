@@ -30,7 +30,7 @@ from unite_search.storage.compaction import compact
 from unite_search.storage.file_checksums import FILE_NAME, FileChecksums, Files
 from unite_search.storage.guard import damage_message, damaged, engine_message, guard, guarded, refusal_of_system
 from unite_search.storage.row_checksums import CHECKSUMS, VECTOR_CRC, CheckedRows
-from unite_search.storage.rows import Row, schema, to_table
+from unite_search.storage.rows import Row, filter_columns, schema, to_table
 from unite_search.storage.selection import quoted
 
 TABLE = "items.lance"
@@ -219,9 +219,11 @@ class Catalog:
         """Return the error for a filter that could not be evaluated, or the error itself if the files are to blame."""
         if self._is_outdated() or (self._is_valid(where) and not self._is_readable()):
             return error
-        columns = ", ".join(name for name in self._table.schema.names if name not in ("embedding", *CHECKSUMS))
-        renamed = "; `kind` is now `modality`" if "No field named kind" in str(error) else ""
-        return FilterError(f"filter {where!r}: {engine_message(error)}{renamed} (columns: {columns})")
+        columns = ", ".join(filter_columns())
+        said = engine_message(error)
+        if said.startswith("No field named kind."):
+            said = "No field named kind; it is now `modality`"
+        return FilterError(f"filter {where!r}: {said} (columns: {columns})")
 
     def _is_valid(self, where: str | None) -> bool:
         """Return whether a filter can be planned; it may still fail on a row, as a division by zero does."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from indexers.partitioned import PartitionedIndex
+from unite_search.display import counted
 from unite_search.errors import DamagedCollectionError, UniteSearchError
 from unite_search.storage.catalog import TABLE, Catalog
 from unite_search.storage.file_checksums import (
@@ -162,7 +163,7 @@ def refuse_damage(directory: Path, dim: int) -> None:
     first, count = damage.lines()[0], len(damage.lines())
     raise DamagedCollectionError(
         f"nothing was rebuilt, because the catalog is damaged: {first}"
-        + (f", and {count - 1:,} more problems" if count > 1 else "")
+        + (f", and {counted(count - 1, 'more problem')}" if count > 1 else "")
         + f"; `unite-search repair --db {directory}` brings back what can be"
     )
 

@@ -97,7 +97,7 @@ def engine_message(error: BaseException) -> str:
     """Return the engine's message on a filter, without the source positions that it appends."""
     lines = str(error).splitlines() or [type(error).__name__]
     line = lines[0].split(", /")[0].split(". Valid fields")[0]
-    return line.removeprefix("Invalid user input: ").removeprefix("Schema error: ").strip()
+    return line.removeprefix("Invalid user input: ").removeprefix("Schema error: ").strip().rstrip(".")
 
 
 def guard(method: METHOD) -> METHOD:

@@ -181,6 +181,9 @@ def _repair_rows(store: Store, report: RepairReport) -> None:
             store.catalog.compact()
     elif damage.files and not report.dry_run:
         store.catalog.delete_old_versions()
+    would = "would be " if report.dry_run else ""
+    if CHECKSUMS_FILE in damage.files:
+        report.notes.append(f"{would}written anew: catalog file {CHECKSUMS_FILE}")
     if report.deleted_versions or _has_unknown_files(damage):
         report.notes.append("files that the damaged rows do not name any more are looked for in the indexed folders")
         report.files_to_read += [root for root in map(Path, store.metadata.roots) if not is_gone(root)]
@@ -189,6 +192,7 @@ def _repair_rows(store: Store, report: RepairReport) -> None:
         path = store.directory / "catalog" / name
         if path.is_file() and path.parent.parent.name == TABLE and name not in needed:
             _delete(path, report)
+            report.notes.append(f"{would}deleted, because nothing needs it: catalog file {name}")
 
 
 def _has_unknown_files(damage: CatalogDamage) -> bool:

@@ -115,6 +115,11 @@ def schema(dim: int) -> pa.Schema:
     )
 
 
+def filter_columns() -> list[str]:
+    """Return the columns that a filter is meant to use: all but the vector and what the program keeps for itself."""
+    return [name for name in schema(1).names if name not in ("embedding", "recipe", *CHECKSUMS)]
+
+
 def to_table(rows: Sequence[dict[str, Any]], dim: int) -> pa.Table:
     """Build a table of the catalog's schema, with the checksums of its rows.
 

@@ -19,8 +19,13 @@ def any_of(paths: Sequence[str | PathLike[str]], ids: Sequence[int], where: str 
     conditions += [f"id IN ({', '.join(str(int(id_)) for id_ in ids)})"] if ids else []
     conditions += [f"({where})"] if where else []
     if not conditions:
-        raise ValueError("no items named: give paths, ids or a filter")
+        raise ValueError('no items named: give paths, ids or a filter; the filter "true" selects all')
     return " OR ".join(conditions)
+
+
+def all_of(conditions: Sequence[str | None]) -> str | None:
+    """Return SQL that matches items for which all of the conditions hold; None stands for no condition."""
+    return " AND ".join(f"({condition})" for condition in conditions if condition) or None
 
 
 def _below(path: Path) -> str:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexers.extras import how_to_install
 from unite_search.encoders.unite.download_record import DownloadRecord, compare, read_record, recorded, write_record
 from unite_search.errors import EncoderUnavailableError
 
 FILES = ("*.json", "*.txt", "*.safetensors")
-INSTALL = 'pip install "unite-search[unite]"'
+INSTALL = how_to_install("unite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def local_folder(name: str) -> Path:
         return given.resolve()
     if not is_hub_name(name):
         raise EncoderUnavailableError(f"there is no folder {name}")
-    hub, record = _import_hub(), record_of(name)
+    hub, record = import_hub(), record_of(name)
     revision = None if record is None else record.commit
     try:
         found = hub.snapshot_download(
@@ -110,7 +111,7 @@ def pull(name: str, revision: str | None = None) -> Path:
         EncoderUnavailableError: the name is not a model name, there is no network, no such model, or a file is not what
             the hub or the record says.
     """
-    repository, hub, known = repository_of(name), _import_hub(), record_of(name)
+    repository, hub, known = repository_of(name), import_hub(), record_of(name)
     wanted = revision or (None if known is None else known.commit)
     try:
         folder = Path(hub.snapshot_download(repository, allow_patterns=FILES, revision=wanted))
@@ -125,7 +126,7 @@ def pull(name: str, revision: str | None = None) -> Path:
 
 def _cache_folder(repository: str) -> Path:
     """Return the folder of a repository in the hub's cache; above `snapshots`, which has one folder a commit."""
-    cache = Path(_import_hub().constants.HF_HUB_CACHE).expanduser()
+    cache = Path(import_hub().constants.HF_HUB_CACHE).expanduser()
     return cache / f"models--{repository.replace('/', '--')}"
 
 
@@ -142,11 +143,16 @@ def _size_note(name: str) -> str:
     return f" ({ALIASES[name].size_gb} GB)" if name in ALIASES else ""
 
 
-def _import_hub() -> Any:
+def import_hub() -> Any:
+    """Import and return `huggingface_hub`.
+
+    Raises:
+        EncoderUnavailableError: it is not installed.
+    """
     try:
         import huggingface_hub
         import huggingface_hub.constants
         import huggingface_hub.errors
     except ImportError as error:
-        raise EncoderUnavailableError(f"UNITE models need packages that are not installed: {INSTALL}") from error
+        raise EncoderUnavailableError(f"UNITE models need packages that are not installed; {INSTALL}") from error
     return huggingface_hub

@@ -56,7 +56,7 @@ def _check_device(device: str) -> None:
         if torch.cuda.device_count() == 0:
             raise EncoderUnavailableError("device 'all' needs a CUDA GPU; this machine has none")
         if find_spec("accelerate") is None:
-            raise EncoderUnavailableError(f"device 'all' needs the package accelerate: {INSTALL}")
+            raise EncoderUnavailableError(f"device 'all' needs the package accelerate; {INSTALL}")
         return
     try:
         torch.empty(0, device=device)
