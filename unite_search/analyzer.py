@@ -1,0 +1,100 @@
+"""The analyzer of the full-text index: turns text into terms, the same way for what is indexed and what is asked.
+
+A *term* is a run of letters and digits without case and accents. A run of Chinese, Japanese or Thai, which are written
+without spaces, becomes its overlapping pairs of characters, so that any part of it is found. Terms keep their order, so
+that phrases can be found. Behind them, each word has its *variants*: the parts of `IMG_2034` or `sunsetBeach2`, and the
+singular of a plural.
+
+Sources: character bigrams, Foo and Li 2004, "Chinese word segmentation and its effect on information retrieval"; the
+singular, Harman 1991, "How effective is suffixing?".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+FIELD_BREAK = "|"
+"""A term that no text has; it keeps phrases from reaching from one field into the next."""
+MAX_TERM_CHARACTERS = 64
+"""Longer runs, such as encoded data, are cut."""
+SHORTEST_PLURAL = 4
+
+_LATIN_MARKS = re.compile("[\u0300-\u036f]")
+_LETTER = r"(?:[^\W_]|[\u0300-\u036f\u0900-\u0dff])"
+"""A letter, digit or accent, or a vowel sign of an Indic script, which Python does not count as part of a word."""
+_WORD = re.compile(rf"{_LETTER}+(?:['’]{_LETTER}+)?")
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u31f0-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+_IES = re.compile(r"(?<![aeo])ies$")
+
+
+def folded(text: str) -> str:
+    """Return text without differences of case, width and accent: `Café` is `cafe`."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return unicodedata.normalize("NFKC", _LATIN_MARKS.sub("", decomposed))
+
+
+def terms(text: str) -> list[str]:
+    """Return the terms of a text, in order."""
+    return [term for word in _WORD.findall(folded(text)) for term in _terms_of_word(word)]
+
+
+def variants(text: str) -> list[str]:
+    """Return the other forms under which the words of a text are found: their parts, and the singulars of plurals.
+
+    Each is given once, and none is a term of the text.
+    """
+    known = set(terms(text))
+    parts = {term for word in _WORD.findall(text) for part in _parts(word) for term in terms(part)}
+    characters = {character for run in _UNSPACED.findall(folded(text)) for character in run}
+    return sorted({*parts, *characters, *map(singular, known)} - known)
+
+
+def document(fields: Iterable[str]) -> str:
+    """Return what the index holds of a row: the terms of each field, and then the variants of all."""
+    texts = [text for text in fields if text]
+    runs = [" ".join(terms(text)) for text in texts]
+    forms = sorted({form for text in texts for form in variants(text)})
+    return f" {FIELD_BREAK} ".join([*runs, " ".join(forms)])
+
+
+def contains(words: Sequence[str], phrase: Sequence[str]) -> bool:
+    """Return whether the terms of a phrase stand in a sequence of terms, one after the other."""
+    length = len(phrase)
+    return any(list(words[start : start + length]) == list(phrase) for start in range(len(words) - length + 1))
+
+
+def singular(term: str) -> str:
+    """Return the singular of an English plural, by its ending alone; other terms stay as they are."""
+    if len(term) < SHORTEST_PLURAL or not term.isascii() or not term.endswith("s") or term.endswith(("ss", "us", "is")):
+        return term
+    if _IES.search(term):
+        return f"{term[:-3]}y"
+    return term[:-2] if term.endswith(("ches", "shes", "sses", "xes", "zes")) else term[:-1]
+
+
+def _terms_of_word(word: str) -> Iterable[str]:
+    place = 0
+    for run in _UNSPACED.finditer(word):
+        yield from _cut(word[place : run.start()])
+        characters = run.group()
+        yield from (characters[start : start + 2] for start in range(max(1, len(characters) - 1)))
+        place = run.end()
+    yield from _cut(word[place:])
+
+
+def _cut(word: str) -> Iterable[str]:
+    return [word[:MAX_TERM_CHARACTERS]] if word else []
+
+
+def _parts(word: str) -> list[str]:
+    """Cut a word where a capital follows a small letter, and between letters and digits."""
+    cuts = [place for place in range(1, len(word)) if _is_seam(word[place - 1], word[place])]
+    return [word[start:end] for start, end in zip([0, *cuts], [*cuts, len(word)], strict=True)] if cuts else []
+
+
+def _is_seam(before: str, after: str) -> bool:
+    return before.isdigit() != after.isdigit() or (before.islower() and after.isupper())
