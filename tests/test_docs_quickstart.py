@@ -11,7 +11,8 @@ import pytest
 from unite_search.cli.app import app
 from unite_search.cli.errors import run
 from unite_search.demo.library import write_library
-from unite_search.storage.metadata import COLLECTION_VARIABLE, HOME_VARIABLE
+from unite_search.home import HOME_VARIABLE
+from unite_search.storage.metadata import COLLECTION_VARIABLE
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "quickstart.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^ (\d+) +(-?\d+\.\d+) +(\S+)", re.MULTILINE)

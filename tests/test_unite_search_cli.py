@@ -28,8 +28,9 @@ from unite_search.cli.app import app
 from unite_search.cli.errors import run
 from unite_search.collection import Collection
 from unite_search.encoders.base import ENCODERS
+from unite_search.home import HOME_VARIABLE
 from unite_search.report import IndexOptions
-from unite_search.storage.metadata import COLLECTION_VARIABLE, HOME_VARIABLE
+from unite_search.storage.metadata import COLLECTION_VARIABLE
 
 COMMANDS = sorted(command.name for command in app.registered_commands if command.name)
 MAIN = """

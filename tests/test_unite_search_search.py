@@ -19,7 +19,8 @@ from unite_search.collection import Collection
 from unite_search.content import Clip, Content, Image, MediaSpec
 from unite_search.encoders.base import Role
 from unite_search.query import Query, SearchOptions, SearchResult
-from unite_search.search import FIRST_FETCH, NEGATIVE_WEIGHT, QueryVector, combine, encode_query
+from unite_search.search.encoding import NEGATIVE_WEIGHT, QueryVector, combine, encode_query
+from unite_search.search.find import FIRST_FETCH
 
 DIM = 64
 ASKED = np.full(DIM, DIM**-0.5, np.float32)
@@ -269,7 +270,7 @@ def test_a_query_is_one_content_of_images_clips_and_texts_and_one_call(
 ) -> None:
     Picture.new("RGB", (8, 6), "red").save(tmp_path / "a.png")
     clip = Clip(np.zeros((2, 4, 4, 3), np.uint8), np.arange(2.0))
-    monkeypatch.setattr("unite_search.search.load_clip", lambda path, media: (clip, f"hash of {path.name}"))
+    monkeypatch.setattr("unite_search.search.encoding.load_clip", lambda path, media: (clip, f"hash of {path.name}"))
     encoder = Recording([1, 0], [0, 1], [0.6, 0.8])
     query = Query.of("make it", "blue", image=tmp_path / "a.png", video="b.mp4", exclude=["x", "y"], instruction="Find")
     vector = encode_query(encoder, query)  # type: ignore[arg-type]

@@ -24,9 +24,9 @@ from unite_search.cli.app import app
 from unite_search.cli.errors import run
 from unite_search.collection import Collection
 from unite_search.errors import UniteSearchError
+from unite_search.home import HOME_VARIABLE
 from unite_search.media.types import EARLIEST_NS
 from unite_search.storage import shards
-from unite_search.storage.metadata import HOME_VARIABLE
 
 ROWS, DIM = 50, 16
 Cli = Callable[..., tuple[int, str, str]]

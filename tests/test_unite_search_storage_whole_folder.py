@@ -19,8 +19,9 @@ import pytest
 
 from unite_search.collection import Collection
 from unite_search.errors import UniteSearchError
+from unite_search.home import HOME_VARIABLE
 from unite_search.storage import whole_folder as module
-from unite_search.storage.metadata import HOME_VARIABLE, list_collections
+from unite_search.storage.metadata import list_collections
 from unite_search.storage.whole_folder import content, whole_folder
 
 LAST = "z-complete"

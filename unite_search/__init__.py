@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from unite_search.query import Hit, PathArgument, Query, SearchOptions, SearchResult
     from unite_search.recovery import repair, verify_folder
     from unite_search.report import IndexOptions, IndexReport, Progress, ProgressCallback, RepairReport, Stage, Status
-    from unite_search.search import QueryVector
+    from unite_search.search.encoding import QueryVector
     from unite_search.storage.export import ExportReport
 
 __version__ = "0.1.0"
@@ -155,7 +155,7 @@ _HOMES = {
         "Stage",
         "Status",
     ),
-    "unite_search.search": ("QueryVector",),
+    "unite_search.search.encoding": ("QueryVector",),
     "unite_search.storage.export": ("ExportReport",),
 }
 

@@ -15,6 +15,7 @@ from indexers.errors import DamagedIndexError
 from indexers.partitioned import PartitionedIndex
 from indexers.spec import IndexConfig
 from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, EncoderOptions, load_encoder
+from unite_search.encoders.calibration import Calibration, find_calibration
 from unite_search.errors import OutdatedError, UniteSearchError, UnknownItemError
 from unite_search.ingest.pipeline import Ingest
 from unite_search.ingest.progress import Meter, progress_file
@@ -25,7 +26,8 @@ from unite_search.media.types import ReadOptions
 from unite_search.media.uri import absolute, is_gone
 from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
-from unite_search.search import QueryVector, encode_query, find
+from unite_search.search.encoding import QueryVector, encode_query
+from unite_search.search.find import find
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.export import ExportReport, ExportSource, export_partitions
 from unite_search.storage.imports import UNKNOWN_ENCODER, import_vectors
@@ -140,6 +142,11 @@ class Collection:
         """
         return self._store.metadata.load_encoder(self.directory, self._given, self._options)
 
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """The statistics by which scores are log-odds; None for an encoder that has none."""
+        return find_calibration(self.encoder_name, self._store.metadata.fingerprint)
+
     def refresh(self) -> bool:
         """Move to the newest state that a writer has committed; return whether it is newer.
 
@@ -215,8 +222,9 @@ class Collection:
         Raises:
             UnknownItemError: there is no such item.
         """
-        row = self._row(item_id, ("content_hash", "embedding"))
-        vector = QueryVector(np.asarray(row["embedding"], np.float32), frozenset([row["content_hash"]]))
+        row = self._row(item_id, ("content_hash", "embedding", "partition"))
+        embedding = np.asarray(row["embedding"], np.float32)
+        vector = QueryVector(embedding, frozenset([row["content_hash"]]), kind=row["partition"])
         return self.search_vector(vector, options)
 
     def search_vector(self, vector: QueryVector, options: SearchOptions | None = None) -> SearchResult:
@@ -328,7 +336,9 @@ class Collection:
 
     def _answer(self, vector: QueryVector, options: SearchOptions, *, encode_s: float) -> SearchResult:
         started = time.perf_counter()
-        hits, searched = self._read(lambda catalog, partitions: find(catalog, partitions, vector, options))
+        hits, searched = self._read(
+            lambda catalog, partitions: find(catalog, partitions, vector, options, self.calibration)
+        )
         search_s = time.perf_counter() - started
         return SearchResult(hits=hits, searched=searched, encode_ms=encode_s * 1e3, search_ms=search_s * 1e3)
 

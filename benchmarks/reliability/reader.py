@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.reliability.runs import FILES, Journal, text_of
 from unite_search.collection import Collection
 from unite_search.query import Hit, SearchOptions
-from unite_search.search import QueryVector
+from unite_search.search.encoding import QueryVector
 
 TOP = 10
 TOLERANCE = 2e-3

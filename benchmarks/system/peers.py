@@ -31,7 +31,7 @@ from unite_search.collection import Collection
 from unite_search.errors import UniteSearchError
 from unite_search.query import SearchOptions
 from unite_search.report import IndexOptions
-from unite_search.search import QueryVector
+from unite_search.search.encoding import QueryVector
 
 VARIABLES = {"rclip": "RCLIP_PYTHON", "clip-retrieval": "CLIP_RETRIEVAL_PYTHON"}
 PHOTOS = 3000

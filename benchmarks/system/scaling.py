@@ -23,7 +23,7 @@ from benchmarks.common.plot import log_log
 from benchmarks.common.results import RESULTS
 from unite_search.collection import Collection
 from unite_search.query import SearchOptions
-from unite_search.search import QueryVector
+from unite_search.search.encoding import QueryVector
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 TEXT_SIZES = (1_000, 10_000)

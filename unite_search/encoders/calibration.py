@@ -25,12 +25,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from indexers.atomic import atomic_write
+from indexers.digest import digest_of
 from unite_search.errors import UniteSearchError
+from unite_search.home import home
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VERSION = 1
+BUILT_IN = {"starter": Path(__file__).parent / "starter" / "weights" / "calibration.npz"}
 STAND_INS = (("video", "image"), ("text+", ""), ("image", "text"))
 """What stands in for a kind that was not measured, tried in this order: photos for clips, bare for captioned ones."""
 
@@ -114,6 +117,26 @@ class Calibration:
             for (query, item), line in self.lines.items()
         ]
         return {"means": sorted(self.means), "lines": lines}
+
+
+def find_calibration(encoder: str, fingerprint: str) -> Calibration | None:
+    """Return the calibration of an encoder: what a person has measured here, else what comes with the encoder.
+
+    Args:
+        encoder: its name.
+        fingerprint: its fingerprint; a calibration of another version of the encoder does not count.
+    """
+    for path in (measured_path(fingerprint), BUILT_IN.get(encoder)):
+        if path is not None and path.exists():
+            found = Calibration.read(path)
+            if found.fingerprint == fingerprint:
+                return found
+    return None
+
+
+def measured_path(fingerprint: str) -> Path:
+    """Return where `encoders calibrate` keeps what it measured."""
+    return home() / "calibrations" / f"{digest_of(fingerprint.encode())}.npz"
 
 
 def _near(kind: str) -> list[str]:

@@ -23,7 +23,7 @@ from unite_search.media.uri import uri_to_path
 from unite_search.modality import Modality
 from unite_search.query import SearchOptions, SearchResult
 from unite_search.report import Progress, Status
-from unite_search.search import QueryVector
+from unite_search.search.encoding import QueryVector
 from unite_search.server.batching import EncodeQueue
 from unite_search.server.decode_calls import MediaSource
 from unite_search.server.problems import Refusal

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from unite_search.content import Clip, Content, Image, Part
 from unite_search.query import SearchOptions, SearchResult
-from unite_search.search import QueryVector, combine
+from unite_search.search.encoding import QueryVector, combine
 from unite_search.server.decode_calls import load_item
 from unite_search.server.filters import checked_filter
 from unite_search.server.models import Scope, SearchRequest, SimilarScope
@@ -87,7 +87,8 @@ class Searcher:
         negatives = [Content((text,), instruction=request.instruction) for text in request.exclude]
         with self._service.metrics.stage("encode"):
             embeddings = reader.queue.encode([main, *negatives])
-        vector = QueryVector(combine(embeddings), frozenset(it.content_hash for it in media))
+        hashes = frozenset(it.content_hash for it in media)
+        vector = QueryVector(combine(embeddings), hashes, kind=main.modalities.partition)
         with self._lock:
             self._vectors[key] = vector
             if len(self._vectors) > KEPT_QUERIES:

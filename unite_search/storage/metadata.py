@@ -25,6 +25,7 @@ from unite_search.errors import (
     EncoderUnavailableError,
     UniteSearchError,
 )
+from unite_search.home import home
 
 FORMAT_VERSION = 3
 """Formats 1 and 2 had other columns; `storage.upgrade` converts them."""
@@ -34,7 +35,6 @@ CHECKSUM = "checksum"
 ID_BLOCK = 65_536
 DEFAULT_COLLECTION = "default"
 COLLECTION_VARIABLE = "UNITE_SEARCH_COLLECTION"
-HOME_VARIABLE = "UNITE_SEARCH_HOME"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 OTHER_ENCODER = "use the encoder and options that built it, or index into another collection"
 OTHER_VERSION = "that is another version: index the folders again, into another collection"
@@ -293,13 +293,8 @@ def _described(name: str, fingerprint: str, options: Mapping[str, object]) -> st
 
 
 def collections_home() -> Path:
-    """Return the folder of the named collections: below `$UNITE_SEARCH_HOME`, or in the platform's data folder."""
-    given = os.environ.get(HOME_VARIABLE)
-    if given:
-        return Path(given).expanduser().absolute() / "collections"
-    from platformdirs import user_data_path
-
-    return user_data_path("unite-search", appauthor=False) / "collections"
+    """Return the folder of the named collections."""
+    return home() / "collections"
 
 
 def collection_directory(name: str | None = None, db: Path | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""Search: encode the query, search each partition, merge and group the ranked lists, and return one page of hits."""
+"""Find: search each partition, merge the ranked lists by score, group them, and return one page of hits."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from indexers.calibration import HEAD, RankedList, merge
+from indexers.calibration import HEAD, RankedList
 from indexers.partitioned import PartitionedIndex
-from indexers.unit import unit_rows
 from unite_search import strict_json
-from unite_search.content import Content, Part
-from unite_search.encoders.base import Encoder, encode
-from unite_search.media.load import load_clip, load_image
+from unite_search.encoders.calibration import Calibration
 from unite_search.modality import matching_partitions
-from unite_search.query import Hit, Query, SearchOptions
+from unite_search.query import Hit, SearchOptions
+from unite_search.search.encoding import QueryVector
+from unite_search.search.scoring import scored
 from unite_search.storage.catalog import Catalog
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NEGATIVE_WEIGHT = 0.5
 FIRST_FETCH = 4
 HIT_COLUMNS = (
     "parent",
@@ -38,44 +36,14 @@ HIT_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class QueryVector:
-    """An encoded query: (D,) float32 unit vector, and the hashes of the files it was made from."""
-
-    embedding: NDArray[np.float32]
-    content_hashes: frozenset[str] = frozenset()
-
-
-def encode_query(encoder: Encoder, query: Query) -> QueryVector:
-    """Read the files of a query and encode all its parts in one call.
-
-    Excluded texts are vector arithmetic: half of their mean vector is subtracted from the query's vector.
-
-    Raises:
-        UnreadableFileError: an image or clip of the query cannot be read.
-    """
-    loaded: list[tuple[Part, str]] = [load_image(path, encoder.media) for path in query.images]
-    loaded += [load_clip(path, encoder.media) for path in query.videos]
-    main = Content((*(part for part, _ in loaded), *query.texts), instruction=query.instruction)
-    negatives = [Content((text,), instruction=query.instruction) for text in query.exclude]
-    embeddings = encode(encoder, [main, *negatives], role="query")
-    return QueryVector(combine(embeddings), frozenset(content_hash for _, content_hash in loaded))
-
-
-def combine(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Combine the (1 + n, D) embeddings of a query and of n excluded texts into one (D,) unit vector."""
-    if len(embeddings) == 1:
-        return np.asarray(embeddings[0], np.float32)
-    return unit_rows(embeddings[0] - NEGATIVE_WEIGHT * embeddings[1:].mean(axis=0))
-
-
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A merged entry with its row of the catalog."""
+    """A scored item with its row of the catalog."""
 
     id: int
     partition: str
     score: float
+    meaning: float | None
     cosine: float
     row: dict[str, Any]
 
@@ -90,7 +58,11 @@ class _Scope:
 
 
 def find(
-    catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, options: SearchOptions
+    catalog: Catalog,
+    partitions: PartitionedIndex,
+    query: QueryVector,
+    options: SearchOptions,
+    calibration: Calibration | None = None,
 ) -> tuple[tuple[Hit, ...], dict[str, int]]:
     """Rank the items for a query vector.
 
@@ -106,7 +78,7 @@ def find(
     fetch = max(HEAD, FIRST_FETCH * wanted)
     groups: list[list[_Found]] = []
     while scope.sizes:
-        groups = _group(_fetch(catalog, partitions, query, (scope, fetch)), by_file=options.group)
+        groups = _group(_fetch(catalog, partitions, query, (scope, fetch, calibration)), by_file=options.group)
         if len(groups) >= wanted or fetch >= max(scope.sizes.values()):
             break
         fetch *= FIRST_FETCH
@@ -132,10 +104,10 @@ def _count_allowed(partitions: PartitionedIndex, name: str, allowed: NDArray[np.
 
 
 def _fetch(
-    catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, depth: tuple[_Scope, int]
+    catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, depth: tuple[_Scope, int, Calibration | None]
 ) -> list[_Found]:
-    """Return the best items over all partitions, merged by calibrated score, best first."""
-    scope, fetch = depth
+    """Return the best items over all partitions, best first."""
+    scope, fetch, calibration = depth
     results = partitions.search(scope.sizes, query.embedding[None], fetch + len(scope.left_out), allowed=scope.allowed)
     lists = []
     for name, (scores, ids) in results.items():
@@ -149,12 +121,13 @@ def _fetch(
                 size=scope.sizes[name],
             )
         )
-    merged = merge(lists, fetch)
-    rows = catalog.rows(merged.ids.tolist(), HIT_COLUMNS)
+    best = scored(lists, query, calibration, fetch)
+    rows = catalog.rows(best.ids.tolist(), HIT_COLUMNS)
+    meaning = [None] * len(best.ids) if best.meaning is None else best.meaning.tolist()
     return [
-        _Found(id_, name, score, cosine, rows[id_])
-        for id_, name, score, cosine in zip(
-            merged.ids.tolist(), merged.names, merged.scores.tolist(), merged.cosines.tolist(), strict=True
+        _Found(id_, name, score, log_odds, cosine, rows[id_])
+        for id_, name, score, log_odds, cosine in zip(
+            best.ids.tolist(), best.names, best.scores.tolist(), meaning, best.cosines.tolist(), strict=True
         )
     ]
 

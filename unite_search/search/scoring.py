@@ -1,0 +1,80 @@
+"""Score the nearest items of several partitions so that one list over all of them is right.
+
+With a calibration of the encoder, a score is the log-odds that the item is relevant, plus the prior of its partition.
+Without one, scores are relative to the other items of the partition (`indexers.calibration`), which is the best that
+can be said of an encoder of which nothing is known.
+
+The prior: if every item were as likely to be the answer, one captioned photo among five thousand plain ones would have
+to be far nearer to the query than they; if every partition were as likely, it would come first whatever is asked. The
+truth lies between: people who keep few notes among many photos mean the notes more often than one time in a thousand.
+A partition of n items has the weight n ** (1 - PRIOR_POWER), shared equally among its items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from indexers.calibration import RankedList, merge
+from unite_search.encoders.calibration import Calibration
+from unite_search.search.encoding import QueryVector
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PRIOR_POWER = 0.5
+"""Chosen on mixes of photos and captions, see docs/explanation/scores.md."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """Items of one query, best first.
+
+    Attributes:
+        ids: (K,) int64.
+        names: K names of partitions.
+        scores: (K,) by which they are sorted.
+        meaning: (K,) log-odds from the vectors alone; None if the encoder has no calibration.
+        cosines: (K,) cosines.
+    """
+
+    ids: NDArray[np.int64]
+    names: tuple[str, ...]
+    scores: NDArray[np.float64]
+    meaning: NDArray[np.float64] | None
+    cosines: NDArray[np.float32]
+
+
+def scored(lists: Sequence[RankedList], query: QueryVector, calibration: Calibration | None, k: int) -> Scored:
+    """Score the items of ranked lists and return the best `k` of all."""
+    if calibration is None or not any(len(ranked.ids) for ranked in lists):
+        merged = merge(lists, k)
+        return Scored(merged.ids, merged.names, merged.scores, None, merged.cosines)
+    prior = log_priors({ranked.name: ranked.size for ranked in lists})
+    meaning = np.concatenate(
+        [calibration.log_odds(query.embedding, query.kind, ranked.name, ranked.scores) for ranked in lists]
+    )
+    names = np.repeat([ranked.name for ranked in lists], [len(ranked.ids) for ranked in lists])
+    scores = meaning + np.array([prior[name] for name in names])
+    order = np.argsort(-scores, kind="stable")[:k]
+    return Scored(
+        ids=np.concatenate([ranked.ids for ranked in lists])[order],
+        names=tuple(names[order].tolist()),
+        scores=scores[order],
+        meaning=meaning[order],
+        cosines=np.concatenate([ranked.scores for ranked in lists])[order],
+    )
+
+
+def log_priors(sizes: Mapping[str, int]) -> dict[str, float]:
+    """Return for each partition how much likelier its items are than if all items were equally likely, as a logarithm.
+
+    A partition alone has 0.
+    """
+    weights = {name: size ** (1 - PRIOR_POWER) for name, size in sizes.items()}
+    total = sum(weights.values())
+    everything = sum(sizes.values())
+    return {name: float(np.log(everything * weights[name] / (total * size))) for name, size in sizes.items()}
