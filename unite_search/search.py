@@ -105,8 +105,9 @@ def find(
     wanted = options.offset + options.top_k
     fetch = max(HEAD, FIRST_FETCH * wanted)
     groups: list[list[_Found]] = []
+    everything = sum(scope.sizes.values())
     while scope.sizes:
-        groups = _group(_fetch(catalog, partitions, query, (scope, fetch)), by_file=options.group)
+        groups = _group(_fetch(catalog, partitions, query, (scope, min(fetch, everything))), by_file=options.group)
         if len(groups) >= wanted or fetch >= max(scope.sizes.values()):
             break
         fetch *= FIRST_FETCH
