@@ -22,14 +22,16 @@ def test_lines_come_every_few_seconds(monkeypatch: pytest.MonkeyPatch, capsys: p
             now[0] = 100.0 + second
             tell(Progress(stage="index", files_total=2000, files_done=second * 100, items=second, rate=100.0))
         now[0] = 115.0
-        last = Progress(stage="index", files_total=2000, files_done=1500, skipped=3, scan_finished=True, rate=100.0)
+        last = Progress(
+            stage="index", files_total=2000, files_done=1500, embedded=7, skipped=3, scan_finished=True, rate=100.0
+        )
         tell(Progress(**{**{name: getattr(last, name) for name in last.__slots__}, "remaining_s": 65.0}))
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "Indexing: 500 of 2,000+ files, 5 items, 0 skipped, 100.0 files/s",
         "Indexing: 1,000 of 2,000+ files, 10 items, 0 skipped, 100.0 files/s",
-        "Indexing: 1,500 of 2,000 files, 0 items, 3 skipped, 100.0 files/s, 01:05 left",
+        "Indexing: 1,500 of 2,000 files, 0 items and 7 of unfinished files, 3 skipped, 100.0 files/s, 01:05 left",
     ]
 
 

@@ -26,9 +26,10 @@ def test_rate_and_remaining_time_by_hand(clock: list[float]) -> None:
     clock[0] += 4
     for _ in range(20):
         meter.finished()
-    meter.show(items=20, skipped=0)
+    meter.show(items=20, embedded=25, skipped=0)
     assert seen[-1].rate == pytest.approx(5.0)
     assert seen[-1].remaining_s == pytest.approx(6.0)
+    assert (seen[-1].items, seen[-1].embedded) == (20, 25)
 
 
 def test_nothing_is_promised_while_the_scan_goes_on(clock: list[float]) -> None:
@@ -37,7 +38,7 @@ def test_nothing_is_promised_while_the_scan_goes_on(clock: list[float]) -> None:
     meter.found()
     clock[0] += 1
     meter.finished()
-    meter.show(items=1, skipped=0)
+    meter.show(items=1, embedded=1, skipped=0)
     assert seen[-1].remaining_s is None
 
 
@@ -46,9 +47,9 @@ def test_calls_come_a_few_times_a_second_and_always_at_a_new_stage(clock: list[f
     meter = Meter(seen.append)
     for _ in range(100):
         clock[0] += 0.01
-        meter.show(items=0, skipped=0)
+        meter.show(items=0, embedded=0, skipped=0)
     assert 3 <= len(seen) <= 6
-    meter.show(items=0, skipped=0, stage="done")
+    meter.show(items=0, embedded=0, skipped=0, stage="done")
     assert seen[-1].stage == "done"
 
 
@@ -60,7 +61,7 @@ def test_the_rate_follows_a_change_of_pace(clock: list[float]) -> None:
             clock[0] += 1
             for _ in range(pace):
                 meter.finished()
-            meter.show(items=0, skipped=0)
+            meter.show(items=0, embedded=0, skipped=0)
     assert seen[-1].rate == pytest.approx(1.0, abs=0.2)
 
 

@@ -125,10 +125,11 @@ def depths(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         (1, 0, [100]),
         (5, 0, [100, 400, 1600]),
         (8, 0, [100, 400, 1600]),
-        (9, 0, [100, 400, 1600, 6400]),
-        (4, 5, [100, 400, 1600, 6400]),
+        (9, 0, [100, 400, 1600, 3000]),
+        (4, 5, [100, 400, 1600, 3000]),
         (30, 5, [140, 560, 2240]),
-        (100, 950, [4200]),
+        (100, 950, [3000]),
+        (1, 10**12, [3000]),
     ],
 )
 def test_a_search_is_widened_until_the_page_is_full(
@@ -140,7 +141,7 @@ def test_a_search_is_widened_until_the_page_is_full(
     for id_ in long_files.ranked[: expected_depths[-1]]:
         groups.setdefault(long_files.files[id_], []).append(id_)
     expected = list(groups.values())[offset : offset + top_k]
-    assert len(expected) == min(top_k, LONG_FILES + SINGLES - offset)
+    assert len(expected) == max(0, min(top_k, LONG_FILES + SINGLES - offset))
     assert [[hit.id, *(segment.id for segment in hit.segments)] for hit in hits] == expected
     assert [hit.rank for hit in hits] == list(range(offset + 1, offset + 1 + len(expected)))
     assert all(segment.rank == hit.rank for hit in hits for segment in hit.segments)

@@ -200,8 +200,8 @@ class Collection:
                 report = ingest.run(roots, options, exclude=[self.directory])
                 if options.prune:
                     self._store.forget([*missing, *_useless(roots, report)])
-                meter.show(items=report.items, skipped=len(report.skipped), stage="compact")
-        meter.show(items=report.items, skipped=len(report.skipped), stage="done")
+                meter.show(items=report.items, embedded=report.embedded, skipped=len(report.skipped), stage="compact")
+        meter.show(items=report.items, embedded=report.embedded, skipped=len(report.skipped), stage="done")
         report.seconds = time.monotonic() - started
         return report
 

@@ -48,6 +48,7 @@ class Progress:
         files_total: files found so far; all of them once `scan_finished` is set.
         files_done: files that are finished, whatever the outcome.
         items: items committed.
+        embedded: contents that went through the encoder, of files that are finished or not.
         skipped: files that could not be read.
         scan_finished: whether `files_total` is final.
         rate: recent files per second; 0 while unknown.
@@ -58,6 +59,7 @@ class Progress:
     files_total: int = 0
     files_done: int = 0
     items: int = 0
+    embedded: int = 0
     skipped: int = 0
     scan_finished: bool = False
     rate: float = 0.0

@@ -57,6 +57,12 @@ def rate_and_rest(progress: Progress) -> str:
     return ", ".join(known)
 
 
+def item_counts(progress: Progress) -> str:
+    """Return how many items are committed, and how many more of unfinished files are embedded."""
+    more = progress.embedded - progress.items
+    return counted(progress.items, "item") + (f" and {more:,} of unfinished files" if more > 0 else "")
+
+
 def _new_bar() -> Bar:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -108,7 +114,7 @@ class _BarCallback:
             description=STAGES[progress.stage],
             completed=progress.files_done,
             total=progress.files_total if progress.scan_finished else None,
-            items=counted(progress.items, "item") + skipped,
+            items=item_counts(progress) + skipped,
             rest=rate_and_rest(progress),
         )
 
@@ -143,7 +149,7 @@ class _LineCallback:
         total = f"{progress.files_total:,}" + ("" if progress.scan_finished else "+")
         parts = [
             f"{STAGES[progress.stage]}: {progress.files_done:,} of {total} files",
-            counted(progress.items, "item"),
+            item_counts(progress),
             f"{progress.skipped:,} skipped",
             rate_and_rest(progress),
         ]

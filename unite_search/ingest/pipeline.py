@@ -292,7 +292,8 @@ class Ingest:
         self._committed_at = time.monotonic()
 
     def _show(self) -> None:
-        self._meter.show(items=self.report.items, skipped=len(self.report.skipped))
+        report = self.report
+        self._meter.show(items=report.items, embedded=report.embedded, skipped=len(report.skipped))
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class Meter:
         """Note that the total is final."""
         self._scan_finished = True
 
-    def show(self, *, items: int, skipped: int, stage: Stage = "index") -> None:
+    def show(self, *, items: int, embedded: int, skipped: int, stage: Stage = "index") -> None:
         """Call the callback, unless it was called a moment ago for the same stage."""
         now = time.monotonic()
         if self._callback is None or (stage == "index" and now - self._shown_at < SHOW_EVERY_S):
@@ -57,6 +57,7 @@ class Meter:
                 files_total=self._total,
                 files_done=self._done,
                 items=items,
+                embedded=embedded,
                 skipped=skipped,
                 scan_finished=self._scan_finished,
                 rate=rate,

@@ -140,7 +140,8 @@ class Progress(_Model):
     stage: Literal["scan", "index", "compact", "done"]
     files_total: int
     files_done: int
-    items: int
+    items: int = Field(description="Committed items.")
+    embedded: int = Field(description="Contents that were embedded, of files that are finished or not.")
     skipped: int
     scan_finished: bool
     rate: float = Field(description="Files per second.")
