@@ -79,11 +79,8 @@ def find(
     groups: list[list[_Found]] = []
     everything = sum(scope.sizes.values())
     while scope.sizes:
-<<<<<<< HEAD:unite_search/search/find.py
-        groups = _group(_fetch(catalog, partitions, query, (scope, fetch, calibration)), by_file=options.group)
-=======
-        groups = _group(_fetch(catalog, partitions, query, (scope, min(fetch, everything))), by_file=options.group)
->>>>>>> main:unite_search/search.py
+        depth = scope, min(fetch, everything), calibration
+        groups = _group(_fetch(catalog, partitions, query, depth), by_file=options.group)
         if len(groups) >= wanted or fetch >= max(scope.sizes.values()):
             break
         fetch *= FIRST_FETCH
