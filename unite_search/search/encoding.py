@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from unite_search.content import Content, Part
 from unite_search.encoders.base import Encoder, encode
 from unite_search.media.load import load_clip, load_image
 from unite_search.query import Query
+from unite_search.search.words import NO_WORDS, Words, parse_all
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,11 +29,13 @@ class QueryVector:
         embedding: (D,) float32 unit vector.
         content_hashes: hashes of the files it was made from.
         kind: what it was made of, named as a partition: `text`, `image`, `text+image`, ...
+        words: words to look up as well.
     """
 
     embedding: NDArray[np.float32]
     content_hashes: frozenset[str] = frozenset()
     kind: str = "text"
+    words: Words = NO_WORDS
 
 
 def encode_query(encoder: Encoder, query: Query) -> QueryVector:
@@ -44,11 +48,23 @@ def encode_query(encoder: Encoder, query: Query) -> QueryVector:
     """
     loaded: list[tuple[Part, str]] = [load_image(path, encoder.media) for path in query.images]
     loaded += [load_clip(path, encoder.media) for path in query.videos]
-    main = Content((*(part for part, _ in loaded), *query.texts), instruction=query.instruction)
+    main, words = main_content([part for part, _ in loaded], query.texts, query.instruction)
     negatives = [Content((text,), instruction=query.instruction) for text in query.exclude]
     embeddings = encode(encoder, [main, *negatives], role="query")
     hashes = frozenset(content_hash for _, content_hash in loaded)
-    return QueryVector(combine(embeddings), hashes, kind=main.modalities.partition)
+    return QueryVector(combine(embeddings), hashes, kind=main.modalities.partition, words=words)
+
+
+def main_content(media: Sequence[Part], texts: Sequence[str], instruction: str | None) -> tuple[Content, Words]:
+    """Return what is encoded of a query, and the words to look up.
+
+    Raises:
+        ValueError: the texts only say what must not occur.
+    """
+    plain, words = parse_all(texts)
+    if not (media or plain):
+        raise ValueError("the query only says what must not occur; say what to look for, too")
+    return Content((*media, *plain), instruction=instruction), words
 
 
 def combine(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from unite_search.encoders.calibration import Calibration
 from unite_search.modality import matching_partitions
 from unite_search.query import Hit, SearchOptions
 from unite_search.search.encoding import QueryVector
+from unite_search.search.lexical import Lexical, lexical_evidence
 from unite_search.search.scoring import scored
 from unite_search.storage.catalog import Catalog
 
@@ -44,6 +45,7 @@ class _Found:
     partition: str
     score: float
     meaning: float | None
+    words: float
     cosine: float
     row: dict[str, Any]
 
@@ -74,13 +76,13 @@ def find(
         ValueError: `options.modalities` names an unknown modality.
     """
     scope = _scope(catalog, partitions, query, options)
+    finder = _Finder(catalog, partitions, query, calibration, scope, _lexical(catalog, query, scope, options.where))
     wanted = options.offset + options.top_k
     fetch = max(HEAD, FIRST_FETCH * wanted)
     groups: list[list[_Found]] = []
     everything = sum(scope.sizes.values())
     while scope.sizes:
-        depth = scope, min(fetch, everything), calibration
-        groups = _group(_fetch(catalog, partitions, query, depth), by_file=options.group)
+        groups = _group(finder.best(min(fetch, everything)), by_file=options.group)
         if len(groups) >= wanted or fetch >= max(scope.sizes.values()):
             break
         fetch *= FIRST_FETCH
@@ -93,9 +95,32 @@ def _scope(catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, o
     if options.modalities:
         names = matching_partitions(options.modalities, names)
     allowed = None if options.where is None else catalog.ids_where(options.where)
-    own = np.empty(0, np.int64) if options.include_self else catalog.ids_of_hashes(query.content_hashes)
-    sizes = {name: _count_allowed(partitions, name, allowed) - _count_allowed(partitions, name, own) for name in names}
-    return _Scope({name: size for name, size in sizes.items() if size > 0}, allowed, own)
+    left_out = np.empty(0, np.int64) if options.include_self else catalog.ids_of_hashes(query.content_hashes)
+    with catalog.guarded():
+        for phrase in query.words.required:
+            holding = catalog.full_text.ids_of_phrase(phrase)
+            allowed = holding if allowed is None else np.intersect1d(allowed, holding, assume_unique=True)
+        for phrase in query.words.excluded:
+            left_out = np.union1d(left_out, catalog.full_text.ids_of_phrase(phrase))
+    sizes = {
+        name: _count_allowed(partitions, name, allowed) - _count_allowed(partitions, name, _within(left_out, allowed))
+        for name in names
+    }
+    return _Scope({name: size for name, size in sizes.items() if size > 0}, allowed, left_out)
+
+
+def _within(ids: NDArray[np.int64], allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    return ids if allowed is None else np.intersect1d(ids, allowed, assume_unique=True)
+
+
+def _lexical(catalog: Catalog, query: QueryVector, scope: _Scope, where: str | None) -> Lexical:
+    """Look up the words of a query that consists of text alone; beside a picture they say how it should change."""
+    if query.kind != "text" or not query.words.terms or not scope.sizes:
+        return Lexical()
+    within = ", ".join(f"'{name}'" for name in scope.sizes)
+    conditions = [f"partition IN ({within})", *([f"({where})"] if where else [])]
+    with catalog.guarded():
+        return lexical_evidence(catalog.full_text, query.words, " AND ".join(conditions))
 
 
 def _count_allowed(partitions: PartitionedIndex, name: str, allowed: NDArray[np.int64] | None) -> int:
@@ -105,33 +130,70 @@ def _count_allowed(partitions: PartitionedIndex, name: str, allowed: NDArray[np.
     return len(np.intersect1d(partitions.ids(name), allowed, assume_unique=True)) if len(allowed) else 0
 
 
-def _fetch(
-    catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, depth: tuple[_Scope, int, Calibration | None]
-) -> list[_Found]:
-    """Return the best items over all partitions, best first."""
-    scope, fetch, calibration = depth
-    results = partitions.search(scope.sizes, query.embedding[None], fetch + len(scope.left_out), allowed=scope.allowed)
-    lists = []
-    for name, (scores, ids) in results.items():
-        is_found = (ids[0] >= 0) & ~np.isin(ids[0], scope.left_out)
-        lists.append(
+@dataclass(frozen=True, slots=True, eq=False)
+class _Finder:
+    """Finds the best items of a scope by meaning and words together."""
+
+    catalog: Catalog
+    partitions: PartitionedIndex
+    query: QueryVector
+    calibration: Calibration | None
+    scope: _Scope
+    lexical: Lexical
+
+    def best(self, depth: int) -> list[_Found]:
+        """Return the best items, best first, from the nearest `depth` of each partition and those with the words."""
+        lists = self._ranked_lists(depth)
+        best = scored(lists, self.query, self.calibration, self.lexical, depth)
+        rows = self.catalog.rows(best.ids.tolist(), HIT_COLUMNS)
+        meaning = [None] * len(best.ids) if best.meaning is None else best.meaning.tolist()
+        return [
+            _Found(id_, name, score, log_odds, words, cosine, rows[id_])
+            for id_, name, score, log_odds, words, cosine in zip(
+                best.ids.tolist(),
+                best.names,
+                best.scores.tolist(),
+                meaning,
+                best.words.tolist(),
+                best.cosines.tolist(),
+                strict=True,
+            )
+        ]
+
+    def _ranked_lists(self, depth: int) -> list[RankedList]:
+        scope, embedding = self.scope, self.query.embedding
+        results = self.partitions.search(
+            scope.sizes, embedding[None], depth + len(scope.left_out), allowed=scope.allowed
+        )
+        nearest = {}
+        for name, (scores, ids) in results.items():
+            is_found = (ids[0] >= 0) & ~np.isin(ids[0], scope.left_out)
+            nearest[name] = ids[0][is_found][:depth], scores[0][is_found][:depth]
+        self._add_items_with_words(nearest)
+        return [
             RankedList(
                 name=name,
-                ids=ids[0][is_found][:fetch],
-                scores=scores[0][is_found][:fetch],
-                sample_scores=_sample_scores(partitions.sample(name), query.embedding),
+                ids=ids,
+                scores=scores,
+                sample_scores=_sample_scores(self.partitions.sample(name), embedding),
                 size=scope.sizes[name],
             )
-        )
-    best = scored(lists, query, calibration, fetch)
-    rows = catalog.rows(best.ids.tolist(), HIT_COLUMNS)
-    meaning = [None] * len(best.ids) if best.meaning is None else best.meaning.tolist()
-    return [
-        _Found(id_, name, score, log_odds, cosine, rows[id_])
-        for id_, name, score, log_odds, cosine in zip(
-            best.ids.tolist(), best.names, best.scores.tolist(), meaning, best.cosines.tolist(), strict=True
-        )
-    ]
+            for name, (ids, scores) in nearest.items()
+        ]
+
+    def _add_items_with_words(self, nearest: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]) -> None:
+        """Add items that have words of the query and are not among the nearest, with their cosines."""
+        known = np.concatenate([ids for ids, _ in nearest.values()])
+        wanted = np.setdiff1d(np.array(list(self.lexical.partitions), np.int64), known)
+        wanted = np.setdiff1d(_within(wanted, self.scope.allowed), self.scope.left_out)
+        rows = self.catalog.rows(wanted.tolist(), ["partition", "embedding"]) if len(wanted) else {}
+        for name in {row["partition"] for row in rows.values()}:
+            ids = np.array([id_ for id_, row in rows.items() if row["partition"] == name], np.int64)
+            vectors = np.array([rows[id_]["embedding"] for id_ in ids.tolist()], np.float32)
+            cosines = _sample_scores(vectors, self.query.embedding)
+            all_ids, all_scores = np.append(nearest[name][0], ids), np.append(nearest[name][1], cosines)
+            order = np.argsort(-all_scores, kind="stable")
+            nearest[name] = all_ids[order], all_scores[order]
 
 
 def _sample_scores(sample: NDArray[np.float32], embedding: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from indexers.calibration import RankedList, merge
+from indexers.calibration import RankedList, calibrate
 from unite_search.encoders.calibration import Calibration
 from unite_search.search.encoding import QueryVector
+from unite_search.search.lexical import Lexical
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PRIOR_POWER = 0.5
+PRIOR_POWER = 0.4
 """Chosen on mixes of photos and captions, see docs/explanation/scores.md."""
 
 
@@ -38,6 +39,7 @@ class Scored:
         names: K names of partitions.
         scores: (K,) by which they are sorted.
         meaning: (K,) log-odds from the vectors alone; None if the encoder has no calibration.
+        words: (K,) evidence of the words.
         cosines: (K,) cosines.
     """
 
@@ -45,28 +47,46 @@ class Scored:
     names: tuple[str, ...]
     scores: NDArray[np.float64]
     meaning: NDArray[np.float64] | None
+    words: NDArray[np.float64]
     cosines: NDArray[np.float32]
 
 
-def scored(lists: Sequence[RankedList], query: QueryVector, calibration: Calibration | None, k: int) -> Scored:
+def scored(
+    lists: Sequence[RankedList], query: QueryVector, calibration: Calibration | None, lexical: Lexical, k: int
+) -> Scored:
     """Score the items of ranked lists and return the best `k` of all."""
-    if calibration is None or not any(len(ranked.ids) for ranked in lists):
-        merged = merge(lists, k)
-        return Scored(merged.ids, merged.names, merged.scores, None, merged.cosines)
-    prior = log_priors({ranked.name: ranked.size for ranked in lists})
-    meaning = np.concatenate(
-        [calibration.log_odds(query.embedding, query.kind, ranked.name, ranked.scores) for ranked in lists]
-    )
-    names = np.repeat([ranked.name for ranked in lists], [len(ranked.ids) for ranked in lists])
-    scores = meaning + np.array([prior[name] for name in names])
+    filled = [ranked for ranked in lists if len(ranked.ids)]
+    if not filled:
+        none = np.empty(0)
+        return Scored(none.astype(np.int64), (), none, None, none, none.astype(np.float32))
+    ids = np.concatenate([ranked.ids for ranked in filled])
+    names = np.repeat([ranked.name for ranked in filled], [len(ranked.ids) for ranked in filled])
+    cosines = np.concatenate([ranked.scores for ranked in filled])
+    words = np.array([lexical.of(id_) for id_ in ids.tolist()])
+    meaning = _meaning(filled, query, calibration)
+    if meaning is None:
+        scores = np.concatenate(calibrate(filled)) + words
+    else:
+        prior = log_priors({ranked.name: ranked.size for ranked in filled})
+        scores = meaning + words + np.array([prior[name] for name in names])
     order = np.argsort(-scores, kind="stable")[:k]
     return Scored(
-        ids=np.concatenate([ranked.ids for ranked in lists])[order],
+        ids=ids[order],
         names=tuple(names[order].tolist()),
         scores=scores[order],
-        meaning=meaning[order],
-        cosines=np.concatenate([ranked.scores for ranked in lists])[order],
+        meaning=None if meaning is None else meaning[order],
+        words=words[order],
+        cosines=cosines[order],
     )
+
+
+def _meaning(
+    lists: Sequence[RankedList], query: QueryVector, calibration: Calibration | None
+) -> NDArray[np.float64] | None:
+    if calibration is None:
+        return None
+    odds = [calibration.log_odds(query.embedding, query.kind, ranked.name, ranked.scores) for ranked in lists]
+    return np.concatenate(odds)
 
 
 def log_priors(sizes: Mapping[str, int]) -> dict[str, float]:

@@ -24,14 +24,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from unite_search.errors import DamagedCollectionError, FilterError, UniteSearchError
-from unite_search.storage import file_checksums, row_checksums
+from unite_search.storage import file_checksums, full_text, row_checksums
 from unite_search.storage.change import STATE_COLUMNS, Change, FileState
 from unite_search.storage.compaction import compact
 from unite_search.storage.file_checksums import FILE_NAME, FileChecksums, Files
+from unite_search.storage.full_text import FullText
 from unite_search.storage.guard import damage_message, damaged, engine_message, guard, guarded, refusal_of_system
 from unite_search.storage.row_checksums import CHECKSUMS, VECTOR_CRC, CheckedRows
 from unite_search.storage.rows import Row, filter_columns, schema, to_table
 from unite_search.storage.selection import quoted
+from unite_search.storage.words import WORDS
 
 TABLE = "items.lance"
 BOUNDED_READ = {"batch_size": 8192, "batch_readahead": 2, "fragment_readahead": 1, "io_buffer_size": 1 << 26}
@@ -56,13 +58,18 @@ class Catalog:
     def create(cls, directory: Path, *, dim: int) -> Catalog:
         """Create an empty table."""
         directory.mkdir(parents=True, exist_ok=True)
-        lance.write_dataset(schema(dim).empty_table(), str(directory / TABLE), mode="overwrite")
+        full_text.create(lance.write_dataset(schema(dim).empty_table(), str(directory / TABLE), mode="overwrite"))
         return cls(directory, dim=dim)
 
     @property
     def version(self) -> int:
         """The version that this handle reads."""
         return int(self._table.version)
+
+    @property
+    def full_text(self) -> FullText:
+        """The full-text index of this version; its searches are to be made within `guarded`."""
+        return FullText(self._table)
 
     def guarded(self) -> AbstractContextManager[None]:
         """Turn errors of the engine into errors that name the collection, see `guard`."""
@@ -184,7 +191,7 @@ class Catalog:
         found = found.filter(np.isin(found["id"].to_numpy(), ids)).sort_by("id")
         if not row_checksums.are_sound(found).all():
             raise damaged(self._directory.parent, "rows differ from their checksums")
-        return found.drop_columns(list(CHECKSUMS))
+        return found.drop_columns([*CHECKSUMS, WORDS])
 
     @guard
     def rows(self, ids: Iterable[int], columns: Sequence[str] | None = None) -> dict[int, dict[str, Any]]:

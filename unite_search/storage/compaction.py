@@ -15,6 +15,7 @@ from pathlib import Path
 import lance
 
 from indexers.tiers import TIER, full_tier
+from unite_search.storage import full_text
 
 DELETED_SHARE = 0.2
 """A fragment is rewritten once this share of its rows has been deleted."""
@@ -39,6 +40,7 @@ def compact(table: lance.LanceDataset, directory: Path) -> None:
     if rows:
         table.optimize.compact_files(target_rows_per_fragment=rows, materialize_deletions_threshold=DELETED_SHARE)
     _index_ids(table)
+    full_text.update(table)
     _delete_old_versions(table, directory)
 
 
@@ -64,7 +66,7 @@ def _index_ids(table: lance.LanceDataset) -> None:
     if name is None:
         table.create_scalar_index("id", "BTREE")
     elif table.stats.index_stats(name)["num_unindexed_rows"] > UNINDEXED_SHARE * rows:
-        table.optimize.optimize_indices()
+        table.optimize.optimize_indices(index_names=[name])
 
 
 def _delete_old_versions(table: lance.LanceDataset, directory: Path) -> None:

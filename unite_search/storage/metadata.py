@@ -27,8 +27,8 @@ from unite_search.errors import (
 )
 from unite_search.home import home
 
-FORMAT_VERSION = 3
-"""Formats 1 and 2 had other columns; `storage.upgrade` converts them."""
+FORMAT_VERSION = 4
+"""Formats 1 to 3 had other columns; `storage.upgrade` converts them."""
 FILE_NAME = "collection.json"
 CHECKSUM = "checksum"
 """The last key of the file: BLAKE2b of the other keys. To edit the file by hand, take the key out."""

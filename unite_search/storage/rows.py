@@ -16,6 +16,7 @@ from unite_search.media.uri import path_to_uri
 from unite_search.modality import Modality
 from unite_search.storage.row_checksums import CHECKSUMS, with_checksums
 from unite_search.storage.vectors import storable
+from unite_search.storage.words import WORDS, words_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,6 +110,7 @@ def schema(dim: int) -> pa.Schema:
         ("text", pa.utf8()),
         ("metadata", pa.json_(pa.utf8())),
         *((name, pa.uint32()) for name in CHECKSUMS),
+        (WORDS, pa.utf8()),
     ]
     return pa.schema(
         [pa.field(name, kind, nullable=False) for name, kind in required] + [pa.field(*column) for column in optional]
@@ -117,13 +119,13 @@ def schema(dim: int) -> pa.Schema:
 
 def filter_columns() -> list[str]:
     """Return the columns that a filter is meant to use: all but the vector and what the program keeps for itself."""
-    return [name for name in schema(1).names if name not in ("embedding", "recipe", *CHECKSUMS)]
+    return [name for name in schema(1).names if name not in ("embedding", "recipe", WORDS, *CHECKSUMS)]
 
 
 def to_table(rows: Sequence[dict[str, Any]], dim: int) -> pa.Table:
     """Build a table of the catalog's schema, with the checksums of its rows.
 
-    Each row's `embedding` is (D,). Missing columns become null, and checksums that a row brings are not used.
+    Each row's `embedding` is (D,). Missing columns become null; checksums and words that a row brings are not used.
 
     Raises:
         UniteSearchError: a vector is not `dim` finite numbers of unit length.
@@ -131,7 +133,9 @@ def to_table(rows: Sequence[dict[str, Any]], dim: int) -> pa.Table:
     columns = []
     for column in schema(dim):
         values = [None if column.name in CHECKSUMS else row.get(column.name) for row in rows]
-        if column.name == "embedding":
+        if column.name == WORDS:
+            columns.append(pa.array(map(words_of, rows), pa.utf8()))
+        elif column.name == "embedding":
             flat = storable(rows, dim).reshape(-1)
             columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat), dim))
         elif column.name == "metadata":

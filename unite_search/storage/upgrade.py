@@ -1,6 +1,7 @@
-"""Conversion of the table of a collection of format 1 or 2 to that of format 3.
+"""Conversion of the table of a collection of format 1, 2 or 3 to that of format 4.
 
-Format 1: `modality` was a number and `kind` the word for it. Format 2: rows had no checksums. Each step looks at the
+Format 1: `modality` was a number and `kind` the word for it. Format 2: rows had no checksums. Format 3: rows had no
+words, and there was no full-text index. Each step looks at the
 columns that are there, so a conversion that was killed goes on where it stopped.
 """
 
@@ -13,9 +14,11 @@ import lance
 import pyarrow as pa
 
 from unite_search.modality import Modality
+from unite_search.storage import full_text
 from unite_search.storage.catalog import TABLE
 from unite_search.storage.guard import guarded
 from unite_search.storage.row_checksums import CHECKSUMS, ROW_CRC, VECTOR_CRC, row_checksums, vector_checksums
+from unite_search.storage.words import WORDS, words_of
 
 
 def upgrade(directory: Path) -> None:
@@ -30,6 +33,10 @@ def upgrade(directory: Path) -> None:
             _name_modalities(table)
         if VECTOR_CRC not in table.schema.names:
             _add_checksums(table)
+        if WORDS not in table.schema.names:
+            table.merge(pa.Table.from_batches(_words(table), _WORDS_SCHEMA), left_on="id")
+        if full_text.index_name(table) is None:
+            full_text.create(table)
 
 
 def _name_modalities(table: lance.LanceDataset) -> None:
@@ -62,3 +69,12 @@ def _checksums(table: lance.LanceDataset) -> Iterator[pa.RecordBatch]:
         rows = pa.Table.from_batches([batch])
         columns = {"id": rows["id"], VECTOR_CRC: vector_checksums(rows), ROW_CRC: row_checksums(rows)}
         yield from pa.table(columns, _CHECKSUM_SCHEMA).to_batches()
+
+
+_WORDS_SCHEMA = pa.schema([("id", pa.int64()), (WORDS, pa.utf8())])
+
+
+def _words(table: lance.LanceDataset) -> Iterator[pa.RecordBatch]:
+    for batch in table.to_batches(columns=["id", "name", "folder", "text", "metadata"]):
+        words = pa.array(map(words_of, batch.to_pylist()), pa.utf8())
+        yield pa.RecordBatch.from_arrays([batch.column("id"), words], schema=_WORDS_SCHEMA)

@@ -1,0 +1,102 @@
+"""Read a query as a person types it: `"quoted words"` must occur, `-word` must not, the rest is looked for.
+
+Text for the encoder is what is left without the marks and without what must not occur.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from unite_search.analyzer import terms
+
+Phrase = tuple[str, ...]
+
+_QUOTES = '"“”„«»'
+_MARKED = re.compile(rf"(?<!\S)(-?)(?:[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]|(?<=-)([^\W\d_][^\s{_QUOTES}]*))(?!\S)")
+STOP_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "by",
+        "for",
+        "from",
+        "in",
+        "is",
+        "it",
+        "its",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "this",
+        "to",
+        "was",
+        "were",
+        "with",
+    ]
+)
+"""Words that say nothing when a query has others; of a query that has nothing else they are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a query.
+
+    Attributes:
+        text: for the encoder.
+        terms: all terms to look for, in order.
+        required: phrases that must occur.
+        excluded: phrases that must not.
+    """
+
+    text: str
+    terms: Phrase = ()
+    required: tuple[Phrase, ...] = ()
+    excluded: tuple[Phrase, ...] = ()
+
+    @property
+    def telling(self) -> Phrase:
+        """The distinct terms without the stop words; all of them if there are no others."""
+        distinct = tuple(dict.fromkeys(self.terms))
+        return tuple(term for term in distinct if term not in STOP_WORDS) or distinct
+
+
+NO_WORDS = Words("")
+
+
+def parse_all(texts: Iterable[str]) -> tuple[list[str], Words]:
+    """Read the texts of a query; return what the encoder gets of each, and the words of all."""
+    read = [parse(text) for text in texts]
+    texts = [words.text for words in read if words.text]
+    return texts, Words(
+        " ".join(texts),
+        tuple(term for words in read for term in words.terms),
+        tuple(phrase for words in read for phrase in words.required),
+        tuple(phrase for words in read for phrase in words.excluded),
+    )
+
+
+def parse(text: str) -> Words:
+    """Read one text of a query."""
+    required, excluded = [], []
+    kept, place = [], 0
+    for mark in _MARKED.finditer(text):
+        phrase = tuple(terms(mark.group(2) if mark.group(2) is not None else mark.group(3)))
+        kept.append(text[place : mark.start()])
+        place = mark.end()
+        if mark.group(1):
+            excluded += [phrase] if phrase else []
+        else:
+            required += [phrase] if phrase else []
+            kept.append(mark.group(2))
+    kept.append(text[place:])
+    plain = " ".join("".join(kept).split())
+    return Words(plain, tuple(terms(plain)), tuple(required), tuple(excluded))

@@ -1,0 +1,104 @@
+"""The full-text index of the catalog: an inverted index with positions over the column `words`, ranked by BM25.
+
+The column holds what `unite_search.analyzer` makes of a row, so the index only has to split it at spaces. Rows that
+are not in the index yet are scanned by each search; `update` brings it up to date once they are too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import lance
+import numpy as np
+import pyarrow as pa
+from lance.query import FullTextOperator, FullTextQuery, MatchQuery, PhraseQuery
+from numpy.typing import NDArray
+
+from unite_search.storage.words import WORDS
+
+UNINDEXED_SHARE = 0.1
+TOKENISER = {
+    "with_position": True,
+    "base_tokenizer": "whitespace",
+    "lower_case": False,
+    "stem": False,
+    "remove_stop_words": False,
+    "ascii_folding": False,
+    "max_token_length": None,
+}
+FUZZY_FROM_CHARACTERS = 4
+TWO_EDITS_FROM_CHARACTERS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """Rows that hold some of the words, best first: (K,) ids, K partitions, (K,) BM25 scores, K texts of the index."""
+
+    ids: NDArray[np.int64]
+    partitions: tuple[str, ...]
+    scores: NDArray[np.float64]
+    words: tuple[str, ...]
+
+
+class FullText:
+    """The full-text index of one version of the table."""
+
+    def __init__(self, table: lance.LanceDataset) -> None:
+        self._table = table
+
+    def match(self, terms: Sequence[str], k: int, where: str | None = None) -> Matches:
+        """Return the best `k` rows that hold at least one of the terms."""
+        return self._found(MatchQuery(" ".join(terms), WORDS), k, where)
+
+    def match_all(self, terms: Sequence[str], k: int, where: str | None = None) -> Matches:
+        """Return the best `k` rows that hold all of the terms."""
+        return self._found(MatchQuery(" ".join(terms), WORDS, operator=FullTextOperator.AND), k, where)
+
+    def similar_terms(self, term: str, k: int, where: str | None = None) -> Matches:
+        """Return the best `k` rows with a term that differs from a misspelt one by a letter, or by two if it is long.
+
+        Rows that are not in the index yet are not found by this.
+        """
+        edits = 2 if len(term) >= TWO_EDITS_FROM_CHARACTERS else 1
+        query = MatchQuery(term, WORDS, fuzziness=edits, prefix_length=1)
+        return self._found(query, k, where)
+
+    def ids_of_phrase(self, phrase: Sequence[str]) -> NDArray[np.int64]:
+        """Return the sorted ids of all rows that hold some terms one after the other."""
+        text = " ".join(phrase)
+        query: FullTextQuery = PhraseQuery(text, WORDS) if len(phrase) > 1 else MatchQuery(text, WORDS)
+        found = self._scanned(query, self._table.count_rows(), None, ["id"])
+        return np.sort(found["id"].to_numpy())
+
+    def _found(self, query: FullTextQuery, k: int, where: str | None) -> Matches:
+        rows = self._scanned(query, k, where, ["id", "partition", WORDS])
+        return Matches(
+            ids=rows["id"].to_numpy(),
+            partitions=tuple(rows["partition"].to_pylist()),
+            scores=rows["_score"].to_numpy().astype(np.float64),
+            words=tuple(rows[WORDS].to_pylist()),
+        )
+
+    def _scanned(self, query: FullTextQuery, k: int, where: str | None, columns: list[str]) -> pa.Table:
+        scanner = self._table.scanner(
+            columns=[*columns, "_score"], full_text_query=query, limit=max(1, k), filter=where, prefilter=True
+        )
+        return scanner.to_table()
+
+
+def create(table: lance.LanceDataset) -> None:
+    """Create the index, over the rows that are there."""
+    table.create_scalar_index(WORDS, "INVERTED", **TOKENISER)
+
+
+def update(table: lance.LanceDataset) -> None:
+    """Bring the index up to date if too many rows are not in it."""
+    name = index_name(table)
+    if name is not None and table.stats.index_stats(name)["num_unindexed_rows"] > UNINDEXED_SHARE * table.count_rows():
+        table.optimize.optimize_indices(index_names=[name])
+
+
+def index_name(table: lance.LanceDataset) -> str | None:
+    """Return the name of the index; None if there is none."""
+    return next((index.name for index in table.describe_indices() if index.field_names == [WORDS]), None)
