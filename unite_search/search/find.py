@@ -120,7 +120,7 @@ def _lexical(catalog: Catalog, query: QueryVector, scope: _Scope, where: str | N
     within = ", ".join(f"'{name}'" for name in scope.sizes)
     conditions = [f"partition IN ({within})", *([f"({where})"] if where else [])]
     with catalog.guarded():
-        return lexical_evidence(catalog.full_text, query.words, " AND ".join(conditions))
+        return lexical_evidence(catalog.full_text, query.words, " AND ".join(conditions), scope.sizes)
 
 
 def _count_allowed(partitions: PartitionedIndex, name: str, allowed: NDArray[np.int64] | None) -> int:

@@ -7,7 +7,7 @@ query, word for word, is an *exact* match, if that is telling: several words, or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,37 +45,54 @@ class Lexical:
         return self.log_odds.get(id_, 0.0) + (EXACT_BONUS if id_ in self.exact else 0.0)
 
 
-def lexical_evidence(index: FullText, words: Words, where: str | None) -> Lexical:
+def lexical_evidence(index: FullText, words: Words, where: str | None, sizes: Mapping[str, int]) -> Lexical:
     """Look the words of a query up.
 
     Args:
         index: the full-text index.
         words: the query.
         where: SQL expression that the items must match.
+        sizes: number of items by partition; a word of a text is as rare as it is among the items that have one.
     """
     telling, found = words.telling, Lexical()
     if not telling:
         return found
-    weight = 1 / np.sqrt(len(telling))
-    forms = list(dict.fromkeys([*telling, *map(singular, telling)]))
+    weigh = _Weighing(telling, sizes)
+    forms = list(weigh.forms)
     some = index.match(forms, CANDIDATES, where)
-    _add(found, some, weight)
+    _add(found, some, weigh)
     if len(words.terms) > 1:
         every = index.match_all(words.terms, CANDIDATES, where)
-        _add(found, every, weight)
+        _add(found, every, weigh)
         _mark_exact(found, every, words.terms)
     elif _is_code(words.terms[0]):
         _mark_exact(found, some, words.terms)
     known = {term for text in some.words for term in text.split()}
     for term in telling:
         if term not in known and len(term) >= FUZZY_FROM_CHARACTERS:
-            _add(found, index.similar_terms(term, CANDIDATES, where), MISSPELT_SHARE * weight)
+            _add(found, index.similar_terms(term, CANDIDATES, where), weigh, MISSPELT_SHARE)
     return found
 
 
-def _add(found: Lexical, matches: Matches, weight: float) -> None:
-    for id_, partition, score in zip(matches.ids.tolist(), matches.partitions, matches.scores.tolist(), strict=True):
-        found.log_odds[id_] = max(found.log_odds.get(id_, 0.0), weight * score)
+class _Weighing:
+    """Turns BM25 scores into evidence."""
+
+    def __init__(self, telling: Sequence[str], sizes: Mapping[str, int]) -> None:
+        self.forms = frozenset([*telling, *map(singular, telling)])
+        self._weight = 1 / np.sqrt(len(telling))
+        with_text = sum(size for name, size in sizes.items() if "text" in name)
+        self._too_rare = float(np.log(sum(sizes.values()) / with_text)) if with_text else 0.0
+
+    def of(self, score: float, text: str) -> float:
+        """Return the evidence of a row, given its BM25 score and its words."""
+        in_text = self.forms.intersection(text.split(f" {FIELD_BREAK} ", 1)[0].split())
+        return float(self._weight * max(0.0, score - len(in_text) * self._too_rare))
+
+
+def _add(found: Lexical, matches: Matches, weigh: _Weighing, share: float = 1.0) -> None:
+    rows = zip(matches.ids.tolist(), matches.partitions, matches.scores.tolist(), matches.words, strict=True)
+    for id_, partition, score, text in rows:
+        found.log_odds[id_] = max(found.log_odds.get(id_, 0.0), share * weigh.of(score, text))
         found.partitions[id_] = partition
 
 
