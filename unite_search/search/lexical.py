@@ -1,8 +1,15 @@
 """Lexical evidence: which items hold the words of a query, and how much that says for them.
 
-The weight of a word is that of BM25: a word that few items hold says much, one that many hold says little. The words of
-one query are not independent, so their sum is divided by the square root of their number. An item that holds the whole
-query, word for word, is an *exact* match, if that is telling: several words, or a code.
+The vector of a query was made from the same words, so a word adds to it what the vector does not say. Of common words
+that is little; of a rare one, which the encoder may never have seen, it is much. With n of N items holding a word, its
+weight is
+
+    rarity * (rarity / log N) ** RARENESS,    rarity = log(N / n)
+
+which is log N for a word that one item holds. The words of a query are not independent, so their sum is divided by the
+square root of their number. A word of a caption or passage is as rare as it is among the items that have a text.
+
+An item that holds the whole query word for word, or a code of it, is an *exact* match and comes first.
 """
 
 from __future__ import annotations
@@ -16,9 +23,11 @@ from unite_search.analyzer import FIELD_BREAK, contains, singular
 from unite_search.search.words import Words
 from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, FullText, Matches
 
+RARENESS = 1.0
+"""How much more a rare word says than a common one."""
 CANDIDATES = 200
 """Items that are looked at because of their words."""
-MISSPELT_SHARE = 0.7
+MISSPELT_WEIGHT = 0.7
 """What a word counts that is only similar to that of the query."""
 EXACT_BONUS = 20.0
 """Added to the log-odds of an exact match, so that it comes before everything that is not one."""
@@ -52,48 +61,78 @@ def lexical_evidence(index: FullText, words: Words, where: str | None, sizes: Ma
         index: the full-text index.
         words: the query.
         where: SQL expression that the items must match.
-        sizes: number of items by partition; a word of a text is as rare as it is among the items that have one.
+        sizes: number of items by partition.
     """
-    telling, found = words.telling, Lexical()
-    if not telling:
+    found = Lexical()
+    if not words.telling:
         return found
-    weigh = _Weighing(telling, sizes)
-    forms = list(weigh.forms)
-    some = index.match(forms, CANDIDATES, where)
-    _add(found, some, weigh)
+    weighing = _Weighing(index, words.telling, sizes)
+    some = index.match(weighing.forms, CANDIDATES, where)
+    weighing.add(found, some)
     if len(words.terms) > 1:
         every = index.match_all(words.terms, CANDIDATES, where)
-        _add(found, every, weigh)
+        weighing.add(found, every)
         _mark_exact(found, every, words.terms)
-    elif _is_code(words.terms[0]):
-        _mark_exact(found, some, words.terms)
-    known = {term for text in some.words for term in text.split()}
-    for term in telling:
-        if term not in known and len(term) >= FUZZY_FROM_CHARACTERS:
-            _add(found, index.similar_terms(term, CANDIDATES, where), weigh, MISSPELT_SHARE)
+    for code in words.codes:
+        holders = index.match_all(code, CANDIDATES, where)
+        weighing.add(found, holders)
+        _mark_exact(found, holders, code)
+    for term in weighing.unknown:
+        similar = index.similar_terms(term, CANDIDATES, where)
+        _add_similar(found, similar, weighing.share * MISSPELT_WEIGHT)
     return found
 
 
 class _Weighing:
-    """Turns BM25 scores into evidence."""
+    """The weights of the words of a query.
 
-    def __init__(self, telling: Sequence[str], sizes: Mapping[str, int]) -> None:
-        self.forms = frozenset([*telling, *map(singular, telling)])
-        self._weight = 1 / np.sqrt(len(telling))
+    Attributes:
+        forms: all terms to look for, with the singulars of plurals.
+        unknown: words that no item holds, and that are long enough to be misspelt ones.
+        share: what the weights are multiplied by.
+    """
+
+    def __init__(self, index: FullText, telling: Sequence[str], sizes: Mapping[str, int]) -> None:
+        forms = {term: {term, singular(term)} for term in telling}
+        counts = {term: max(map(index.frequency, names)) for term, names in forms.items()}
+        everything = sum(sizes.values())
         with_text = sum(size for name, size in sizes.items() if "text" in name)
-        self._too_rare = float(np.log(sum(sizes.values()) / with_text)) if with_text else 0.0
+        self.forms = sorted(set().union(*forms.values()))
+        self.unknown = [term for term in telling if not counts[term] and len(term) >= FUZZY_FROM_CHARACTERS]
+        self.share = 1 / np.sqrt(len(telling))
+        self._weights = [
+            (forms[term], _weight(counts[term], with_text), _weight(counts[term], everything)) for term in telling
+        ]
 
-    def of(self, score: float, text: str) -> float:
-        """Return the evidence of a row, given its BM25 score and its words."""
-        in_text = self.forms.intersection(text.split(f" {FIELD_BREAK} ", 1)[0].split())
-        return float(self._weight * max(0.0, score - len(in_text) * self._too_rare))
+    def add(self, found: Lexical, matches: Matches) -> None:
+        """Add the evidence of some rows."""
+        for id_, partition, text in zip(matches.ids.tolist(), matches.partitions, matches.words, strict=True):
+            found.partitions[id_] = partition
+            found.log_odds[id_] = max(found.log_odds.get(id_, 0.0), self._of(text))
+
+    def _of(self, text: str) -> float:
+        first, _, rest = text.partition(f" {FIELD_BREAK} ")
+        in_text, elsewhere = set(first.split()), set(rest.split())
+        weights = (
+            of_text if in_text & forms else of_all if elsewhere & forms else 0.0
+            for forms, of_text, of_all in self._weights
+        )
+        return float(self.share) * sum(weights)
 
 
-def _add(found: Lexical, matches: Matches, weigh: _Weighing, share: float = 1.0) -> None:
-    rows = zip(matches.ids.tolist(), matches.partitions, matches.scores.tolist(), matches.words, strict=True)
-    for id_, partition, score, text in rows:
-        found.log_odds[id_] = max(found.log_odds.get(id_, 0.0), share * weigh.of(score, text))
+def _weight(holding: int, items: int) -> float:
+    """Return the weight of a word that some of the items hold."""
+    if items < 2:
+        return 0.0
+    rarity = max(0.0, float(np.log((items + 1) / (holding + 0.5))))
+    return rarity * (rarity / float(np.log(items + 1))) ** RARENESS
+
+
+def _add_similar(found: Lexical, matches: Matches, weight: float) -> None:
+    """Add the evidence of rows with a word that is only similar; BM25 tells how rare and how similar it is."""
+    for id_, partition, score in zip(matches.ids.tolist(), matches.partitions, matches.scores.tolist(), strict=True):
         found.partitions[id_] = partition
+        found.log_odds[id_] = found.log_odds.get(id_, 0.0) + weight * score
 
 
 def _mark_exact(found: Lexical, matches: Matches, phrase: Sequence[str]) -> None:
@@ -104,8 +143,3 @@ def _mark_exact(found: Lexical, matches: Matches, phrase: Sequence[str]) -> None
 
 def _holds(text: str, phrase: Sequence[str]) -> bool:
     return any(contains(run.split(), phrase) for run in text.split(f" {FIELD_BREAK} "))
-
-
-def _is_code(term: str) -> bool:
-    """Return whether a term alone is telling: it has a digit, as codes and the names of camera files have."""
-    return len(term) > 2 and any(character.isdigit() for character in term)

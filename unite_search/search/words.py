@@ -15,6 +15,7 @@ Phrase = tuple[str, ...]
 
 _QUOTES = '"“”„«»'
 _MARKED = re.compile(rf"(?<!\S)(-?)(?:[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]|(?<=-)([^\W\d_][^\s{_QUOTES}]*))(?!\S)")
+SHORTEST_CODE = 3
 STOP_WORDS = frozenset(
     [
         "a",
@@ -55,12 +56,14 @@ class Words:
         terms: all terms to look for, in order.
         required: phrases that must occur.
         excluded: phrases that must not.
+        codes: numbers of documents, names of camera files and the like, as phrases.
     """
 
     text: str
     terms: Phrase = ()
     required: tuple[Phrase, ...] = ()
     excluded: tuple[Phrase, ...] = ()
+    codes: tuple[Phrase, ...] = ()
 
     @property
     def telling(self) -> Phrase:
@@ -81,6 +84,7 @@ def parse_all(texts: Iterable[str]) -> tuple[list[str], Words]:
         tuple(term for words in read for term in words.terms),
         tuple(phrase for words in read for phrase in words.required),
         tuple(phrase for words in read for phrase in words.excluded),
+        tuple(phrase for words in read for phrase in words.codes),
     )
 
 
@@ -99,4 +103,10 @@ def parse(text: str) -> Words:
             kept.append(mark.group(2))
     kept.append(text[place:])
     plain = " ".join("".join(kept).split())
-    return Words(plain, tuple(terms(plain)), tuple(required), tuple(excluded))
+    codes = [tuple(terms(word)) for word in plain.split() if _is_code(word)]
+    return Words(plain, tuple(terms(plain)), tuple(required), tuple(excluded), tuple(filter(None, codes)))
+
+
+def _is_code(word: str) -> bool:
+    """Return whether a word is telling whatever else is asked: three characters or more, with a digit among them."""
+    return len(word) >= SHORTEST_CODE and any(character.isdigit() for character in word)

@@ -64,6 +64,13 @@ class FullText:
         query = MatchQuery(term, WORDS, fuzziness=edits, prefix_length=1)
         return self._found(query, k, where)
 
+    def frequency(self, term: str) -> int:
+        """Return how many rows hold a term."""
+        scanner = self._table.scanner(
+            columns=["_score"], full_text_query=MatchQuery(term, WORDS), limit=max(1, self._table.count_rows())
+        )
+        return int(scanner.to_table().num_rows)
+
     def ids_of_phrase(self, phrase: Sequence[str]) -> NDArray[np.int64]:
         """Return the sorted ids of all rows that hold some terms one after the other."""
         text = " ".join(phrase)
