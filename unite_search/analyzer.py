@@ -33,8 +33,8 @@ _IES = re.compile(r"(?<![aeo])ies$")
 
 def folded(text: str) -> str:
     """Return text without differences of case, width and accent: `Café` is `cafe`."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return unicodedata.normalize("NFKC", _LATIN_MARKS.sub("", decomposed))
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return unicodedata.normalize("NFC", _LATIN_MARKS.sub("", decomposed))
 
 
 def terms(text: str) -> list[str]:
