@@ -21,7 +21,7 @@ from unite_search.storage import compaction
 from unite_search.storage.catalog import Catalog
 
 FLIPS = 60
-WORDS_OF_THE_ENGINE = re.compile(r"Lance|Arrow|Parser|External error|panic|Traceback|\{")
+WORDS_OF_THE_ENGINE = re.compile(r"Lance|Arrow|Parser|External error|panic|Traceback")
 KINDS = {
     "rows of the catalog": "catalog/items.lance/data/*.lance",
     "manifests": "catalog/items.lance/_versions/*.manifest",
