@@ -27,7 +27,15 @@ class CollectionLockedError(UniteSearchError):
 
 
 class DamagedCollectionError(UniteSearchError):
-    """Files of the collection are damaged; `verify` says which, and `repair` brings back what can be."""
+    """Files of the collection are damaged; `verify` says which, and `repair` brings back what can be.
+
+    Attributes:
+        what: the damage in a few words, without the collection and what to do.
+    """
+
+    def __init__(self, message: str, what: str | None = None) -> None:
+        super().__init__(message)
+        self.what = message if what is None else what
 
 
 class DecodeProcessError(UniteSearchError):
