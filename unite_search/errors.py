@@ -13,6 +13,8 @@ UniteSearchError
   UnknownItemError          an id that the collection does not hold
 """
 
+from __future__ import annotations
+
 
 class UniteSearchError(Exception):
     """Base class of errors that a user can fix; the message says how."""
