@@ -176,10 +176,11 @@ def test_what_no_command_may_do_is_noticed(name: str, tmp_path: Path) -> None:
     assert {one.partition(":")[0] for one in seen.violations} == observers & seen.seen_by, seen.violations
 
 
-def test_this_machine_can_trace_system_calls() -> None:
+def test_this_machine_can_trace_system_calls(tmp_path: Path) -> None:
     """Skipped, and so listed in the summary of CI, where strace is missing; the other observers look everywhere."""
     if not traced.strace_options():
         pytest.skip("needs strace, and the permission to trace")
+    assert "strace" in observe([sys.executable, "-c", ""], Place(tmp_path)).seen_by
 
 
 def test_this_machine_can_make_a_network_namespace(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ UniteSearchError
   UnknownItemError          an id that the collection does not hold
 """
 
+from __future__ import annotations
+
 
 class UniteSearchError(Exception):
     """Base class of errors that a user can fix; the message says how."""
@@ -27,7 +29,15 @@ class CollectionLockedError(UniteSearchError):
 
 
 class DamagedCollectionError(UniteSearchError):
-    """Files of the collection are damaged; `verify` says which, and `repair` brings back what can be."""
+    """Files of the collection are damaged; `verify` says which, and `repair` brings back what can be.
+
+    Attributes:
+        what: the damage in a few words, without the collection and what to do.
+    """
+
+    def __init__(self, message: str, what: str | None = None) -> None:
+        super().__init__(message)
+        self.what = message if what is None else what
 
 
 class DecodeProcessError(UniteSearchError):

@@ -203,13 +203,14 @@ def _photos_after_s(program: Program, folder: Path, database: Path, photos: int)
     started = time.monotonic()
     process = program.start("index", str(folder), "--db", str(database))
     try:
-        while (found := _count(database)[0]) < photos and time.monotonic() - started < GIVE_UP_S:
-            if process.poll() is not None and _count(database)[0] < photos:
-                break
+        while True:
+            has_ended = process.poll() is not None
+            found, seconds = _count(database)[0], time.monotonic() - started
+            if found >= photos:
+                return seconds
+            if has_ended or seconds > GIVE_UP_S:
+                raise RuntimeError(f"{folder.name}: {found} of {photos} photos after {seconds:.0f} s")
             time.sleep(LOOK_EVERY_S)
-        if found < photos:
-            raise RuntimeError(f"{folder.name}: {found} of {photos} photos after {time.monotonic() - started:.0f} s")
-        return time.monotonic() - started
     finally:
         end(process)
         process.wait()

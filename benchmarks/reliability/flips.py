@@ -12,7 +12,7 @@ import random
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,7 @@ class Flipping:
                 shutil.rmtree(self._database)
                 shutil.copytree(self._kept, self._database)
         sys.stderr.write(f"{kind}: {found}\n")
-        return {name: getattr(found, name) for name in Found.__dataclass_fields__}
+        return asdict(found)
 
     def _judge(self, found: Found, where: str) -> None:
         found.flips += 1

@@ -69,7 +69,7 @@ def run(scale: Scale = Scale()) -> dict[str, Any]:
         expected = _vectors(folder / "alone", folder / "good")
     skipped = {entry["uri"]: entry["reason"] for entry in report["skipped"]}
     outcomes = {name: _outcome(name, vectors, skipped) for name in damaged}
-    lost = [name for name, vector in expected.items() if not _is_same(vector, vectors.get(name))]
+    lost = sorted(name for name, vector in expected.items() if not _is_same(vector, vectors.get(name)))
     return {
         "files": len(damaged),
         "kinds": len(KINDS),

@@ -54,9 +54,7 @@ def index(  # noqa: PLR0913 (the parameters of a command are its options)
     prune: o.Prune = False,
     workers: o.WorkerCount = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Number of items that are encoded at once.")] = 32,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Report what would be done, without decoding or writing anything.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; decode nothing.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if a file was skipped.")] = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,

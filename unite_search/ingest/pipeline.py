@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -122,19 +123,8 @@ class Ingest:
             _encoding_threads(self._encoder.concurrency) as executor,
             DecodePool(self._options, workers=options.workers or os.cpu_count() or 1) as pool,
         ):
+            attend = partial(self._attend, pool, executor, options.batch_size)
             try:
-
-                def attend() -> None:
-                    """Give the encoder what is due; called with every event, and while there is none."""
-                    reads_pictures = pool.reads_fresh_pictures
-                    batch = self._waiting.next_batch(
-                        options.batch_size,
-                        is_idle=not self._encoding,
-                        are_last=not reads_pictures,
-                        has_rivals=reads_pictures or self._encodes_fresh(),
-                    )
-                    self._advance(executor, batch)
-
                 for file, event in pool.run(self._to_read(found), self._ledger.must_read, self._is_held, attend):
                     self._handle(file, event)
                     attend()
@@ -148,6 +138,17 @@ class Ingest:
             finally:
                 self._commit()
         return self.report
+
+    def _attend(self, pool: DecodePool, executor: ThreadPoolExecutor, batch_size: int) -> None:
+        """Give the encoder what is due; called with every event, and while there is none."""
+        reads_pictures = pool.reads_fresh_pictures
+        batch = self._waiting.next_batch(
+            batch_size,
+            is_idle=not self._encoding,
+            are_last=not reads_pictures,
+            has_rivals=reads_pictures or self._encodes_fresh(),
+        )
+        self._advance(executor, batch)
 
     def dry_run(self, roots: Sequence[Path], options: IndexOptions, *, exclude: Sequence[Path]) -> IndexReport:
         """Report what a run would do; nothing is decoded or written.

@@ -239,7 +239,7 @@ def _followed(path: Path, real: str) -> _Entry:
     """Return the entry of a link, followed; `real` stands for what cannot be examined."""
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
-        return _Entry(path, os.path.realpath(path), is_link=True, is_folder=is_folder)
+        return _Entry(path, os.path.realpath(path, strict=True), is_link=True, is_folder=is_folder)
     except OSError as error:
         return _Entry(path, real, is_link=True, error=error)
 

@@ -29,7 +29,7 @@ from unite_search.storage.change import STATE_COLUMNS, Change, FileState
 from unite_search.storage.compaction import compact
 from unite_search.storage.file_checksums import FILE_NAME, FileChecksums, Files
 from unite_search.storage.full_text import FullText
-from unite_search.storage.guard import damage_message, damaged, engine_message, guard, guarded, refusal_of_system
+from unite_search.storage.guard import damaged, engine_message, guard, guarded, refusal_of_system
 from unite_search.storage.row_checksums import CHECKSUMS, VECTOR_CRC, CheckedRows
 from unite_search.storage.rows import Row, filter_columns, schema, to_table
 from unite_search.storage.selection import quoted
@@ -372,7 +372,7 @@ class Catalog:
                     yield from map(CheckedRows.of, fragment.to_batches())
             except DamagedCollectionError as error:
                 found = next(self.readable(["id", "uri"], [fragment]))
-                yield CheckedRows(found, problem=damage_message(error.__cause__ or error))
+                yield CheckedRows(found, problem=error.what)
 
     def readable(self, columns: Sequence[str], fragments: Iterable[Any] = ()) -> Iterator[pa.Table]:
         """Yield those of some columns that can be read, for each of the fragments, or of all."""

@@ -27,7 +27,6 @@ from unite_search.storage.file_checksums import (
     missing_version,
     newest_version,
 )
-from unite_search.storage.guard import damage_message
 from unite_search.storage.metadata import FILE_NAME as METADATA_FILE
 from unite_search.storage.metadata import CollectionMetadata
 from unite_search.storage.row_checksums import CheckedRows, vectors_of
@@ -147,7 +146,7 @@ def damage_of_catalog(folder: Path, dim: int) -> CatalogDamage:
         damage.files.update(missing)
         add_damage_of_rows(damage, catalog)
     except DamagedCollectionError as error:
-        damage.unreadable.append(damage_message(error.__cause__ or error))
+        damage.unreadable.append(error.what)
     return damage
 
 

@@ -66,7 +66,8 @@ def damaged(directory: Path, what: str) -> DamagedCollectionError:
     """Return the error for a catalog that cannot be read."""
     return DamagedCollectionError(
         f"the catalog of {directory} cannot be read: {what}; `unite-search verify --db {directory}` says what is "
-        f"damaged, `unite-search repair --db {directory}` brings back what can be"
+        f"damaged, `unite-search repair --db {directory}` brings back what can be",
+        what,
     )
 
 
