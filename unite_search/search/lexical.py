@@ -4,10 +4,14 @@ The vector of a query was made from the same words, so a word adds to it what th
 that is little; of a rare one, which the encoder may never have seen, it is much. With n of N items holding a word, its
 weight is
 
-    rarity * (rarity / log N) ** RARENESS,    rarity = log(N / n)
+    rarity * rarity / log(N + A + 1),    rarity = log((N + A + 1) / (n + A * p + 0.5))
 
-which is log N for a word that one item holds. The words of a query are not independent, so their sum is divided by the
-square root of their number. A word of a caption or passage is as rare as it is among the items that have a text.
+where A imaginary items, of which the share p holds the word, keep few items from saying much. The words of a query are
+not independent, and an item that holds one of ten says little, so the evidence for an item is
+
+    weight of the words found / square root of their number in the query * share of the query's weight that was found
+
+A word of a caption or passage is as rare as it is among the items that have a text.
 
 An item that holds the whole query word for word, or a code of it, is an *exact* match and comes first.
 """
@@ -16,15 +20,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
+from math import log
 
 from unite_search.analyzer import FIELD_BREAK, contains, singular, within_edits
 from unite_search.search.words import Words
 from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, FullText, edits_of
 
-RARENESS = 1.0
-"""How much more a rare word says than a common one."""
+IMAGINARY_ITEMS = 100
+IMAGINARY_SHARE = 0.01
+"""A and p: chosen on the photos by which the starter was calibrated, see docs/explanation/scores.md."""
 CANDIDATES = 200
 """Items that are looked at because of their words."""
 MISSPELT_WEIGHT = 0.7
@@ -64,14 +68,16 @@ class Lookup:
         if not (text and self.terms):
             return NO_EVIDENCE
         runs = [run.split() for run in text.split(f" {FIELD_BREAK} ")]
-        in_text, elsewhere = set(runs[0]), set().union(*runs[1:])
-        weights = (
-            term.of_text if in_text & term.forms else term.of_all if elsewhere & term.forms else 0.0
-            for term in self.terms
-        )
-        log_odds = sum(weights) / len(self.terms) ** 0.5
         is_exact = any(contains(run, phrase) for phrase in self.phrases for run in runs)
+        log_odds = self._log_odds(set(runs[0]), set().union(*runs[1:]))
         return log_odds + (EXACT_BONUS if is_exact else 0.0), is_exact
+
+    def _log_odds(self, in_text: set[str], elsewhere: set[str]) -> float:
+        of_text = [term for term in self.terms if in_text & term.forms]
+        of_others = [term for term in self.terms if elsewhere & term.forms and term not in of_text]
+        found = sum(term.of_text for term in of_text) + sum(term.of_all for term in of_others)
+        share = sum(term.of_all for term in (*of_text, *of_others)) / sum(term.of_all for term in self.terms)
+        return float(found / len(self.terms) ** 0.5 * share)
 
     @property
     def forms(self) -> frozenset[str]:
@@ -133,8 +139,7 @@ def _similar_forms(term: str, texts: Sequence[str]) -> set[str]:
 
 
 def _weight(holding: int, items: int) -> float:
-    """Return the weight of a word that some of the items hold."""
-    if items < 2:
-        return 0.0
-    rarity = max(0.0, float(np.log((items + 1) / (holding + 0.5))))
-    return float(rarity * (rarity / np.log(items + 1)) ** RARENESS)
+    """Return the weight of a word that some of the items hold, by the formula in the module's docstring."""
+    everything = items + IMAGINARY_ITEMS
+    rarity = log((everything + 1) / (holding + IMAGINARY_ITEMS * IMAGINARY_SHARE + 0.5))
+    return max(0.0, rarity) * rarity / log(everything + 1)

@@ -7,7 +7,12 @@ can be said of an encoder of which nothing is known.
 The prior: if every item were as likely to be the answer, one captioned photo among five thousand plain ones would have
 to be far nearer to the query than they; if every partition were as likely, it would come first whatever is asked. The
 truth lies between: people who keep few notes among many photos mean the notes more often than one time in a thousand.
-A partition of n items has the weight n ** (1 - PRIOR_POWER), shared equally among its items.
+So with the probability `PARTITION_SHARE` the answer is in any of the P partitions, each as likely as the others, and
+otherwise it is any of the N items. An item of a partition with n items then is
+
+    (1 - PARTITION_SHARE) + PARTITION_SHARE / P * N / n
+
+times as likely as one item in N. The prior is the logarithm of that.
 """
 
 from __future__ import annotations
@@ -25,8 +30,8 @@ from unite_search.search.encoding import QueryVector
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PRIOR_POWER = 0.4
-"""Chosen on mixes of photos and captions, see docs/explanation/scores.md."""
+PARTITION_SHARE = 0.2
+"""Chosen on the photos by which the starter was calibrated, see docs/explanation/scores.md."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +70,5 @@ def log_priors(sizes: Mapping[str, int]) -> dict[str, float]:
 
     A partition alone has 0.
     """
-    weights = {name: size ** (1 - PRIOR_POWER) for name, size in sizes.items()}
-    total = sum(weights.values())
-    everything = sum(sizes.values())
-    return {name: float(np.log(everything * weights[name] / (total * size))) for name, size in sizes.items()}
+    everything, share = sum(sizes.values()), PARTITION_SHARE / len(sizes)
+    return {name: float(np.log(1 - PARTITION_SHARE + share * everything / size)) for name, size in sizes.items()}
