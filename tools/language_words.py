@@ -5,7 +5,7 @@ otherwise: `pip install langidentify-full-model`, then `python -m tools.language
 
 A word is listed for a language that uses it at least `e ** TELLING` times as often as English does. It is marked with
 `~`, as one that only supports others, if English has it too: in the vocabulary of the starter's tokenizer, which was
-made from English text, in the captions of train photos, or among the loanwords below.
+made from English text, in the captions of train photos, or in `loanwords.txt`.
 """
 
 from __future__ import annotations
@@ -34,18 +34,8 @@ RAREST = -15.0
 """Logarithm of the frequency of words that the English list does not have."""
 MOST_WORDS = {"de": 10_000, "fr": 10_000, "es": 10_000, "it": 10_000, "pt": 10_000, "nl": 10_000}
 MOST_OTHER_WORDS = 3_000
-LOANWORDS = frozenset(
-    """adios amigo amigos anime antipasto atelier autobahn baguette ballet bella bento biscotti bistro bolognese
-    brasserie bratwurst brioche bruschetta brulee brûlée burrito burritos café cafe cappuccino caravan carbonara chauffeur
-    chic churros ciao cliché concierge couture crepe crepes creme crème croissant dachshund décor déjà doppelgänger
-    eclair espresso façade fête fiancé fiancée fiesta fjord fondue gelato glockenspiel gnocchi guacamole jalapeño karaoke
-    kayak kebab kimono kindergarten kiosk kitsch lager lasagna lasagne latte linguine macchiato manga mesa mocha mousse
-    mozzarella nacho nachos naïve niño origami paella panini paparazzi parmesan pasta pâté patio pesto piñata pizza plaza
-    plié poltergeist poncho pretzel prosciutto quiche ramen ravioli restaurant restaurateur résumé ricotta risotto
-    rottweiler salami salsa sangria sashimi sauerkraut sauna schnitzel señor señora señorita siesta ski smorgasbord
-    soirée sombrero sommelier souffle strudel sushi taco tacos tagliatelle tapas tiramisu todo tortilla tsunami turban
-    tutu vamos voilà wanderlust yoghurt yogurt zeitgeist""".split()
-)
+LOANWORDS = Path(__file__).with_name("loanwords.txt")
+"""Food, music and the like that English has borrowed, written by hand."""
 
 
 def main() -> None:
@@ -81,7 +71,7 @@ def listed(english: dict[str, float], known: Collection[str]) -> list[str]:
 
 def _frequencies(code: str) -> Iterator[tuple[str, float]]:
     """Iterate over the words of a language and the logarithms of their frequencies, most frequent first."""
-    packed = files("langidentify_full_model").joinpath("data", f"topwords-{code}.txt.gz").read_bytes()
+    packed = files("langidentify_full_model").joinpath("data").joinpath(f"topwords-{code}.txt.gz").read_bytes()
     for line in gzip.decompress(packed).decode().splitlines():
         word, _, frequency = line.rpartition(" ")
         if re.fullmatch(r"[^\W\d_]{2,}", word):
@@ -91,7 +81,7 @@ def _frequencies(code: str) -> Iterator[tuple[str, float]]:
 def _english_words(data: Path) -> set[str]:
     vocabulary = json.loads((WEIGHTS / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
     captions = " ".join(caption for photo in read_photos(data, "train") for caption in photo.captions)
-    return {*vocabulary, *re.findall("[a-z]+", captions.lower()), *LOANWORDS}
+    return {*vocabulary, *re.findall("[a-z]+", captions.lower()), *LOANWORDS.read_text(encoding="utf-8").split()}
 
 
 if __name__ == "__main__":

@@ -56,14 +56,14 @@ LETTERS_OF = {"Ukrainian": "іїєґ", "Persian": "پچژگ"}
 """Letters that the language of the script in `SCRIPTS` does not have."""
 SYLLABIC = ("HIRAGANA", "KATAKANA", "CJK", "HANGUL")
 """Scripts in which one letter may be a word; of others, such as Greek, one letter is a symbol."""
-PARTICLES = frozenset(
-    "al d da das de del della den der des di do dos du e el en et i il l la las le les lo los und van von y zu".split()
-)
-"""Words of names that are written without a capital."""
 MOST_CHARACTERS = 1000
 """Of a longer text, the language of its beginning counts."""
 
 _CODE = re.compile(r"[\d_/@#]|[.:]\w")
+_PARTICLE = re.compile(
+    "al|d[aeiou]?|das|del|della|den|der|des|dos|e|el|en|et|i|il|l[aeo]?|las|les|los|und|van|von|y|zu"
+)
+"""Words of names that are written without a capital."""
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -96,7 +96,7 @@ def _by_script(text: str) -> str | None:
 def _by_words(text: str) -> str | None:
     """Return the language that most words of a text are of, if one of them is not English."""
     words = [word for run in text.split() if not _CODE.search(run) for word in _WORD.findall(run)]
-    if all(word[0].isupper() or word in PARTICLES for word in words):
+    if all(word[0].isupper() or _PARTICLE.fullmatch(word) for word in words):
         return None
     telling: Counter[str] = Counter()
     possible: Counter[str] = Counter()
