@@ -254,6 +254,7 @@ class Recording:
     """An encoder that answers with given vectors and remembers what it was asked."""
 
     name = "recording"
+    short_text_templates = ()
     media = MediaSpec()
 
     def __init__(self, *vectors: Sequence[float]) -> None:
