@@ -111,7 +111,7 @@ class _Finder:
             meanings(lists, self.query, self.calibration),
             self.lookup,
             rows,
-            only_words=self.query.is_foreign,
+            only_words=self.query.language is not None,
         )
 
     def _by_words(self, depth: int) -> list[Found]:
