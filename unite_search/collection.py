@@ -26,7 +26,7 @@ from unite_search.media.types import ReadOptions
 from unite_search.media.uri import absolute, is_gone
 from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
-from unite_search.search.encoding import QueryVector, encode_query, words_alone
+from unite_search.search.encoding import QueryVector, encode_query, foreign_note, words_alone
 from unite_search.search.find import find
 from unite_search.search.steering import Example, steered
 from unite_search.storage.catalog import Catalog
@@ -226,7 +226,7 @@ class Collection:
         """
         if query.mode == "words":
             return words_alone(query.texts)
-        liked, unliked = self._examples(query.like), self._examples(query.unlike)
+        liked, unliked = self.examples(query.like), self.examples(query.unlike)
         has_parts = query.texts or query.images or query.videos
         vector = encode_query(self.encoder, query) if has_parts else None
         return steered(vector, liked, unliked) if liked or unliked or vector is None else vector
@@ -237,10 +237,7 @@ class Collection:
         Raises:
             UnknownItemError: there is no such item.
         """
-        row = self._row(item_id, ("content_hash", "embedding", "partition"))
-        embedding = np.asarray(row["embedding"], np.float32)
-        vector = QueryVector(embedding, frozenset([row["content_hash"]]), kind=row["partition"])
-        return self.search_vector(vector, options)
+        return self.search_vector(steered(None, self.examples([item_id]), ()), options)
 
     def search_vector(self, vector: QueryVector, options: SearchOptions | None = None) -> SearchResult:
         """Answer a query that has been encoded already.
@@ -249,6 +246,17 @@ class Collection:
             FilterError: the filter cannot be evaluated.
         """
         return self._answer(vector, options or SearchOptions(), encode_s=0.0)
+
+    def examples(self, ids: Sequence[int]) -> list[Example]:
+        """Return items as examples, towards and away from which a query can be steered.
+
+        Raises:
+            UnknownItemError: one of them does not exist.
+        """
+        rows = (self._row(id_, ("embedding", "partition", "content_hash")) for id_ in ids)
+        return [
+            Example(np.asarray(row["embedding"], np.float32), row["partition"], row["content_hash"]) for row in rows
+        ]
 
     def item(self, item_id: int) -> Item:
         """Return what the catalog knows of an item.
@@ -355,7 +363,13 @@ class Collection:
             lambda catalog, partitions: find(catalog, partitions, vector, options, self.calibration)
         )
         search_s = time.perf_counter() - started
-        return SearchResult(hits=hits, searched=searched, encode_ms=encode_s * 1e3, search_ms=search_s * 1e3)
+        return SearchResult(
+            hits=hits,
+            searched=searched,
+            encode_ms=encode_s * 1e3,
+            search_ms=search_s * 1e3,
+            notes=(foreign_note(self.encoder, vector.language),) if vector.language else (),
+        )
 
     def _read(self, ask: Callable[[Catalog, PartitionedIndex], T]) -> T:
         def once() -> T:
@@ -371,12 +385,6 @@ class Collection:
         except (OutdatedError, DamagedIndexError):
             self.refresh()
         return ask()
-
-    def _examples(self, ids: Sequence[int]) -> list[Example]:
-        rows = (self._row(id_, ("embedding", "partition", "content_hash")) for id_ in ids)
-        return [
-            Example(np.asarray(row["embedding"], np.float32), row["partition"], row["content_hash"]) for row in rows
-        ]
 
     def _row(self, item_id: int, columns: Sequence[str]) -> dict[str, Any]:
         row = self._read(lambda catalog, _: catalog.rows([item_id], columns).get(item_id))
