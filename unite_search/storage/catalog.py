@@ -126,11 +126,19 @@ class Catalog:
         Raises:
             FilterError: the expression cannot be evaluated; the message says why and names the columns.
         """
+        return np.sort(self.columns(["id"], where)["id"].to_numpy())
+
+    @guard
+    def columns(self, names: Sequence[str], where: str | None = None) -> pa.Table:
+        """Read some columns of all items, or of those that match a SQL expression, in table order.
+
+        Raises:
+            FilterError: the expression cannot be evaluated; the message says why and names the columns.
+        """
         try:
-            found = self._table.to_table(columns=["id"], filter=where)
+            return self._table.to_table(columns=list(names), filter=where)
         except (ValueError, OSError) as error:
             raise self._refusal(where, error) from error
-        return np.sort(found["id"].to_numpy())
 
     @guard
     def stream(self, columns: Sequence[str], where: str | None = None) -> Iterator[dict[str, Any]]:
@@ -205,6 +213,20 @@ class Catalog:
         if has_vectors and not row_checksums.are_vectors_sound(found).all():
             raise damaged(self._directory.parent, "a vector differs from its checksum")
         return {row["id"]: row for row in found.to_pylist()}
+
+    @guard
+    def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the (n, D) vectors of items of this version, by their ids, which are not empty.
+
+        Raises:
+            DamagedCollectionError: one of them differs from its checksum.
+        """
+        found = self._selected("id", ids.tolist(), ["embedding", VECTOR_CRC])
+        if not row_checksums.are_vectors_sound(found).all():
+            raise damaged(self._directory.parent, "a vector differs from its checksum")
+        order = np.argsort(found["id"].to_numpy())
+        places = order[np.searchsorted(found["id"].to_numpy(), ids, sorter=order)]
+        return row_checksums.vectors_of(found["embedding"])[places].astype(np.float32)
 
     @guard
     def rows_of(self, parents: Iterable[int]) -> list[dict[str, Any]]:
