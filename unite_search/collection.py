@@ -26,6 +26,7 @@ from unite_search.media.types import ReadOptions
 from unite_search.media.uri import absolute, is_gone
 from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
+from unite_search.search.duplicates import Duplicates, find_duplicates
 from unite_search.search.encoding import QueryVector, encode_query
 from unite_search.search.find import find
 from unite_search.storage.catalog import Catalog
@@ -183,10 +184,9 @@ class Collection:
         missing = [root for root in given if root not in roots]
         if paths and missing:
             raise UniteSearchError(f"{missing[0]} does not exist; expected a folder or a file")
-        started = time.monotonic()
+        started, meter = time.monotonic(), Meter(progress)
         reading = self._read_options(options)
         check(reading.segments)
-        meter = Meter(progress)
         if options.dry_run:
             ingest = self._ingest(reading, meter, IdCounter(self.directory, used_below=0))
             ingest.keep(missing)
@@ -261,6 +261,16 @@ class Collection:
         """
         condition = any_of(paths, ids, where)
         return self._read(lambda catalog, _: len(catalog.ids_where(condition)))
+
+    def duplicates(self, paths: Sequence[PathArgument] = (), *, near: bool = False) -> Duplicates:
+        """Group the files that are copies of each other; nothing is deleted.
+
+        Args:
+            paths: files and folders to look at; without any, the whole collection.
+            near: whether to find pictures and clips that look the same, too, and not only equal bytes.
+        """
+        where = any_of(paths, (), None) if paths else None
+        return self._retried(lambda: find_duplicates(self._store.catalog, where, near=near))
 
     def remove(self, *, paths: Sequence[PathArgument] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
         """Remove items from the collection, never the files themselves; return how many.
