@@ -265,7 +265,7 @@ def _originals(count: int, pairs: Ints) -> Ints:
     """
     originals = np.arange(count)
     lefts, starts = np.unique(pairs[:, 0], return_index=True)
-    for left, rights in zip(lefts.tolist(), np.split(pairs[:, 1], starts[1:]), strict=True):
+    for left, rights in zip(lefts.tolist(), np.split(pairs[:, 1], starts)[1:], strict=True):
         if originals[left] == left:
             originals[rights[originals[rights] == rights]] = left
     return originals
