@@ -12,6 +12,7 @@ from typing import Any
 
 import lance
 import numpy as np
+import pyarrow as pa
 import pytest
 from drawn_media import write_clip
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from unite_search.collection import Collection
 from unite_search.encoders.base import ENCODERS
 from unite_search.report import IndexOptions
 from unite_search.storage.metadata import FILE_NAME
+from unite_search.storage.row_checksums import row_checksums
 
 Cli = Callable[..., tuple[int, str, str]]
 Groups = list[set[str]]
@@ -189,7 +191,10 @@ def test_clips_and_gifs_that_show_the_same_are_copies(tmp_path: Path, cli: Cli) 
 def downgrade(folder: Path) -> None:
     """Make a collection one of format 3, which had neither words nor perceptual hashes."""
     table = lance.dataset(str(folder / "catalog" / "items.lance"))
-    table.drop_columns(["words", "phash"])
+    rows = table.to_table(columns=[name for name in table.schema.names if name not in ("words", "phash")])
+    place = rows.schema.get_field_index("row_crc")
+    rows = rows.set_column(place, "row_crc", pa.array(row_checksums(rows), pa.uint32()))
+    lance.write_dataset(rows, table, mode="overwrite")
     (folder / "catalog" / "checksums.b2").unlink()
     path = folder / FILE_NAME
     about = {**json.loads(path.read_text()), "format_version": 3}
