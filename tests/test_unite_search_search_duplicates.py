@@ -39,7 +39,7 @@ FILES = st.fixed_dictionaries(
 def rows_of(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of some files; a file of the same bytes as an earlier one has its items."""
     first: dict[int, dict[str, Any]] = {}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, file in enumerate(files):
         shown = first.setdefault(file["bytes"], file)
         for phash, vector in shown["items"]:

@@ -46,7 +46,8 @@ def run(data: Path, encoder: Encoder) -> dict[str, Any]:
     """Make copies, hash and embed everything, and count."""
     photos = [entry.path for entry in read_photos(data, "dev")]
     shown = {"photo": [_decoded(path, encoder) for path in photos], **_copies(photos[:COPIED], encoder)}
-    shown |= dict(zip(("moment", "2 s later"), zip(*_moments(data, encoder), strict=True), strict=True))
+    moments = list(_moments(data, encoder))
+    shown |= {"moment": [first for first, _ in moments], "2 s later": [later for _, later in moments]}
     started = time.process_time()
     vectors = {kind: embed(encoder, list(map(Image, pictures))) for kind, pictures in shown.items()}
     encode_us = _microseconds(started, shown)
@@ -84,7 +85,7 @@ def _changed(photo: PIL.Image.Image, generator: np.random.Generator) -> Iterator
     """Yield the changed pictures in the order of `KINDS`, each with format and quality."""
     width, height = photo.size
     cut = round(0.03 * width), round(0.03 * height)
-    left, top = generator.integers(0, cut[0] + 1), generator.integers(0, cut[1] + 1)
+    left, top = (int(generator.integers(0, most + 1)) for most in cut)
     yield photo, "JPEG", 40
     yield photo.resize((width // 2, height // 2), PIL.Image.Resampling.LANCZOS), "JPEG", 85
     yield photo.crop((left, top, left + width - cut[0], top + height - cut[1])), "JPEG", 90
