@@ -1,9 +1,8 @@
 """What counts as a copy: equal bytes, or pictures whose perceptual hashes and vectors both nearly agree.
 
 Either alone would not do: every picture of one colour has the same structure, and two photos of one scene have similar
-vectors. Both thresholds were chosen on photos and their copies (docs/results/copies.json has what is found and what is
-not): the hash decides between copies and photos of one burst, and the cosine rules out what has the same structure by
-chance.
+vectors. Both thresholds were chosen on photos and their copies; `docs/results/copies.json` says what is found. The hash
+tells copies from photos of one burst, and the cosine rules out what has the same structure by chance.
 """
 
 from __future__ import annotations
