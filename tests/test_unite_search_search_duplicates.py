@@ -76,7 +76,9 @@ def are_near(left: list[dict[str, Any]], right: list[dict[str, Any]]) -> bool:
     ):
         return False
     return all(
-        (a["phash"] ^ b["phash"]).bit_count() <= MOST_BITS and float(a["embedding"] @ b["embedding"]) >= LEAST_COSINE
+        (a["phash"] == 0) == (b["phash"] == 0)
+        and (a["phash"] ^ b["phash"]).bit_count() <= MOST_BITS
+        and float(a["embedding"] @ b["embedding"]) >= LEAST_COSINE
         for a, b in pairs
     )
 

@@ -126,8 +126,8 @@ def _copies(content: dict[str, Any]) -> str:
     lines = [
         "### Copies of photos",
         "",
-        f"What `unite-search duplicates --near` takes for copies: at most {chosen['most_bits']} bits of the hashes differ, "
-        f"and the cosine is at least {chosen['least_cosine']}. {results['copied']} dev photos of 224 pixels, "
+        f"What `unite-search duplicates --near` takes for copies: at most {chosen['most_bits']} bits of the hashes "
+        f"differ, and the cosine is at least {chosen['least_cosine']}. {results['copied']} dev photos of 224 pixels, "
         f"{results['clips']} clips, `python -m benchmarks copies`; {_origin(content)} A burst, a mirrored photo and "
         "different photos should not be taken for copies.",
         "",

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from unite_search.item import ITEM_COLUMNS, Item
@@ -141,7 +142,7 @@ class _Files:
         starts, counts = starts[ranks], counts[ranks]
         contents, best = _numbered(_codes(table["content_hash"])[order][starts])
         is_hashed = table[PHASH].is_valid().to_numpy()[order]
-        is_text = (table["modality"].to_numpy() == "text")[order]
+        is_text = pc.equal(table["modality"], "text").to_numpy()[order]
         return cls(
             ids=ids,
             phashes=_filled(table[PHASH])[order].astype(np.uint64),
@@ -241,7 +242,8 @@ def _all_near(catalog: Catalog, files: _Files, left: Ints, right: Ints) -> NDArr
     steps = np.arange(counts.sum()) - np.repeat(firsts, counts)
     items = np.repeat(files.starts[left], counts) + steps, np.repeat(files.starts[right], counts) + steps
     is_near = files.is_hashed[items[0]] & files.is_hashed[items[1]]
-    is_near &= distances(files.phashes[items[0]], files.phashes[items[1]]) <= MOST_BITS
+    left_hashes, right_hashes = files.phashes[items[0]], files.phashes[items[1]]
+    is_near &= ((left_hashes == FLAT) == (right_hashes == FLAT)) & (distances(left_hashes, right_hashes) <= MOST_BITS)
     is_near &= np.repeat(np.logical_and.reduceat(is_near, firsts), counts)
     chosen = np.flatnonzero(is_near)
     if len(chosen):
