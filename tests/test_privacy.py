@@ -37,6 +37,7 @@ COMMANDS = {
     "demo": ["demo", "{media}", "--out", "demo", "--quiet"],
     "status": ["status", "--json"],
     "collections": ["collections"],
+    "duplicates": ["duplicates", "--near", "--html", "copies.html"],
     "remove": ["remove", "{media}/red.png", "--yes"],
     "rebuild": ["rebuild", "--index-type", "int8"],
     "verify": ["verify"],
