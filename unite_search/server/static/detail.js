@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { byId, bytes, counted, decodeIfUrl, fileName, make, modalityOf, number, span } from "./dom.js";
 import { face, frames } from "./faces.js";
-import { groupName } from "./hits.js";
+import { filesOf, groupName } from "./hits.js";
 import { marked } from "./marks.js";
 import { query } from "./query.js";
 import { why } from "./why.js";
@@ -145,13 +145,11 @@ function path(item) {
 // Items behind a hit as hits of their own, so that they can be opened.
 const asHits = (items) => items.map((item) => ({ ...item, modality: modalityOf(item.partition), segments: item.segments ?? [], copies: item.copies ?? [] }));
 
-// The best item of each other file of a folder or a day.
+// The other files of a folder or a day.
 function group(hit) {
   const name = groupName(hit);
   if (name === null) return null;
-  const files = new Map([...hit.segments].reverse().map((item) => [item.uri, item]));
-  files.delete(hit.uri);
-  const others = asHits([...files.values()].reverse());
+  const others = asHits(filesOf(hit).slice(1));
   const title = make("p", { class: "soft", text: `${name}: ${counted(others.length + 1, "file")} found`, title: hit.group });
   const buttons = others.slice(0, FILES).map((other, index) => opening(others, index, face(other, query.collection, 160)));
   return make("section", { class: "group", "aria-label": name }, title, make("div", { class: "row" }, ...buttons));

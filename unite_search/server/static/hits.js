@@ -56,10 +56,15 @@ function card(hit, name, collection, open) {
 
 // What else stands behind a hit: files of its group, segments of its file, and copies.
 function others(hit) {
-  const files = new Set([hit, ...hit.segments].map(({ uri }) => uri)).size;
   const copies = hit.copies.length ? `+${counted(hit.copies.length, "copy", "copies")}` : "";
-  if (hit.group !== null) return [counted(files, "file"), copies];
+  if (hit.group !== null) return [counted(filesOf(hit).length, "file"), copies];
   return [hit.segments.length && hit.modality !== "image" ? `+${hit.segments.length} more` : "", copies];
+}
+
+// The best item of each file of a group; the weak ones only if all are.
+export function filesOf(hit) {
+  const close = [hit, ...hit.segments].filter(({ is_weak }) => is_weak === hit.is_weak);
+  return close.filter((item, index) => close.findIndex(({ uri }) => uri === item.uri) === index);
 }
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
