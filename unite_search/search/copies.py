@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unite_search.media.perceptual_hash import FLAT
-from unite_search.search.hamming import Hashes, distances
+from unite_search.search.hamming import Hashes, distances, near_pairs
 
 MOST_BITS = 8
 """Bits in which the perceptual hashes of copies may differ."""
@@ -46,6 +46,15 @@ def copies_among(
         is_copy = (codes[later] == codes[place]) | are_near(known[later], known[place], cosines)
         originals[later][is_copy & (originals[later] < 0)] = place
     return originals
+
+
+def may_be_near(phashes: Sequence[int | None]) -> NDArray[np.bool_]:
+    """Return which of some hits have a perceptual hash near that of another one; only their vectors need to be read."""
+    known = np.array([FLAT if phash is None else phash for phash in phashes], np.uint64)
+    different, codes, counts = np.unique(known, return_inverse=True, return_counts=True)
+    is_suspect = counts > 1
+    is_suspect[near_pairs(different, MOST_BITS).ravel()] = True
+    return np.asarray(is_suspect[codes] & (known != FLAT))
 
 
 def are_near(left: Hashes, right: Hashes | np.uint64, cosines: NDArray[np.float32]) -> NDArray[np.bool_]:

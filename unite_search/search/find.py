@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from unite_search.search.lexical import CANDIDATES, Lookup
 from unite_search.search.scoring import meanings
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.words import WORDS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FIRST_FETCH = 4
 SHOWN_COLUMNS = (
@@ -67,7 +71,7 @@ def find(
             break
         depth *= FIRST_FETCH
     if options.diverse:
-        groups = diversified(groups, catalog)
+        groups = diversified(groups, finder.vectors)
     page = groups[options.offset : wanted]
     return tuple(finder.hit(group, rank) for rank, group in enumerate(page, options.offset + 1)), scope.sizes
 
@@ -91,7 +95,7 @@ class _Finder:
         least = self.options.min_score
         if least is not None:
             found = [one for one in found if one.score >= least]
-        return grouped(found, self.options.group_by, with_copies=self.options.copies)
+        return grouped(found, self.options.group_by, self.vectors, with_copies=self.options.copies)
 
     def hit(self, group: Group, rank: int) -> Hit:
         """Return what is shown of a group."""
@@ -125,6 +129,10 @@ class _Finder:
         if self.query.mode != "meaning" and k > self._looked_up:
             self.lookup = lookup_of(self.catalog, self.query, self.scope, self.options.where, k)
             self._looked_up = k
+
+    def vectors(self, ids: list[int]) -> NDArray[np.float32]:
+        """Return the (n, D) vectors of some items, in the order given."""
+        return self.catalog.vectors(np.sort(ids))[np.argsort(np.argsort(ids))]
 
     def _rows(self, ids: Iterable[int]) -> Rows:
         columns = (*COLUMNS, WORDS) if self.lookup.terms else COLUMNS
