@@ -32,6 +32,10 @@ FLOOR_PERCENT = 5
 """Share of the related pairs below the floor, in percent. See `floors` in docs/results/calibration.json: of 2, 3, 5, 7
 and 10 it is the largest with which nearly always at most a tenth of the right items of other photos are called weak."""
 STEPS = 100
+PRECISION = 1e-6
+"""Of intercept and slope; a file has three digits."""
+DEVIATIONS = 2
+"""How far the AUC of pairs of kinds must be above chance."""
 KEPT_SHARE = 0.7
 """Share of each side of a photo that its altered copy keeps."""
 GAMMA = 1.4
@@ -144,15 +148,17 @@ def altered(media: Image | Clip) -> Image | Clip:
 def line_of(related: NDArray[np.floating], unrelated: NDArray[np.floating]) -> Line | None:
     """Return the line through (R,) centred cosines of related and (U,) of unrelated pairs.
 
-    None if there are fewer than 20 related pairs, or if they are not nearer than the unrelated ones.
+    None if there are fewer than 20 related pairs, or if they might be nearer than the unrelated ones by chance: the AUC
+    of pairs that do not differ has a standard deviation of `1 / sqrt(12 R)`, Mann and Whitney 1947, for U above R.
     """
     if len(related) < FEWEST_EXAMPLES or not len(unrelated):
         return None
+    share = auc(related, unrelated)
     intercept, slope = fit(related, unrelated)
-    if slope <= 0:
+    if slope <= 0 or share - 0.5 <= DEVIATIONS / np.sqrt(12 * len(related)):
         return None
     floor = float(np.percentile(intercept + slope * related.astype(np.float64), FLOOR_PERCENT))
-    return Line(intercept, slope, floor, auc(related, unrelated), len(related))
+    return Line(intercept, slope, floor, share, len(related))
 
 
 def fit(related: NDArray[np.floating], unrelated: NDArray[np.floating]) -> tuple[float, float]:
@@ -175,11 +181,19 @@ def fit(related: NDArray[np.floating], unrelated: NDArray[np.floating]) -> tuple
         chances = 1 / (1 + np.exp(-np.clip(columns @ line, -40, 40)))
         gradient = columns.T @ (weights * (targets - chances))
         curvature = (columns * (weights * chances * (1 - chances))[:, None]).T @ columns + 1e-12 * np.eye(2)
-        step = np.clip(np.linalg.solve(curvature, gradient), -5, 5)
+        step = np.linalg.solve(curvature, gradient)
+        before = _loss(columns @ line, targets, weights)
+        while np.abs(step).max() > PRECISION and _loss(columns @ (line + step), targets, weights) > before:
+            step = step / 2
         line = line + step
-        if np.abs(step).max() < 1e-8:
+        if np.abs(step).max() <= PRECISION:
             break
     return float(line[0]), float(line[1])
+
+
+def _loss(log_odds: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Return the weighted cross-entropy of log-odds."""
+    return float(weights @ (np.logaddexp(0, log_odds) - targets * log_odds))
 
 
 def auc(related: NDArray[np.floating], unrelated: NDArray[np.floating]) -> float:
