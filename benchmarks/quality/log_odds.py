@@ -3,7 +3,7 @@
 - Pairs: the log-odds that are predicted for pairs of photos and captions against those observed, where one pair in a
   hundred is related, as in the fit; and the share of related pairs below the floor.
 - Answers: whether the best hit among 600 photos tells captions of photos that are there from things that none of
-  them shows, and from nonsense.
+  them shows, and from nonsense; and which share of each has a best hit below some bounds.
 - Floors: how the share of right items that would be called weak varies with the percentile that is the floor. This is
   measured on the photos of the calibration: halves of them give a floor for the other halves.
 
@@ -33,6 +33,8 @@ MEASURED_PHOTOS = 400
 HELD_OUT_PHOTOS = 600
 EDGES = (-8.0, -6.0, -4.0, -2.0, 0.0, 2.0, 4.0)
 """Bounds of the bins of log-odds."""
+BOUNDS = (-4.0, -3.0, -2.5, -2.0, -1.5, -1.0, 0.0)
+"""Log-odds of a best hit for which the share of queries below is reported, beside the floor."""
 EVERY = 4
 """Every fourth held-out photo gives a caption that asks."""
 PERCENTILES = (2, 3, 5, 7, 10)
@@ -150,16 +152,16 @@ def _answers(
         name: _scores(calibration, kinds, embed(encoder, texts, "query"), photos).max(axis=1)
         for name, texts in asked.items()
     }
-    tenth = float(np.percentile(present, 10))
+    best = {"captions": present, **best}
     return {
         "queries": {"captions": len(present), **{name: len(texts) for name, texts in asked.items()}},
         "auc_of_captions_against_absent": round(auc(present, best["absent"]), 4),
         "auc_of_captions_against_nonsense": round(auc(present, best["nonsense"]), 4),
         "floor": floor,
         "right_items_below_the_floor": _share(right < floor),
-        "best_hits_below_the_floor": {name: _share(top < floor) for name, top in {"captions": present, **best}.items()},
-        "best_hit_of_a_tenth_of_captions": round(tenth, 2),
-        "best_hits_below_that": {name: _share(top < tenth) for name, top in best.items()},
+        "best_hits_below": {
+            f"{bound:g}": {name: _share(top < bound) for name, top in best.items()} for bound in (floor, *BOUNDS)
+        },
     }
 
 

@@ -29,8 +29,8 @@ FEWEST_EXAMPLES = 20
 PRIOR = 0.01
 """One item in a hundred counts as related in the fit, so that it is exact where related and unrelated items meet."""
 FLOOR_PERCENT = 5
-"""Share of the related pairs below the floor, in percent. See `floors` in docs/results/calibration.json: of 2, 3, 5, 7
-and 10 it is the largest with which nearly always at most a tenth of the right items of other photos are called weak."""
+"""Share of the related pairs below the floor, in percent. Of 2, 3, 5, 7 and 10 it is the largest with which hardly more
+than a tenth of the right items of other photos were called weak even in bad luck, see `floors` in calibration.json."""
 STEPS = 100
 PRECISION = 1e-6
 """Of intercept and slope; a file has three digits."""
