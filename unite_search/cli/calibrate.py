@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from unite_search.ingest.examples import Measured
 
 FEWEST, MOST = 20, 2000
-"""How many examples may be read. All pairs of them are compared, which takes about 300 MB for the most."""
+"""How many examples may be read. All pairs of them are compared, which takes about 100 MB for the most."""
 LINES_SHOWN = 20
 
 
