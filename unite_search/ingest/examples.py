@@ -212,7 +212,8 @@ def _described(files: Iterable[MediaFile], limit: int, skip: Callable[[Skipped],
         if captions:
             found.append(CaptionedFile(file.path, file.modality, captions))
         elif said.problems:
-            skip(Skipped(path=file.path, reason="; ".join(said.problems)))
+            problems = "; ".join(said.problems)
+            skip(Skipped(path=file.path, reason=problems))
     return found
 
 
