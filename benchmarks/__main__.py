@@ -81,6 +81,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "mixed": Benchmark("quality.mixed", "merging of photos and captions into one ranking", _data_and_encoder),
     "queries": Benchmark("quality.queries", "single words, and queries in other languages", _data_and_encoder),
     "copies": Benchmark("quality.copies", "copies of photos that are found, by hash and threshold", _data_and_encoder),
+    "calibration": Benchmark(
+        "quality.log_odds", "predicted against observed log-odds, and what is called weak", _data_and_encoder
+    ),
     "showcase": Benchmark("quality.showcase", "ten example queries with their hits, as a page", _data_and_encoder),
     "ingest": Benchmark("system.ingest", "speed of index against its upper bound; memory", _data_and_encoder),
     "stages": Benchmark("system.index_stages", "CPU time of each stage of index", _data_and_encoder),
