@@ -154,9 +154,7 @@ def test_a_collection_remembers_it_with_its_options(plugins: Path, tmp_path: Pat
 def test_an_encoder_that_breaks_the_contract_is_named(plugins: Path) -> None:
     with pytest.raises(UniteSearchError, match="encoder lengthless of toy-plugin breaks the contract: dim is '56'"):
         load_encoder("lengthless")
-    with pytest.raises(
-        UniteSearchError, match="contract: short_text_templates is 'a "
-    ):
+    with pytest.raises(UniteSearchError, match="contract: short_text_templates is 'a "):
         load_encoder("wordy")
     with pytest.raises(EncoderUnavailableError, match="encoder nothing of toy-plugin cannot be loaded"):
         load_encoder("nothing")
