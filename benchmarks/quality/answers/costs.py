@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,9 +23,11 @@ from benchmarks.common.clustered import Clustered
 from benchmarks.common.command import run_program
 from benchmarks.common.exported import write_export
 from benchmarks.common.photos import Captioned, read_photos
+from benchmarks.common.timing import Cost, cost
 from benchmarks.indexers.speed import at_most
 from benchmarks.quality.answers.known_items import rare_words
 from benchmarks.quality.answers.library import Setting, spoken, write_notes, write_photos
+from benchmarks.system.serving import load_average
 from unite_search.collection import Collection
 from unite_search.query import Query
 from unite_search.search.encoding import QueryVector, encode_query
@@ -58,14 +61,21 @@ def _searches(setting: Setting) -> dict[str, Any]:
     write_export(folder, Clustered(setting.encoder.dim).draw(items, seed=1), setting.encoder, texts)
     with Collection.from_export(folder, setting.folder / "timed-db") as collection:
         queries = [encode_query(setting.encoder, Query.of(text)) for text in _questions(setting)]
-        times = _in_turn(collection, queries)
-    medians = {name: statistics.median(one) for name, one in times.items()}
+        costs = _in_turn(collection, queries)
+    medians = {name: statistics.median(one.wall_ms for one in several) for name, several in costs.items()}
     return {
         "items": items,
         "queries": len(queries),
         "median_ms": {name: round(value, 2) for name, value in medians.items()},
-        "p95_ms": {name: round(float(np.percentile(one, 95)), 2) for name, one in times.items()},
+        "median_cpu_ms": {
+            name: round(statistics.median(one.cpu_ms for one in several), 2) for name, several in costs.items()
+        },
+        "p95_ms": {
+            name: round(float(np.percentile([one.wall_ms for one in several], 95)), 2)
+            for name, several in costs.items()
+        },
         "words_add_ms": at_most(10, medians["with words"] - medians["without"]),
+        "load_average": load_average(),
     }
 
 
@@ -77,15 +87,15 @@ def _questions(setting: Setting) -> list[str]:
     return [*captions[:half], *words[:: max(1, len(words) // half)][:half]]
 
 
-def _in_turn(collection: Collection, queries: Sequence[QueryVector]) -> dict[str, list[float]]:
-    """Ask each query with and without its words, in changing order; return the milliseconds of the searches."""
-    times: dict[str, list[float]] = {"with words": [], "without": []}
+def _in_turn(collection: Collection, queries: Sequence[QueryVector]) -> dict[str, list[Cost]]:
+    """Ask each query with and without its words, in changing order, and note what each search costs."""
+    costs: dict[str, list[Cost]] = {"with words": [], "without": []}
     collection.search_vector(queries[0])
     for number, query in enumerate(queries):
         both = [("with words", query), ("without", replace(query, words=NO_WORDS))]
         for name, asked in both[:: 1 if number % 2 else -1]:
-            times[name].append(collection.search_vector(asked).search_ms)
-    return times
+            costs[name].append(cost(partial(collection.search_vector, asked)))
+    return costs
 
 
 def _index_runs(setting: Setting) -> dict[str, Any]:
