@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 FIELD_BREAK = "|"
 """A term that no text has; it keeps phrases from reaching from one field into the next."""
@@ -67,6 +67,16 @@ def contains(words: Sequence[str], phrase: Sequence[str]) -> bool:
     return any(list(words[start : start + length]) == list(phrase) for start in range(len(words) - length + 1))
 
 
+def word_spans(text: str, forms: Collection[str]) -> Iterator[tuple[int, int, str]]:
+    """Yield where words of a text stand that are found under one of some forms: start, end, and the form."""
+    for word in _WORD.finditer(text):
+        for start, end in _pieces(word.group()):
+            piece = word.group()[start:end]
+            form = next((form for form in (*terms(piece), *variants(piece)) if form in forms), None)
+            if form is not None:
+                yield word.start() + start, word.start() + end, form
+
+
 def singular(term: str) -> str:
     """Return the singular of an English plural, by its ending alone; other terms stay as they are."""
     if len(term) < SHORTEST_PLURAL or not term.isascii() or not term.endswith("s") or term.endswith(("ss", "us", "is")):
@@ -74,6 +84,32 @@ def singular(term: str) -> str:
     if _IES.search(term):
         return f"{term[:-3]}y"
     return term[:-2] if term.endswith(("ches", "shes", "sses", "xes", "zes")) else term[:-1]
+
+
+def within_edits(one: str, other: str, edits: int) -> bool:
+    """Return whether a term becomes another by changing, adding or removing at most `edits` characters.
+
+    Source: Wagner and Fischer 1974, "The string-to-string correction problem".
+    """
+    if abs(len(one) - len(other)) > edits:
+        return False
+    row = list(range(len(other) + 1))
+    for place, character in enumerate(one, 1):
+        above, row = row, [place]
+        for column, wanted in enumerate(other, 1):
+            row.append(min(row[-1] + 1, above[column] + 1, above[column - 1] + (character != wanted)))
+    return row[-1] <= edits
+
+
+def _pieces(word: str) -> Iterable[tuple[int, int]]:
+    """Cut a word into what becomes one term each, as (start, end)."""
+    place = 0
+    for run in _UNSPACED.finditer(word):
+        yield from [(place, run.start())] if run.start() > place else []
+        last = max(run.start() + 1, run.end() - 1)
+        yield from ((start, min(start + 2, run.end())) for start in range(run.start(), last))
+        place = run.end()
+    yield from [(place, len(word))] if len(word) > place else []
 
 
 def _terms_of_word(word: str) -> Iterable[str]:

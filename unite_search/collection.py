@@ -26,8 +26,9 @@ from unite_search.media.types import ReadOptions
 from unite_search.media.uri import absolute, is_gone
 from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
-from unite_search.search.encoding import QueryVector, encode_query
+from unite_search.search.encoding import QueryVector, encode_query, words_alone
 from unite_search.search.find import find
+from unite_search.search.steering import Example, steered
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.export import ExportReport, ExportSource, export_partitions
 from unite_search.storage.imports import UNKNOWN_ENCODER, import_vectors
@@ -213,8 +214,22 @@ class Collection:
             FilterError: the filter cannot be evaluated.
         """
         started = time.perf_counter()
-        vector = encode_query(self.encoder, query)
+        vector = self.query_vector(query)
         return self._answer(vector, options or SearchOptions(), encode_s=time.perf_counter() - started)
+
+    def query_vector(self, query: Query) -> QueryVector:
+        """Encode a query, and move it towards and away from the items that it names.
+
+        Raises:
+            UnreadableFileError: a file of the query cannot be read.
+            UnknownItemError: an item that it names does not exist.
+        """
+        if query.mode == "words":
+            return words_alone(query.texts)
+        liked, unliked = self._examples(query.like), self._examples(query.unlike)
+        has_parts = query.texts or query.images or query.videos
+        vector = encode_query(self.encoder, query) if has_parts else None
+        return steered(vector, liked, unliked) if liked or unliked or vector is None else vector
 
     def similar(self, item_id: int, options: SearchOptions | None = None) -> SearchResult:
         """Find the nearest neighbours of an item of the collection. The encoder is not loaded.
@@ -356,6 +371,12 @@ class Collection:
         except (OutdatedError, DamagedIndexError):
             self.refresh()
         return ask()
+
+    def _examples(self, ids: Sequence[int]) -> list[Example]:
+        rows = (self._row(id_, ("embedding", "partition", "content_hash")) for id_ in ids)
+        return [
+            Example(np.asarray(row["embedding"], np.float32), row["partition"], row["content_hash"]) for row in rows
+        ]
 
     def _row(self, item_id: int, columns: Sequence[str]) -> dict[str, Any]:
         row = self._read(lambda catalog, _: catalog.rows([item_id], columns).get(item_id))

@@ -1,18 +1,24 @@
-"""Queries and answers: `Query`, `SearchOptions`, `Hit`, `SearchResult`."""
+"""Queries and answers: `Query`, `SearchOptions`, `Hit`, `Evidence`, `SearchResult`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from unite_search.modality import Modality, ModalityName
 
 PathArgument = str | PathLike[str]
 """A path, as text or as a path object."""
+Mode = Literal["auto", "meaning", "words"]
+"""How the texts of a query are used: by meaning and words together, or by one of them alone."""
+PartKind = Literal["image", "video", "text"]
+GroupBy = Literal["item", "parent", "folder", "day"]
+"""What makes one hit: an item, all items of a file, of a folder, or of a day."""
+MAX_WEIGHT = 10.0
 
 
 def _paths(given: PathArgument | Sequence[PathArgument]) -> tuple[Path, ...]:
@@ -32,9 +38,14 @@ class Query:
         videos: video files.
         exclude: texts to move away from, by vector arithmetic on the encoded query.
         instruction: replaces the encoder's default task instruction.
+        mode: whether texts are looked for by meaning, by their words, or by both (`auto`). With `auto` and `words`,
+            `"quoted words"` must occur and `-word` must not; with `meaning`, a text is taken as it is.
+        weights: how much the images, videos and texts count, from 0; a kind that is not named counts 1.
+        like: ids of items to move towards.
+        unlike: ids of items to move away from.
 
     Raises:
-        ValueError: there is nothing to search with, or a text is blank.
+        ValueError: there is nothing to search with, a text is blank, or a weight is not usable.
     """
 
     texts: tuple[str, ...] = ()
@@ -42,12 +53,36 @@ class Query:
     videos: tuple[Path, ...] = ()
     exclude: tuple[str, ...] = ()
     instruction: str | None = None
+    mode: Mode = "auto"
+    weights: Mapping[PartKind, float] = field(default_factory=dict)
+    like: tuple[int, ...] = ()
+    unlike: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (self.texts or self.images or self.videos):
-            raise ValueError("a query needs a text, an image or a video")
+        if not (self.texts or self.images or self.videos or self.like):
+            raise ValueError("a query needs a text, an image, a video or an item to be like")
         if not all(text.strip() for text in (*self.texts, *self.exclude)):
             raise ValueError("a text of the query has no words in it")
+        if self.mode not in get_args(Mode):
+            raise ValueError(f"mode is {self.mode!r}; expected one of {', '.join(get_args(Mode))}")
+        if self.mode == "words" and (not self.texts or self._uses_vectors):
+            raise ValueError("mode words looks up texts alone; leave out images, videos, exclusions and liked items")
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        given: dict[str, Sequence[object]] = {"image": self.images, "video": self.videos, "text": self.texts}
+        for kind, weight in self.weights.items():
+            if not given.get(kind):
+                raise ValueError(f"the query has no {kind} that could have the weight {weight:g}")
+            if not 0 <= weight <= MAX_WEIGHT:
+                raise ValueError(f"the weight of {kind} is {weight:g}; expected 0 to {MAX_WEIGHT:g}")
+        weights: dict[str, float] = {kind: 1.0 for kind, parts in given.items() if parts} | {**self.weights}
+        if self.weights and not any(weights.values()):
+            raise ValueError("all parts of the query have the weight 0")
+
+    @property
+    def _uses_vectors(self) -> bool:
+        return bool(self.images or self.videos or self.exclude or self.like or self.unlike)
 
     @classmethod
     def of(
@@ -57,6 +92,7 @@ class Query:
         video: PathArgument | Sequence[PathArgument] = (),
         exclude: str | Sequence[str] = (),
         instruction: str | None = None,
+        mode: Mode = "auto",
     ) -> Query:
         """Build a query from loose arguments.
 
@@ -70,6 +106,7 @@ class Query:
             videos=_paths(video),
             exclude=(exclude,) if isinstance(exclude, str) else tuple(exclude),
             instruction=instruction,
+            mode=mode,
         )
 
 
@@ -82,22 +119,52 @@ class SearchOptions:
         offset: hits to skip, for paging.
         modalities: `text`, `image`, `video`, or exact partitions such as `text+image`; empty means all.
         where: SQL expression over the catalog's columns.
-        group: return one hit for each file, its best segment first.
+        group_by: what makes one hit; its best item stands for it, the others are its `segments`.
         include_self: keep hits that are one of the query's own files.
+        copies: return copies of a file as hits of their own, instead of behind the best of them.
+        min_score: leave out what scores less.
+        diverse: prefer hits that differ from those before them.
     """
 
     top_k: int = 10
     offset: int = 0
     modalities: tuple[str, ...] = ()
     where: str | None = None
-    group: bool = True
+    group_by: GroupBy = "parent"
     include_self: bool = False
+    copies: bool = False
+    min_score: float | None = None
+    diverse: bool = False
 
     def __post_init__(self) -> None:
+        if self.group_by not in get_args(GroupBy):
+            raise ValueError(f"group_by is {self.group_by!r}; expected one of {', '.join(get_args(GroupBy))}")
         if self.top_k < 1:
             raise ValueError(f"top_k is {self.top_k}; expected at least 1")
         if self.offset < 0:
             raise ValueError(f"offset is {self.offset}; expected 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Why a hit was found; `meaning`, `prior` and `words` add up to its score.
+
+    Attributes:
+        meaning: log-odds by the vectors. For an encoder without calibration, how much likelier than a random item of
+            the partition, as a logarithm. None where no vector was asked.
+        prior: log-odds of the partition, see `search.scoring`; 0 if the items of one partition competed alone.
+        words: log-odds by the words.
+        matched: what matched: `picture`, `clip`, `caption`, `passage`, `name`, `folder` or `keywords`, best first.
+        terms: the words of the query that the item holds, without case and accents.
+        spans: first character and the one behind the last of each such word in the text of the hit.
+    """
+
+    meaning: float | None = None
+    prior: float = 0.0
+    words: float = 0.0
+    matched: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +174,9 @@ class Hit:
     Attributes:
         rank: from 1, continued over pages.
         id: the item's id in the collection.
-        score: calibrated score, by which hits are sorted; comparable between the partitions of one query.
-        cosine: raw cosine similarity; comparable inside one partition only.
+        score: log-odds that the item is relevant, by which hits are sorted; comparable between all queries of one
+            encoder that has a calibration, and between the partitions of one query otherwise.
+        cosine: raw cosine similarity; comparable inside one partition only. None where no vector was asked.
         partition: the partition it came from, such as `text+image`.
         uri: absolute path of the file.
         parent: id shared by all items of one file.
@@ -120,13 +188,17 @@ class Hit:
         duration_s: length of the whole file.
         taken_at: when the picture was taken, according to the file.
         metadata: the JSON sidecar's object.
-        segments: other matching items of the same file, best first, when grouping.
+        is_weak: whether the evidence is below the floor of the encoder: what is not there looks like this, too.
+        is_exact: whether it holds the whole query, or a code or name of it, word for word.
+        evidence: the parts of the score, and what matched.
+        segments: other matching items of the same file, folder or day, best first.
+        copies: the best items of files that are copies of this one, best first.
     """
 
     rank: int
     id: int
     score: float
-    cosine: float
+    cosine: float | None
     partition: str
     uri: str
     parent: int
@@ -138,7 +210,11 @@ class Hit:
     duration_s: float | None = None
     taken_at: datetime | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    is_weak: bool = False
+    is_exact: bool = False
+    evidence: Evidence = Evidence()
     segments: tuple[Hit, ...] = ()
+    copies: tuple[Hit, ...] = ()
 
     @property
     def modality(self) -> ModalityName:
@@ -155,9 +231,16 @@ class SearchResult:
         searched: number of items searched, by partition.
         encode_ms: milliseconds to read and encode the query.
         search_ms: milliseconds from the query vector to the hits.
+        notes: what there is to say about the query, one sentence each.
     """
 
     hits: tuple[Hit, ...]
     searched: dict[str, int]
     encode_ms: float
     search_ms: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether nothing close was found: there are hits, and all of them are weak."""
+        return bool(self.hits) and all(hit.is_weak for hit in self.hits)

@@ -30,11 +30,11 @@ CSV_COLUMNS = (
     *("rank", "id", "score", "cosine", "uri", "modality", "partition", "start_s", "end_s", "text"),
     *("duration_s", "width", "height", "taken_at"),
 )
-HIT_FIELDS = (*CSV_COLUMNS, "parent", "metadata")
+HIT_FIELDS = (*CSV_COLUMNS, "parent", "metadata", "is_weak", "is_exact", "evidence")
 OPENING_S = 3.0
 """How long `xdg-open` may take to find that no program opens a file."""
 Draw = Callable[["Hit"], "RenderableType"]
-SEGMENT_FIELDS = ("id", "score", "cosine", "partition", "start_s", "end_s", "text")
+SEGMENT_FIELDS = ("id", "uri", "score", "cosine", "partition", "start_s", "end_s", "text", "is_weak", "is_exact")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ class HitOutput:
         html: page to write as well.
         open_first: whether to open the page, or the first hit without one.
         thumbnails: whether to show pictures in the table, where the terminal can.
+        explain: whether to show in the table what matched, and the parts of the scores.
     """
 
     as_json: bool = False
@@ -58,6 +59,7 @@ class HitOutput:
     html: Path | None = None
     open_first: bool = False
     thumbnails: bool = True
+    explain: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> HitOutput:
@@ -99,14 +101,16 @@ class Answer:
 def show_answer(answer: Answer, how: HitOutput) -> None:
     """Print the hits, write the page, and open it or the first hit, as `how` says."""
     hits = answer.result.hits
+    for note in answer.result.notes:
+        output.say(f"Note: {note}")
     if how.as_json:
         output.print_json(answer_record(answer))
     elif how.as_csv:
         output.print_csv(CSV_COLUMNS, map(hit_record, hits))
     elif how.as_paths or how.print0:
         output.print_paths(_distinct_paths(hits), end=b"\0" if how.print0 else b"\n")
-    elif hits:
-        output.print_table(hit_table(hits, thumbnails=how.thumbnails))
+    else:
+        _show_tables(hits, how)
     if not hits:
         output.say(f"No hits among {_searched(answer.result.searched)}")
     if how.html is not None:
@@ -115,12 +119,24 @@ def show_answer(answer: Answer, how: HitOutput) -> None:
         open_path(how.html or _path(hits[0]))
 
 
+def _show_tables(hits: Sequence[Hit], how: HitOutput) -> None:
+    """Print a table of the hits, and below it one of those that are weak."""
+    strong, weak = [hit for hit in hits if not hit.is_weak], [hit for hit in hits if hit.is_weak]
+    if strong:
+        output.print_table(hit_table(strong, thumbnails=how.thumbnails, explain=how.explain))
+    if weak:
+        output.say("Nothing else is close; the nearest are:" if strong else "Nothing close; the nearest are:")
+        output.print_table(hit_table(weak, thumbnails=how.thumbnails, explain=how.explain))
+
+
 def answer_record(answer: Answer) -> dict[str, Any]:
     """Return an answer as a JSON object."""
     result = answer.result
     return {
         "query": answer.asked,
         "hits": [hit_record(hit) for hit in result.hits],
+        "is_weak": result.is_weak,
+        "notes": result.notes,
         "searched": result.searched,
         "encode_ms": round(result.encode_ms, 1),
         "search_ms": round(result.search_ms, 1),
@@ -128,39 +144,58 @@ def answer_record(answer: Answer) -> dict[str, Any]:
 
 
 def hit_record(hit: Hit) -> dict[str, Any]:
-    """Return a hit as a JSON object; its segments have only the fields that differ from it."""
+    """Return a hit as a JSON object; its segments and copies have only the fields that differ from it."""
     known = asdict(hit)
     return {
         **{name: hit.modality if name == "modality" else known[name] for name in HIT_FIELDS},
-        "segments": [{name: segment[name] for name in SEGMENT_FIELDS} for segment in known["segments"]],
+        **{
+            others: [{name: other[name] for name in SEGMENT_FIELDS} for other in known[others]]
+            for others in ("segments", "copies")
+        },
     }
 
 
-def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False) -> Table:
-    """Return a table of the hits: rank, score, file, time, text, and a picture if the terminal can show one."""
+def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False, explain: bool = False) -> Table:
+    """Return a table of the hits: rank, score, picture if the terminal can show one, file, time, text, explanation."""
     draw = thumbnail_drawer() if thumbnails else None
-    columns = [("", draw)] if draw else []
-    has_time = any(hit.start_s is not None for hit in hits)
-    has_text = any(hit.text for hit in hits)
-    table = output.new_table(
-        "#",
-        "score",
-        *(name for name, _ in columns),
-        "file",
-        *(["time"] if has_time else []),
-        *(["text"] if has_text else []),
-        right=("#", "score"),
-    )
+    columns: dict[str, Draw] = {"#": lambda hit: str(hit.rank), "score": lambda hit: f"{hit.score:.2f}"}
+    if draw:
+        columns[""] = draw
+    columns["file"] = _file_cell
+    if any(hit.start_s is not None for hit in hits):
+        columns["time"] = lambda hit: time_range(hit.start_s, hit.end_s)
+    if any(hit.text for hit in hits):
+        columns["text"] = lambda hit: output.literal(one_line(hit.text or "", TEXT_LENGTH))
+    if explain:
+        columns["why"] = lambda hit: output.literal(explanation(hit))
+    table = output.new_table(*columns, right=("#", "score"))
     for hit in hits:
-        table.add_row(
-            str(hit.rank),
-            f"{hit.score:.3f}",
-            *(drawn(hit) for _, drawn in columns),
-            output.literal(shown_path(_path(hit))),
-            *([time_range(hit.start_s, hit.end_s)] if has_time else []),
-            *([output.literal(one_line(hit.text or "", TEXT_LENGTH))] if has_text else []),
-        )
+        table.add_row(*(cell(hit) for cell in columns.values()))
     return table
+
+
+def _file_cell(hit: Hit) -> RenderableType:
+    count = len(hit.copies)
+    others = f" (+{count:,} {'copy' if count == 1 else 'copies'})" if count else ""
+    return output.literal(f"{shown_path(_path(hit))}{others}")
+
+
+def explanation(hit: Hit) -> str:
+    """Return in one line what matched of a hit, which words, and the parts of its score.
+
+    Examples:
+        >>> from unite_search.query import Evidence
+        >>> why = Evidence(meaning=-0.5, prior=0.25, words=2.0, matched=("caption", "picture"), terms=("dog",))
+        >>> hit = Hit(rank=1, id=7, score=1.75, cosine=0.3, partition="text+image", uri="/a", parent=7, evidence=why)
+        >>> explanation(hit)
+        'caption, picture ("dog"): meaning -0.50, words +2.00, partition +0.25'
+    """
+    why = hit.evidence
+    words = ", ".join(f'"{term}"' for term in why.terms)
+    matched = ("exactly " if hit.is_exact else "") + (", ".join(why.matched) or "nothing close")
+    parts = {"meaning": why.meaning, "words": why.words or None, "partition": why.prior or None}
+    sums = ", ".join(f"{name} {part:+.2f}" for name, part in parts.items() if part is not None)
+    return f"{matched}{f' ({words})' if words else ''}: {sums}"
 
 
 def thumbnail_drawer() -> Draw | None:

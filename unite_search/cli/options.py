@@ -11,16 +11,12 @@ import typer
 
 from unite_search.encoders.base import DTYPES
 from unite_search.encoders.unite.sizes import READ_MIN_PIXELS
-from unite_search.modality import Modality
 
 if TYPE_CHECKING:
     from indexers.spec import IndexConfig
 
 SegmentLength = float | Literal["none", "shots"]
 
-QUERY = "Query"
-SCOPE = "Filters and paging"
-OUTPUT = "Output"
 ENCODER = "Encoder"
 INDEX = "Vector index (giving one of these resets the others)"
 
@@ -45,18 +41,6 @@ def parse_segments(text: str) -> SegmentLength:
     if not 0 < seconds < float("inf"):
         raise ValueError(f"{text!r} is not none, shots or a number of seconds above 0")
     return seconds
-
-
-def parse_modalities(text: str) -> tuple[str, ...]:
-    """Read the value of `--in`.
-
-    Raises:
-        ValueError: a name is not text, image, video or a mix of them with plus signs.
-    """
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    for name in names:
-        Modality.from_partition(name)
-    return names
 
 
 def parse_size(text: str) -> int:
@@ -93,7 +77,7 @@ def index_config(spec: str | None, target_recall: float | None, memory: str | No
         raise typer.BadParameter(str(error), param_hint="--target-recall") from error
 
 
-def _checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
+def checked(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
     """Return an option callback that reports a ValueError of `parse` as a usage error."""
 
     def check(text: str | None) -> str | None:
@@ -196,7 +180,7 @@ Segments = Annotated[
     str | None,
     typer.Option(
         metavar="none|SECONDS|shots",
-        callback=_checked(parse_segments),
+        callback=checked(parse_segments),
         help="Split long videos not at all, into windows of at most SECONDS, or at shot boundaries. Default: as the "
         "collection was indexed before, 60 for a new one.",
     ),
@@ -258,114 +242,8 @@ IndexMemory = Annotated[
     typer.Option(
         "--index-memory",
         metavar="SIZE",
-        callback=_checked(parse_size),
+        callback=checked(parse_size),
         rich_help_panel=INDEX,
         help="Memory limit for the vectors that a search scans, such as 2GB. Default: no limit.",
-    ),
-]
-
-Images = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--image",
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        rich_help_panel=QUERY,
-        help="An image to search with. May be repeated.",
-    ),
-]
-Videos = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--video",
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        rich_help_panel=QUERY,
-        help="A video to search with. May be repeated.",
-    ),
-]
-Texts = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--text",
-        metavar="TEXT",
-        rich_help_panel=QUERY,
-        help="A text to search with; beside an image or video, how the result should differ. May be repeated.",
-    ),
-]
-Exclude = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--not", metavar="TEXT", rich_help_panel=QUERY, help="A text whose matches should rank lower. May be repeated."
-    ),
-]
-Instruction = Annotated[
-    str | None,
-    typer.Option(
-        "--instruction",
-        metavar="TEXT",
-        rich_help_panel=QUERY,
-        help="Task instruction for the encoder. Default: the encoder's own.",
-    ),
-]
-
-In = Annotated[
-    str,
-    typer.Option(
-        "--in",
-        metavar="MODALITIES",
-        callback=_checked(parse_modalities),
-        rich_help_panel=SCOPE,
-        help="Search only these: image, video, text, or an exact mix such as text+image, separated by commas. "
-        "Default: all.",
-    ),
-]
-Where = Annotated[
-    str | None,
-    typer.Option("--where", metavar="SQL", rich_help_panel=SCOPE, help='Filter on columns, such as "duration_s < 60".'),
-]
-TopK = Annotated[int, typer.Option("--top-k", "-k", min=1, rich_help_panel=SCOPE, help="Number of hits to return.")]
-Offset = Annotated[
-    int, typer.Option("--offset", min=0, rich_help_panel=SCOPE, help="Number of hits to skip, for paging.")
-]
-NoGroup = Annotated[
-    bool, typer.Option("--no-group", rich_help_panel=SCOPE, help="Return each segment of a file as a hit of its own.")
-]
-IncludeSelf = Annotated[
-    bool, typer.Option("--include-self", rich_help_panel=SCOPE, help="Include hits that are the query's own files.")
-]
-
-HitsAsJson = Annotated[
-    bool, typer.Option("--json", rich_help_panel=OUTPUT, help="Print the result as one JSON object.")
-]
-AsCsv = Annotated[bool, typer.Option("--csv", rich_help_panel=OUTPUT, help="Print the hits as CSV with a header.")]
-AsPaths = Annotated[
-    bool, typer.Option("--paths", rich_help_panel=OUTPUT, help="Print only the paths of the hits, one per line.")
-]
-Print0 = Annotated[
-    bool,
-    typer.Option(
-        "--print0", "-0", rich_help_panel=OUTPUT, help="Like --paths, but end each path with NUL, for xargs -0."
-    ),
-]
-Html = Annotated[
-    Path | None,
-    typer.Option(
-        "--html",
-        metavar="FILE",
-        dir_okay=False,
-        rich_help_panel=OUTPUT,
-        help="Also write a web page with pictures of the hits. Only an earlier page is replaced.",
-    ),
-]
-Open = Annotated[
-    bool, typer.Option("--open", rich_help_panel=OUTPUT, help="Open the first hit, or the page of --html.")
-]
-Thumbnails = Annotated[
-    bool,
-    typer.Option(
-        "--thumbnails/--no-thumbnails", rich_help_panel=OUTPUT, help="Show pictures in the table, if the terminal can."
     ),
 ]

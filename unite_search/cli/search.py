@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from unite_search.cli import options as o
+from unite_search.cli import search_options as s
 from unite_search.cli.hits import Answer, HitOutput, show_answer
 from unite_search.cli.opening import chosen_directory, opened
 from unite_search.encoders.base import EncoderOptions
@@ -18,39 +19,57 @@ def query(  # noqa: PLR0913 (the parameters of a command are its options)
     ctx: typer.Context,
     words: Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="What to look for, in words.")] = None,
     *,
-    image: o.Images = None,
-    video: o.Videos = None,
-    text: o.Texts = None,
-    exclude: o.Exclude = None,
-    instruction: o.Instruction = None,
-    modalities: o.In = "",
-    where: o.Where = None,
-    top_k: o.TopK = 10,
-    offset: o.Offset = 0,
-    no_group: o.NoGroup = False,
-    include_self: o.IncludeSelf = False,
+    image: s.Images = None,
+    video: s.Videos = None,
+    text: s.Texts = None,
+    exclude: s.Exclude = None,
+    instruction: s.Instruction = None,
+    mode: s.SearchMode = "auto",
+    weight: s.Weights = None,
+    like: s.Like = None,
+    unlike: s.Unlike = None,
+    modalities: s.In = "",
+    where: s.Where = None,
+    top_k: s.TopK = 10,
+    offset: s.Offset = 0,
+    min_score: s.MinScore = None,
+    group_by: s.GroupHits = "parent",
+    no_group: s.NoGroup = False,
+    copies: s.Copies = False,
+    diverse: s.Diverse = False,
+    include_self: s.IncludeSelf = False,
     collection: o.Name = None,
     db: o.Database = None,
     encoder: o.EncoderName = None,
     device: o.Device = None,
-    as_json: o.HitsAsJson = False,
-    as_csv: o.AsCsv = False,
-    as_paths: o.AsPaths = False,
-    print0: o.Print0 = False,
-    html: o.Html = None,
-    open_first: o.Open = False,
-    thumbnails: o.Thumbnails = True,
+    as_json: s.HitsAsJson = False,
+    as_csv: s.AsCsv = False,
+    as_paths: s.AsPaths = False,
+    print0: s.Print0 = False,
+    explain: s.Explain = False,
+    html: s.Html = None,
+    open_first: s.Open = False,
+    thumbnails: s.Thumbnails = True,
 ) -> None:
     """Search by text, an image, a video, or several of them together as one composed query.
 
     Example: unite-search query --image q.jpg --text "make it red" --in image
     """
     texts = (*([" ".join(words)] if words else []), *(text or []))
-    if not (texts or image or video):
-        raise typer.BadParameter("give words, --text, --image or --video", param_hint="WORDS")
-    files = {"images": tuple(image or ()), "videos": tuple(video or ())}
+    if not (texts or image or video or like):
+        raise typer.BadParameter("give words, --text, --image, --video or --like", param_hint="WORDS")
     try:
-        asked = Query(texts=texts, **files, exclude=tuple(exclude or ()), instruction=instruction)
+        asked = Query(
+            texts=texts,
+            images=tuple(image or ()),
+            videos=tuple(video or ()),
+            exclude=tuple(exclude or ()),
+            instruction=instruction,
+            mode=mode,
+            weights=s.parse_weights(weight or []),
+            like=tuple(like or ()),
+            unlike=tuple(unlike or ()),
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="WORDS") from error
     how, scope = HitOutput.of(ctx.params), _scope(ctx.params)
@@ -64,21 +83,26 @@ def similar(  # noqa: PLR0913 (the parameters of a command are its options)
     ctx: typer.Context,
     item: Annotated[int, typer.Argument(metavar="ID", help="Id of an item, as printed by `query --json`.")],
     *,
-    modalities: o.In = "",
-    where: o.Where = None,
-    top_k: o.TopK = 10,
-    offset: o.Offset = 0,
-    no_group: o.NoGroup = False,
-    include_self: o.IncludeSelf = False,
+    modalities: s.In = "",
+    where: s.Where = None,
+    top_k: s.TopK = 10,
+    offset: s.Offset = 0,
+    min_score: s.MinScore = None,
+    group_by: s.GroupHits = "parent",
+    no_group: s.NoGroup = False,
+    copies: s.Copies = False,
+    diverse: s.Diverse = False,
+    include_self: s.IncludeSelf = False,
     collection: o.Name = None,
     db: o.Database = None,
-    as_json: o.HitsAsJson = False,
-    as_csv: o.AsCsv = False,
-    as_paths: o.AsPaths = False,
-    print0: o.Print0 = False,
-    html: o.Html = None,
-    open_first: o.Open = False,
-    thumbnails: o.Thumbnails = True,
+    as_json: s.HitsAsJson = False,
+    as_csv: s.AsCsv = False,
+    as_paths: s.AsPaths = False,
+    print0: s.Print0 = False,
+    explain: s.Explain = False,
+    html: s.Html = None,
+    open_first: s.Open = False,
+    thumbnails: s.Thumbnails = True,
 ) -> None:
     """Find the items that are most similar to an item of the collection.
 
@@ -95,10 +119,13 @@ def _scope(options: Mapping[str, Any]) -> SearchOptions:
     return SearchOptions(
         top_k=options["top_k"],
         offset=options["offset"],
-        modalities=o.parse_modalities(options["modalities"]),
+        modalities=s.parse_modalities(options["modalities"]),
         where=options["where"],
-        group=not options["no_group"],
+        group_by="item" if options["no_group"] else options["group_by"],
         include_self=options["include_self"],
+        copies=options["copies"],
+        min_score=options["min_score"],
+        diverse=options["diverse"],
     )
 
 
@@ -109,6 +136,10 @@ def _query_record(query: Query) -> dict[str, Any]:
         "videos": query.videos,
         "exclude": query.exclude,
         "instruction": query.instruction,
+        "mode": query.mode,
+        "weights": dict(query.weights),
+        "like": query.like,
+        "unlike": query.unlike,
     }
 
 
@@ -118,11 +149,16 @@ def _scope_record(scope: SearchOptions) -> dict[str, Any]:
         "where": scope.where,
         "top_k": scope.top_k,
         "offset": scope.offset,
-        "group": scope.group,
+        "group_by": scope.group_by,
         "include_self": scope.include_self,
+        "copies": scope.copies,
+        "min_score": scope.min_score,
+        "diverse": scope.diverse,
     }
 
 
 def _title(query: Query) -> str:
     parts = [path.name for path in (*query.images, *query.videos)]
-    return " + ".join([*parts, *(f"“{text}”" for text in query.texts)])
+    parts += [f"“{text}”" for text in query.texts]
+    parts += [f"like item {id_}" for id_ in query.like]
+    return " + ".join([*parts, *(f"unlike item {id_}" for id_ in query.unlike)])

@@ -89,4 +89,4 @@ def _files(media: Path) -> Iterator[MediaFile]:
 
 
 def _only(stem: str) -> SearchOptions:
-    return SearchOptions(top_k=HITS, where=f"name LIKE '{stem}%'", group=False)
+    return SearchOptions(top_k=HITS, where=f"name LIKE '{stem}%'", group_by="item")

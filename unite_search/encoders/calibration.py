@@ -77,6 +77,10 @@ class Calibration:
         centred = cosines.astype(np.float64) - float(np.einsum("d,d->", query, mean))
         return np.asarray(line.intercept + line.slope * centred)
 
+    def floor(self, kind: str, partition: str) -> float:
+        """Return the log-odds below which an item of a partition is a weak answer to a kind of query."""
+        return -1.0
+
     def _measured(self, kind: str, partition: str) -> tuple[str, str]:
         """Return the measured pair of kinds that is next to a pair."""
         for asked in _near(kind):

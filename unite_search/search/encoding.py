@@ -12,7 +12,7 @@ from indexers.unit import unit_rows
 from unite_search.content import Content, Part
 from unite_search.encoders.base import Encoder, encode
 from unite_search.media.load import load_clip, load_image
-from unite_search.query import Query
+from unite_search.query import Mode, Query
 from unite_search.search.words import NO_WORDS, Words, parse_all
 
 if TYPE_CHECKING:
@@ -26,16 +26,20 @@ class QueryVector:
     """An encoded query.
 
     Attributes:
-        embedding: (D,) float32 unit vector.
+        embedding: (D,) float32 unit vector; empty where only words are looked up.
         content_hashes: hashes of the files it was made from.
         kind: what it was made of, named as a partition: `text`, `image`, `text+image`, ...
         words: words to look up as well.
+        mode: whether meaning, words or both count, see `Query`.
+        is_foreign: whether the text is in a language that the encoder does not know, so that its vector says nothing.
     """
 
     embedding: NDArray[np.float32]
     content_hashes: frozenset[str] = frozenset()
     kind: str = "text"
     words: Words = NO_WORDS
+    mode: Mode = "auto"
+    is_foreign: bool = False
 
 
 def encode_query(encoder: Encoder, query: Query) -> QueryVector:
@@ -53,6 +57,18 @@ def encode_query(encoder: Encoder, query: Query) -> QueryVector:
     embeddings = encode(encoder, [main, *negatives], role="query")
     hashes = frozenset(content_hash for _, content_hash in loaded)
     return QueryVector(combine(embeddings), hashes, kind=main.modalities.partition, words=words)
+
+
+def words_alone(texts: Sequence[str]) -> QueryVector:
+    """Return a query that looks up words and has no vector.
+
+    Raises:
+        ValueError: the texts have no words to look for.
+    """
+    _, words = parse_all(texts)
+    if not words.terms:
+        raise ValueError("the query has no words to look for")
+    return QueryVector(np.empty(0, np.float32), words=words, mode="words")
 
 
 def main_content(media: Sequence[Part], texts: Sequence[str], instruction: str | None) -> tuple[Content, Words]:

@@ -1,29 +1,30 @@
-"""Find: search each partition, merge the ranked lists by score, group them, and return one page of hits."""
+"""Find: score the candidates of a query by all evidence, group them, and return one page of hits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from indexers.calibration import HEAD, RankedList
+from indexers.calibration import HEAD
 from indexers.partitioned import PartitionedIndex
 from unite_search import strict_json
 from unite_search.encoders.calibration import Calibration
-from unite_search.modality import matching_partitions
 from unite_search.query import Hit, SearchOptions
+from unite_search.search.candidates import Scope, lookup_of, ranked_lists, with_items_of_words
+from unite_search.search.diversity import POOL, diversified
 from unite_search.search.encoding import QueryVector
-from unite_search.search.lexical import Lexical, lexical_evidence
-from unite_search.search.scoring import scored
+from unite_search.search.explain import evidence
+from unite_search.search.found import Found, Rows, by_meaning, by_words
+from unite_search.search.grouping import GROUP_COLUMNS, Group, grouped
+from unite_search.search.lexical import CANDIDATES, Lookup
+from unite_search.search.scoring import meanings
 from unite_search.storage.catalog import Catalog
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from unite_search.storage.words import WORDS
 
 FIRST_FETCH = 4
-HIT_COLUMNS = (
+SHOWN_COLUMNS = (
     "parent",
     "uri",
     "start_s",
@@ -35,28 +36,7 @@ HIT_COLUMNS = (
     "taken_at",
     "metadata",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A scored item with its row of the catalog."""
-
-    id: int
-    partition: str
-    score: float
-    meaning: float | None
-    words: float
-    cosine: float
-    row: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scope:
-    """What is searched: the number of items by partition, the sorted ids allowed (None for all), and those left out."""
-
-    sizes: dict[str, int]
-    allowed: NDArray[np.int64] | None
-    left_out: NDArray[np.int64]
+COLUMNS = tuple(dict.fromkeys((*SHOWN_COLUMNS, *GROUP_COLUMNS)))
 
 
 def find(
@@ -75,150 +55,90 @@ def find(
         FilterError: `options.where` cannot be evaluated.
         ValueError: `options.modalities` names an unknown modality.
     """
-    scope = _scope(catalog, partitions, query, options)
-    finder = _Finder(catalog, partitions, query, calibration, scope, _lexical(catalog, query, scope, options.where))
+    scope = Scope.of(catalog, partitions, query, options)
+    finder = _Finder(catalog, partitions, query, options, calibration, scope)
     wanted = options.offset + options.top_k
-    fetch = max(HEAD, FIRST_FETCH * wanted)
-    groups: list[list[_Found]] = []
-    everything = sum(scope.sizes.values())
+    depth = max(HEAD, FIRST_FETCH * wanted)
+    groups: list[Group] = []
     while scope.sizes:
-        groups = _group(finder.best(min(fetch, everything)), by_file=options.group)
-        if len(groups) >= wanted or fetch >= max(scope.sizes.values()):
+        groups = finder.groups(depth)
+        if len(groups) >= max(wanted, POOL if options.diverse else 0) or depth >= max(scope.sizes.values()):
             break
-        fetch *= FIRST_FETCH
+        depth *= FIRST_FETCH
+    if options.diverse:
+        groups = diversified(groups, catalog)
     page = groups[options.offset : wanted]
-    return tuple(_hit(group, rank) for rank, group in enumerate(page, options.offset + 1)), scope.sizes
+    return tuple(finder.hit(group, rank) for rank, group in enumerate(page, options.offset + 1)), scope.sizes
 
 
-def _scope(catalog: Catalog, partitions: PartitionedIndex, query: QueryVector, options: SearchOptions) -> _Scope:
-    names = partitions.names()
-    if options.modalities:
-        names = matching_partitions(options.modalities, names)
-    allowed = None if options.where is None else catalog.ids_where(options.where)
-    left_out = np.empty(0, np.int64) if options.include_self else catalog.ids_of_hashes(query.content_hashes)
-    with catalog.guarded():
-        for phrase in query.words.required:
-            holding = catalog.full_text.ids_of_phrase(phrase)
-            allowed = holding if allowed is None else np.intersect1d(allowed, holding, assume_unique=True)
-        for phrase in query.words.excluded:
-            left_out = np.union1d(left_out, catalog.full_text.ids_of_phrase(phrase))
-    sizes = {
-        name: _count_allowed(partitions, name, allowed) - _count_allowed(partitions, name, _within(left_out, allowed))
-        for name in names
-    }
-    return _Scope({name: size for name, size in sizes.items() if size > 0}, allowed, left_out)
-
-
-def _within(ids: NDArray[np.int64], allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    return ids if allowed is None else np.intersect1d(ids, allowed, assume_unique=True)
-
-
-def _lexical(catalog: Catalog, query: QueryVector, scope: _Scope, where: str | None) -> Lexical:
-    """Look up the words of a query that consists of text alone; beside a picture they say how it should change."""
-    if query.kind != "text" or not query.words.terms or not scope.sizes:
-        return Lexical()
-    within = ", ".join(f"'{name}'" for name in scope.sizes)
-    conditions = [f"partition IN ({within})", *([f"({where})"] if where else [])]
-    with catalog.guarded():
-        return lexical_evidence(catalog.full_text, query.words, " AND ".join(conditions), scope.sizes)
-
-
-def _count_allowed(partitions: PartitionedIndex, name: str, allowed: NDArray[np.int64] | None) -> int:
-    """Count the items of a partition that are among the sorted `allowed`, without copying its ids where possible."""
-    if allowed is None:
-        return partitions.count(name)
-    return len(np.intersect1d(partitions.ids(name), allowed, assume_unique=True)) if len(allowed) else 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Finder:
     """Finds the best items of a scope by meaning and words together."""
 
     catalog: Catalog
     partitions: PartitionedIndex
     query: QueryVector
+    options: SearchOptions
     calibration: Calibration | None
-    scope: _Scope
-    lexical: Lexical
+    scope: Scope
+    lookup: Lookup = field(default_factory=Lookup)
+    _looked_up: int = 0
 
-    def best(self, depth: int) -> list[_Found]:
-        """Return the best items, best first, from the nearest `depth` of each partition and those with the words."""
-        lists = self._ranked_lists(depth)
-        best = scored(lists, self.query, self.calibration, self.lexical, depth)
-        rows = self.catalog.rows(best.ids.tolist(), HIT_COLUMNS)
-        meaning = [None] * len(best.ids) if best.meaning is None else best.meaning.tolist()
-        return [
-            _Found(id_, name, score, log_odds, words, cosine, rows[id_])
-            for id_, name, score, log_odds, words, cosine in zip(
-                best.ids.tolist(),
-                best.names,
-                best.scores.tolist(),
-                meaning,
-                best.words.tolist(),
-                best.cosines.tolist(),
-                strict=True,
-            )
-        ]
+    def groups(self, depth: int) -> list[Group]:
+        """Return groups, best first, of the nearest `depth` items of each partition and of those with the words."""
+        found = self._by_words(depth) if self.query.mode == "words" else self._by_meaning(depth)
+        least = self.options.min_score
+        if least is not None:
+            found = [one for one in found if one.score >= least]
+        return grouped(found, self.options.group_by, with_copies=self.options.copies)
 
-    def _ranked_lists(self, depth: int) -> list[RankedList]:
-        scope, embedding = self.scope, self.query.embedding
-        results = self.partitions.search(
-            scope.sizes, embedding[None], depth + len(scope.left_out), allowed=scope.allowed
+    def hit(self, group: Group, rank: int) -> Hit:
+        """Return what is shown of a group."""
+        best, *others = (self._single_hit(one, rank) for one in group.items)
+        copies = tuple(self.hit(copy, rank) for copy in group.copies)
+        return replace(best, segments=tuple(others), copies=copies)
+
+    def _by_meaning(self, depth: int) -> list[Found]:
+        lists = ranked_lists(self.partitions, self.query, self.scope, depth)
+        known = np.concatenate([ranked.ids for ranked in lists])
+        self._look_up(CANDIDATES)
+        with_words = self.scope.keeps(np.array(list(self.lookup.candidates), np.int64))
+        lists = with_items_of_words(lists, self.catalog, self.query, np.setdiff1d(with_words, known))
+        rows = self._rows(id_ for ranked in lists for id_ in ranked.ids.tolist())
+        return by_meaning(
+            lists,
+            meanings(lists, self.query, self.calibration),
+            self.lookup,
+            rows,
+            only_words=self.query.is_foreign,
         )
-        nearest = {}
-        for name, (scores, ids) in results.items():
-            is_found = (ids[0] >= 0) & ~np.isin(ids[0], scope.left_out)
-            nearest[name] = ids[0][is_found][:depth], scores[0][is_found][:depth]
-        self._add_items_with_words(nearest)
-        return [
-            RankedList(
-                name=name,
-                ids=ids,
-                scores=scores,
-                sample_scores=_sample_scores(self.partitions.sample(name), embedding),
-                size=scope.sizes[name],
-            )
-            for name, (ids, scores) in nearest.items()
-        ]
 
-    def _add_items_with_words(self, nearest: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]) -> None:
-        """Add items that have words of the query and are not among the nearest, with their cosines."""
-        known = np.concatenate([ids for ids, _ in nearest.values()])
-        wanted = np.setdiff1d(np.array(list(self.lexical.partitions), np.int64), known)
-        wanted = np.setdiff1d(_within(wanted, self.scope.allowed), self.scope.left_out)
-        rows = self.catalog.rows(wanted.tolist(), ["partition", "embedding"]) if len(wanted) else {}
-        for name in {row["partition"] for row in rows.values()}:
-            ids = np.array([id_ for id_, row in rows.items() if row["partition"] == name], np.int64)
-            vectors = np.array([rows[id_]["embedding"] for id_ in ids.tolist()], np.float32)
-            cosines = _sample_scores(vectors, self.query.embedding)
-            all_ids, all_scores = np.append(nearest[name][0], ids), np.append(nearest[name][1], cosines)
-            order = np.argsort(-all_scores, kind="stable")
-            nearest[name] = all_ids[order], all_scores[order]
+    def _by_words(self, depth: int) -> list[Found]:
+        self._look_up(max(CANDIDATES, depth))
+        kept = self.scope.keeps(np.array(list(self.lookup.candidates), np.int64))
+        return by_words(self.lookup, self._rows(kept.tolist()))
 
+    def _look_up(self, k: int) -> None:
+        """Look up the words of the query, unless that has been done for as many candidates."""
+        if self.query.mode != "meaning" and k > self._looked_up:
+            self.lookup = lookup_of(self.catalog, self.query, self.scope, self.options.where, k)
+            self._looked_up = k
 
-def _sample_scores(sample: NDArray[np.float32], embedding: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the (n,) scores of (n, D) rows.
+    def _rows(self, ids: Iterable[int]) -> Rows:
+        columns = (*COLUMNS, WORDS) if self.lookup.terms else COLUMNS
+        return self.catalog.rows(ids, columns)
 
-    This avoids `@`, for which BLAS wakes threads that then spin beside other searches.
-    """
-    scores: NDArray[np.float32] = np.einsum("nd,d->n", sample, embedding)
-    return scores
-
-
-def _group(found: Sequence[_Found], *, by_file: bool) -> list[list[_Found]]:
-    """Group the items of each file, best first; or make each item a group of its own."""
-    groups: dict[int, list[_Found]] = {}
-    for entry in found:
-        groups.setdefault(entry.row["parent"] if by_file else entry.id, []).append(entry)
-    return list(groups.values())
-
-
-def _hit(group: Sequence[_Found], rank: int) -> Hit:
-    best, *others = (_single_hit(entry, rank) for entry in group)
-    return replace(best, segments=tuple(others))
-
-
-def _single_hit(entry: _Found, rank: int) -> Hit:
-
-    row = {**entry.row, "metadata": strict_json.loads(entry.row["metadata"] or "{}")}
-    return Hit(rank=rank, score=entry.score, cosine=entry.cosine, partition=entry.partition, **row)
+    def _single_hit(self, found: Found, rank: int) -> Hit:
+        row = {name: found.row[name] for name in SHOWN_COLUMNS}
+        row["metadata"] = strict_json.loads(row["metadata"] or "{}")
+        return Hit(
+            rank=rank,
+            id=found.id,
+            score=found.score,
+            cosine=found.cosine,
+            partition=found.partition,
+            is_weak=found.is_weak,
+            is_exact=found.is_exact,
+            evidence=evidence(found, self.lookup),
+            **row,
+        )

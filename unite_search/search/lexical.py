@@ -4,27 +4,31 @@ The vector of a query was made from the same words, so a word adds to it what th
 that is little; of a rare one, which the encoder may never have seen, it is much. With n of N items holding a word, its
 weight is
 
-    rarity * (rarity / log N) ** RARENESS,    rarity = log(N / n)
+    rarity * rarity / log(N + A + 1),    rarity = log((N + A + 1) / (n + A * p + 0.5))
 
-which is log N for a word that one item holds. The words of a query are not independent, so their sum is divided by the
-square root of their number. A word of a caption or passage is as rare as it is among the items that have a text.
+where A imaginary items, of which the share p holds the word, keep few items from saying much. The words of a query are
+not independent, and an item that holds one of ten says little, so the evidence for an item is
+
+    weight of the words found / square root of their number in the query * share of the query's weight that was found
+
+A word of a caption or passage is as rare as it is among the items that have a text.
 
 An item that holds the whole query word for word, or a code of it, is an *exact* match and comes first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import log
 
-import numpy as np
-
-from unite_search.analyzer import FIELD_BREAK, contains, singular
+from unite_search.analyzer import FIELD_BREAK, contains, singular, within_edits
 from unite_search.search.words import Words
-from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, FullText, Matches
+from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, FullText, edits_of
 
-RARENESS = 1.0
-"""How much more a rare word says than a common one."""
+IMAGINARY_ITEMS = 100
+IMAGINARY_SHARE = 0.01
+"""A and p: chosen on the photos by which the starter was calibrated, see docs/explanation/scores.md."""
 CANDIDATES = 200
 """Items that are looked at because of their words."""
 MISSPELT_WEIGHT = 0.7
@@ -33,113 +37,109 @@ EXACT_BONUS = 20.0
 """Added to the log-odds of an exact match, so that it comes before everything that is not one."""
 MOST_EXACT = 50
 """If more items hold the whole query than this, holding it says little, and none is called exact."""
+NO_EVIDENCE = (0.0, False)
 
 
-@dataclass(slots=True)
-class Lexical:
-    """What the words of a query say of items, by id.
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word of the query: the forms under which it counts as found, and its weights in a text and elsewhere."""
+
+    forms: frozenset[str]
+    of_text: float
+    of_all: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What the words of a query say of any row.
 
     Attributes:
-        log_odds: evidence in favour of an item.
-        exact: items that hold the whole query.
-        partitions: the partition of each item.
+        terms: the telling words.
+        phrases: the whole query and its codes, as far as few enough items hold them.
+        candidates: partition by id of the items that are looked at because of their words.
     """
 
-    log_odds: dict[int, float] = field(default_factory=dict)
-    exact: set[int] = field(default_factory=set)
-    partitions: dict[int, str] = field(default_factory=dict)
+    terms: tuple[Term, ...] = ()
+    phrases: tuple[tuple[str, ...], ...] = ()
+    candidates: Mapping[int, str] = field(default_factory=dict)
 
-    def of(self, id_: int) -> float:
-        """Return the evidence for an item."""
-        return self.log_odds.get(id_, 0.0) + (EXACT_BONUS if id_ in self.exact else 0.0)
+    def evidence(self, text: str | None) -> tuple[float, bool]:
+        """Return the log-odds that speak for a row with some words, and whether it is an exact match."""
+        if not (text and self.terms):
+            return NO_EVIDENCE
+        runs = [run.split() for run in text.split(f" {FIELD_BREAK} ")]
+        is_exact = any(contains(run, phrase) for phrase in self.phrases for run in runs)
+        log_odds = self._log_odds(set(runs[0]), set().union(*runs[1:]))
+        return log_odds + (EXACT_BONUS if is_exact else 0.0), is_exact
+
+    def _log_odds(self, in_text: set[str], elsewhere: set[str]) -> float:
+        of_text = [term for term in self.terms if in_text & term.forms]
+        of_others = [term for term in self.terms if elsewhere & term.forms and term not in of_text]
+        found = sum(term.of_text for term in of_text) + sum(term.of_all for term in of_others)
+        share = sum(term.of_all for term in (*of_text, *of_others)) / sum(term.of_all for term in self.terms)
+        return float(found / len(self.terms) ** 0.5 * share)
+
+    @property
+    def forms(self) -> frozenset[str]:
+        """All forms under which words of the query are found."""
+        return frozenset().union(*(term.forms for term in self.terms))
 
 
-def lexical_evidence(index: FullText, words: Words, where: str | None, sizes: Mapping[str, int]) -> Lexical:
+NOTHING_TO_LOOK_UP = Lookup()
+
+
+def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str, int], k: int = CANDIDATES) -> Lookup:
     """Look the words of a query up.
 
     Args:
         index: the full-text index.
         words: the query.
-        where: SQL expression that the items must match.
+        where: SQL expression that candidates must match.
         sizes: number of items by partition.
+        k: most candidates for each way of finding them.
     """
-    found = Lexical()
     if not words.telling:
-        return found
-    weighing = _Weighing(index, words.telling, sizes)
-    some = index.match(weighing.forms, CANDIDATES, where)
-    weighing.add(found, some)
-    if len(words.terms) > 1:
-        every = index.match_all(words.terms, CANDIDATES, where)
-        weighing.add(found, every)
-        _mark_exact(found, every, words.terms)
-    for code in words.codes:
-        holders = index.match_all(code, CANDIDATES, where)
-        weighing.add(found, holders)
-        _mark_exact(found, holders, code)
-    for term in weighing.unknown:
-        similar = index.similar_terms(term, CANDIDATES, where)
-        _add_similar(found, similar, weighing.share * MISSPELT_WEIGHT)
-    return found
+        return NOTHING_TO_LOOK_UP
+    everything = sum(sizes.values())
+    with_text = sum(size for name, size in sizes.items() if "text" in name)
+    terms = tuple(_term(index, term, with_text, everything) for term in words.telling)
+    candidates = index.match(sorted(Lookup(terms).forms), k, where)
+    if len(words.telling) > 1:
+        candidates |= index.match_all(words.terms, k, where)
+    phrases = []
+    for phrase in _phrases(words):
+        holding = index.match_phrase(phrase, MOST_EXACT + 1, where)
+        candidates |= holding
+        if len(holding) <= MOST_EXACT:
+            phrases.append(phrase)
+    return Lookup(terms, tuple(phrases), candidates)
 
 
-class _Weighing:
-    """The weights of the words of a query.
+def _phrases(words: Words) -> Iterable[tuple[str, ...]]:
+    """Return what makes a match exact: the whole query if it has two telling words, its codes, what is quoted."""
+    whole = [words.terms] if len(words.telling) > 1 else []
+    return dict.fromkeys([*whole, *words.codes, *words.required])
 
-    Attributes:
-        forms: all terms to look for, with the singulars of plurals.
-        unknown: words that no item holds, and that are long enough to be misspelt ones.
-        share: what the weights are multiplied by.
-    """
 
-    def __init__(self, index: FullText, telling: Sequence[str], sizes: Mapping[str, int]) -> None:
-        forms = {term: {term, singular(term)} for term in telling}
-        counts = {term: max(map(index.frequency, names)) for term, names in forms.items()}
-        everything = sum(sizes.values())
-        with_text = sum(size for name, size in sizes.items() if "text" in name)
-        self.forms = sorted(set().union(*forms.values()))
-        self.unknown = [term for term in telling if not counts[term] and len(term) >= FUZZY_FROM_CHARACTERS]
-        self.share = 1 / np.sqrt(len(telling))
-        self._weights = [
-            (forms[term], _weight(counts[term], with_text), _weight(counts[term], everything)) for term in telling
-        ]
+def _term(index: FullText, term: str, with_text: int, everything: int) -> Term:
+    """Return a word with its weights; one that no item holds counts as those that are spelt like it."""
+    forms = {term, singular(term)}
+    holding = max(map(index.frequency, forms))
+    factor = 1.0
+    if not holding and len(term) >= FUZZY_FROM_CHARACTERS:
+        similar = index.similar_rows(term, CANDIDATES)
+        forms |= _similar_forms(term, similar)
+        holding, factor = len(similar), MISSPELT_WEIGHT
+    return Term(frozenset(forms), factor * _weight(holding, with_text), factor * _weight(holding, everything))
 
-    def add(self, found: Lexical, matches: Matches) -> None:
-        """Add the evidence of some rows."""
-        for id_, partition, text in zip(matches.ids.tolist(), matches.partitions, matches.words, strict=True):
-            found.partitions[id_] = partition
-            found.log_odds[id_] = max(found.log_odds.get(id_, 0.0), self._of(text))
 
-    def _of(self, text: str) -> float:
-        first, _, rest = text.partition(f" {FIELD_BREAK} ")
-        in_text, elsewhere = set(first.split()), set(rest.split())
-        weights = (
-            of_text if in_text & forms else of_all if elsewhere & forms else 0.0
-            for forms, of_text, of_all in self._weights
-        )
-        return float(self.share) * sum(weights)
+def _similar_forms(term: str, texts: Sequence[str]) -> set[str]:
+    known = {word for text in texts for word in text.split()}
+    return {word for word in known if word[0] == term[0] and within_edits(word, term, edits_of(term))}
 
 
 def _weight(holding: int, items: int) -> float:
-    """Return the weight of a word that some of the items hold."""
-    if items < 2:
-        return 0.0
-    rarity = max(0.0, float(np.log((items + 1) / (holding + 0.5))))
-    return rarity * (rarity / float(np.log(items + 1))) ** RARENESS
-
-
-def _add_similar(found: Lexical, matches: Matches, weight: float) -> None:
-    """Add the evidence of rows with a word that is only similar; BM25 tells how rare and how similar it is."""
-    for id_, partition, score in zip(matches.ids.tolist(), matches.partitions, matches.scores.tolist(), strict=True):
-        found.partitions[id_] = partition
-        found.log_odds[id_] = found.log_odds.get(id_, 0.0) + weight * score
-
-
-def _mark_exact(found: Lexical, matches: Matches, phrase: Sequence[str]) -> None:
-    exact = [id_ for id_, text in zip(matches.ids.tolist(), matches.words, strict=True) if _holds(text, phrase)]
-    if len(exact) <= MOST_EXACT:
-        found.exact.update(exact)
-
-
-def _holds(text: str, phrase: Sequence[str]) -> bool:
-    return any(contains(run.split(), phrase) for run in text.split(f" {FIELD_BREAK} "))
+    """Return the weight of a word that some of the items hold, by the formula in the module's docstring."""
+    everything = items + IMAGINARY_ITEMS
+    rarity = log((everything + 1) / (holding + IMAGINARY_ITEMS * IMAGINARY_SHARE + 0.5))
+    return max(0.0, rarity) * rarity / log(everything + 1)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from unite_search.modality import ModalityName
+from unite_search.query import MAX_WEIGHT, GroupBy, Mode, PartKind
 
 MAX_ID = 2**63 - 1
 MAX_OFFSET = 10_000
@@ -15,6 +16,7 @@ MAX_TOP_K = 200
 
 ItemId = Annotated[int, Field(ge=0, le=MAX_ID)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"\S")]
+Weight = Annotated[float, Field(ge=0, le=MAX_WEIGHT)]
 UploadId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 UtcTime = Annotated[datetime, BeforeValidator(lambda time: time.replace(tzinfo=timezone.utc))]
 LocalTime = Annotated[
@@ -39,7 +41,12 @@ class Scope(_Model):
     where: str | None = Field(None, max_length=2000, description="Filter on columns, such as `duration_s < 60`.")
     top_k: int = Field(10, ge=1, le=MAX_TOP_K, description="Hits to return.")
     offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Hits to skip, for paging.")
-    group: bool = Field(True, description="One hit for each file, its best segment first.")
+    group_by: GroupBy = Field(
+        "parent", description="What makes one hit: an item, or all items of a file (`parent`), of a folder or of a day."
+    )
+    copies: bool = Field(False, description="Return copies of a file as hits of their own.")
+    min_score: float | None = Field(None, allow_inf_nan=False, description="Leave out what scores less.")
+    diverse: bool = Field(False, description="Prefer hits that differ from those before them.")
     include_self: bool = Field(False, description="Keep hits that are the query's own files.")
 
 
@@ -60,14 +67,33 @@ class SearchRequest(Scope):
     instruction: str | None = Field(
         None, min_length=1, max_length=1000, description="Replaces the encoder's task instruction."
     )
+    mode: Mode = Field("auto", description="Look for texts by meaning, by their words, or by both.")
+    weights: dict[PartKind, Weight] = Field({}, description="How much images, videos and texts count. Default: 1 each.")
+    like: list[ItemId] = Field([], max_length=32, description="Items to move towards.")
+    unlike: list[ItemId] = Field([], max_length=32, description="Items to move away from.")
+
+
+class HitEvidence(_Model):
+    """Why a hit was found; `meaning`, `prior` and `words` add up to its score."""
+
+    meaning: float | None
+    prior: float
+    words: float
+    matched: list[str] = Field(description="What matched: picture, clip, caption, passage, name, folder, keywords.")
+    terms: list[str] = Field(description="Words of the query that the item holds.")
+    spans: list[tuple[int, int]] = Field(description="Where they stand in the text of the hit, in characters.")
 
 
 class HitSegment(_Model):
-    """Another segment of the same file that was found."""
+    """Another item of the same file, folder or day, or of a copy of the file."""
 
     id: ItemId
+    uri: str
     score: float
-    cosine: float
+    cosine: float | None
+    is_weak: bool
+    is_exact: bool
+    evidence: HitEvidence
     partition: str
     start_s: float | None
     end_s: float | None
@@ -79,7 +105,6 @@ class Hit(HitSegment):
 
     rank: int
     modality: ModalityName
-    uri: str
     parent: ItemId
     width: int | None
     height: int | None
@@ -87,6 +112,7 @@ class Hit(HitSegment):
     taken_at: LocalTime | None
     metadata: dict[str, Any]
     segments: list[HitSegment]
+    copies: list[HitSegment] = Field(description="Copies of the file.")
 
 
 class SearchResponse(_Model):
@@ -94,6 +120,8 @@ class SearchResponse(_Model):
 
     hits: list[Hit]
     next_offset: int | None = Field(description="The offset of the next page; null on the last one.")
+    is_weak: bool = Field(description="Whether nothing close was found: all hits are weak.")
+    notes: list[str] = Field(description="What there is to say about the query.")
     searched: dict[str, int] = Field(description="Items that competed, by partition.")
     encode_ms: float
     search_ms: float

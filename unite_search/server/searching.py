@@ -120,7 +120,10 @@ def search_options(scope: Scope) -> SearchOptions:
         offset=scope.offset,
         modalities=tuple(scope.modalities),
         where=None if scope.where is None else checked_filter(scope.where),
-        group=scope.group,
+        group_by=scope.group_by,
+        copies=scope.copies,
+        min_score=scope.min_score,
+        diverse=scope.diverse,
         include_self=scope.include_self,
     )
 

@@ -7,7 +7,6 @@ are not in the index yet are scanned by each search; `update` brings it up to da
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import lance
 import numpy as np
@@ -31,67 +30,62 @@ FUZZY_FROM_CHARACTERS = 4
 TWO_EDITS_FROM_CHARACTERS = 8
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Matches:
-    """Rows that hold some of the words, best first: (K,) ids, K partitions, (K,) BM25 scores, K texts of the index."""
-
-    ids: NDArray[np.int64]
-    partitions: tuple[str, ...]
-    scores: NDArray[np.float64]
-    words: tuple[str, ...]
-
-
 class FullText:
     """The full-text index of one version of the table."""
 
     def __init__(self, table: lance.LanceDataset) -> None:
         self._table = table
 
-    def match(self, terms: Sequence[str], k: int, where: str | None = None) -> Matches:
-        """Return the best `k` rows that hold at least one of the terms."""
+    def match(self, terms: Sequence[str], k: int, where: str | None = None) -> dict[int, str]:
+        """Return the partitions, by id, of the best `k` rows that hold at least one of the terms."""
         return self._found(MatchQuery(" ".join(terms), WORDS), k, where)
 
-    def match_all(self, terms: Sequence[str], k: int, where: str | None = None) -> Matches:
-        """Return the best `k` rows that hold all of the terms."""
+    def match_all(self, terms: Sequence[str], k: int, where: str | None = None) -> dict[int, str]:
+        """Return the partitions, by id, of the best `k` rows that hold all of the terms."""
         return self._found(MatchQuery(" ".join(terms), WORDS, operator=FullTextOperator.AND), k, where)
 
-    def similar_terms(self, term: str, k: int, where: str | None = None) -> Matches:
-        """Return the best `k` rows with a term that differs from a misspelt one by a letter, or by two if it is long.
+    def match_phrase(self, phrase: Sequence[str], k: int, where: str | None = None) -> dict[int, str]:
+        """Return the partitions, by id, of the best `k` rows that hold some terms one after the other."""
+        return self._found(_phrase_query(phrase), k, where)
 
-        Rows that are not in the index yet are not found by this.
+    def similar_rows(self, term: str, k: int) -> list[str]:
+        """Return the words of `k` rows with a term that is spelt like a misspelt one.
+
+        They differ by one letter, or by two if the term is long, and not by the first. Rows that are not in the index
+        yet are not found by this.
         """
-        edits = 2 if len(term) >= TWO_EDITS_FROM_CHARACTERS else 1
-        query = MatchQuery(term, WORDS, fuzziness=edits, prefix_length=1)
-        return self._found(query, k, where)
+        query = MatchQuery(term, WORDS, fuzziness=edits_of(term), prefix_length=1)
+        words: list[str] = self._scanned(query, k, None, [WORDS])[WORDS].to_pylist()
+        return words
 
     def frequency(self, term: str) -> int:
         """Return how many rows hold a term."""
-        scanner = self._table.scanner(
-            columns=["_score"], full_text_query=MatchQuery(term, WORDS), limit=max(1, self._table.count_rows())
-        )
-        return int(scanner.to_table().num_rows)
+        return int(self._scanned(MatchQuery(term, WORDS), self._table.count_rows(), None, []).num_rows)
 
     def ids_of_phrase(self, phrase: Sequence[str]) -> NDArray[np.int64]:
         """Return the sorted ids of all rows that hold some terms one after the other."""
-        text = " ".join(phrase)
-        query: FullTextQuery = PhraseQuery(text, WORDS) if len(phrase) > 1 else MatchQuery(text, WORDS)
-        found = self._scanned(query, self._table.count_rows(), None, ["id"])
+        found = self._scanned(_phrase_query(phrase), self._table.count_rows(), None, ["id"])
         return np.sort(found["id"].to_numpy())
 
-    def _found(self, query: FullTextQuery, k: int, where: str | None) -> Matches:
-        rows = self._scanned(query, k, where, ["id", "partition", WORDS])
-        return Matches(
-            ids=rows["id"].to_numpy(),
-            partitions=tuple(rows["partition"].to_pylist()),
-            scores=rows["_score"].to_numpy().astype(np.float64),
-            words=tuple(rows[WORDS].to_pylist()),
-        )
+    def _found(self, query: FullTextQuery, k: int, where: str | None) -> dict[int, str]:
+        rows = self._scanned(query, k, where, ["id", "partition"])
+        return dict(zip(rows["id"].to_pylist(), rows["partition"].to_pylist(), strict=True))
 
     def _scanned(self, query: FullTextQuery, k: int, where: str | None, columns: list[str]) -> pa.Table:
         scanner = self._table.scanner(
             columns=[*columns, "_score"], full_text_query=query, limit=max(1, k), filter=where, prefilter=True
         )
         return scanner.to_table()
+
+
+def edits_of(term: str) -> int:
+    """Return by how many letters a term may differ from one that is spelt like it."""
+    return 2 if len(term) >= TWO_EDITS_FROM_CHARACTERS else 1
+
+
+def _phrase_query(phrase: Sequence[str]) -> FullTextQuery:
+    text = " ".join(phrase)
+    return PhraseQuery(text, WORDS) if len(phrase) > 1 else MatchQuery(text, WORDS)
 
 
 def create(table: lance.LanceDataset) -> None:

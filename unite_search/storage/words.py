@@ -17,8 +17,12 @@ def words_of(row: dict[str, Any]) -> str:
     """Return the words of a row: its caption or passage, name, the keywords of its sidecar, and folder."""
     metadata = row.get("metadata")
     known = strict_json.loads(metadata) if metadata and metadata != "{}" else {}
-    keywords = [text for key in KEYWORD_KEYS for text in _texts(known.get(key))]
-    return document([row.get("text") or "", row["name"], *keywords, row["folder"]])
+    return document([row.get("text") or "", row["name"], *keywords_of(known), row["folder"]])
+
+
+def keywords_of(metadata: dict[str, Any]) -> list[str]:
+    """Return the texts of the object of a JSON sidecar that are found by their words."""
+    return [text for key in KEYWORD_KEYS for text in _texts(metadata.get(key))]
 
 
 def _texts(value: Any) -> list[str]:

@@ -36,6 +36,8 @@ def _page(result: SearchResult, scope: models.Scope) -> models.SearchResponse:
     return models.SearchResponse(
         hits=[_hit(hit) for hit in result.hits[: scope.top_k]],
         next_offset=scope.offset + scope.top_k if has_more else None,
+        is_weak=result.is_weak,
+        notes=list(result.notes),
         searched=result.searched,
         encode_ms=round(result.encode_ms, 2),
         search_ms=round(result.search_ms, 2),
