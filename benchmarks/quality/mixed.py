@@ -23,8 +23,9 @@ from unite_search.encoders.base import Encoder
 from unite_search.encoders.calibration import Calibration, find_calibration
 from unite_search.media.load import load_image
 from unite_search.search.encoding import QueryVector
-from unite_search.search.lexical import Lexical
-from unite_search.search.scoring import scored
+from unite_search.search.found import by_meaning
+from unite_search.search.lexical import NOTHING_TO_LOOK_UP
+from unite_search.search.scoring import meanings
 
 TOP = 10
 DEPTH = 100
@@ -36,7 +37,9 @@ Merge = Callable[[Sequence[RankedList]], list[int]]
 
 def calibrated(lists: Sequence[RankedList], *, query: QueryVector, calibration: Calibration | None) -> list[int]:
     """Merge as the search engine does: by log-odds and the prior of each partition."""
-    return [int(id_) for id_ in scored(lists, query, calibration, Lexical(), TOP).ids]
+    rows: dict[int, dict[str, Any]] = {id_: {} for ranked in lists for id_ in ranked.ids.tolist()}
+    found = by_meaning(lists, meanings(lists, query, calibration), NOTHING_TO_LOOK_UP, rows)
+    return [one.id for one in found[:TOP]]
 
 
 def relative(lists: Sequence[RankedList]) -> list[int]:

@@ -20,7 +20,6 @@ from benchmarks.common.photos import Captioned
 from benchmarks.indexers.speed import at_least, at_most
 from benchmarks.quality.answers.library import DATABASE, Setting, ask, share, spoken
 from unite_search.collection import Collection
-from unite_search.query import SearchResult
 
 ABSENT: dict[str, str] = {
     "an x-ray of a broken arm": "x-ray",
@@ -157,12 +156,5 @@ def mentions(photo: Captioned, word: str) -> bool:
 
 def _ask(collection: Collection, texts: Sequence[str]) -> _Asked:
     results = [ask(collection, text, k=1) for text in texts]
-    return _Asked(np.array([_meaning(result) for result in results]), [_is_weak(result) for result in results])
-
-
-def _meaning(result: SearchResult) -> float:
-    return result.hits[0].score
-
-
-def _is_weak(result: SearchResult) -> bool:
-    return bool(getattr(result, "is_weak", False))
+    meaning = [result.hits[0].evidence.meaning or 0.0 for result in results]
+    return _Asked(np.array(meaning), [result.is_weak for result in results])

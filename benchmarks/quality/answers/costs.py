@@ -31,7 +31,6 @@ from benchmarks.system.serving import load_average
 from unite_search.collection import Collection
 from unite_search.query import Query
 from unite_search.search.encoding import QueryVector, encode_query
-from unite_search.search.words import NO_WORDS
 from unite_search.storage import full_text, rows
 
 WORD_FUNCTIONS: tuple[tuple[Any, str], ...] = ((rows, "words_of"), (full_text, "create"), (full_text, "update"))
@@ -92,7 +91,7 @@ def _in_turn(collection: Collection, queries: Sequence[QueryVector]) -> dict[str
     costs: dict[str, list[Cost]] = {"with words": [], "without": []}
     collection.search_vector(queries[0])
     for number, query in enumerate(queries):
-        both = [("with words", query), ("without", replace(query, words=NO_WORDS))]
+        both = [("with words", query), ("without", replace(query, mode="meaning"))]
         for name, asked in both[:: 1 if number % 2 else -1]:
             costs[name].append(cost(partial(collection.search_vector, asked)))
     return costs
