@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from PIL import Image
 from toy import COLOURS, ToyEncoder
 
 from benchmarks.common.photos import Captioned
-from benchmarks.quality.answers import absence, bare_words, known_items, parts, tiny_partitions
+from benchmarks.quality.answers import absence, bare_words, known_items, mixes, parts, tiny_partitions
 from benchmarks.quality.answers.library import CALIBRATED_ON, Scale, Setting, spoken
 
 SCALE = Scale(
@@ -129,6 +129,13 @@ def test_codes_names_and_rare_words_are_found(setting: Setting) -> None:
     assert [result[name]["reached"] for name in ("code_first", "name_first", "rare_word_in_first_ten")] == [1, 1, 1]
 
 
+def test_the_mixes_are_searched_for_photos_and_captions(setting: Setting) -> None:
+    result = mixes.run(setting)
+    row = result["as many photos as captions"]
+    assert row["caption_asks"] == np.mean([row["caption_asks_for_a_photo"], row["caption_asks_for_a_caption"]])
+    assert row["caption_asks_for_a_caption"] == 1.0
+
+
 def test_absence_reports_every_group(setting: Setting) -> None:
     result = absence.run(setting)
     assert result["queries"] == {"true": 4, "absent": len(absence.ABSENT), "nonsense": len(absence.NONSENSE)}
@@ -144,9 +151,9 @@ def test_an_unknown_part_is_a_usage_error(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_every_part_is_a_module_with_a_run() -> None:
-    modules: dict[str, Any] = {"tiny-partitions": tiny_partitions, "known-items": known_items, "absence": absence}
-    assert set(modules) | {"bare-words", "costs"} == set(parts.PARTS)
-    assert all(callable(module.run) for module in modules.values())
+    for part in parts.PARTS:
+        module = import_module(f"{parts.MODULES}.{part.replace('-', '_')}")
+        assert callable(module.run)
 
 
 def _distance(one: str, other: str) -> int:

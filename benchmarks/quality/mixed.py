@@ -72,16 +72,9 @@ def run(data: Path, encoder: Encoder, photos: int = 1000) -> dict[str, Any]:
         encoder: the encoder to measure.
         photos: number of dev photos to use.
     """
-    dev = read_photos(data, "dev")[:photos]
-    pictured, described = dev[0::2], dev[1::2]
-    few = len(pictured) // 10
-    mixes = {
-        "as many photos as captions": (pictured, described),
-        "ten photos to a caption": (pictured, described[:few]),
-        "ten captions to a photo": (pictured[:few], described),
-    }
+    corpora = mixes(read_photos(data, "dev")[:photos])
     by_caption, by_photo = {}, {}
-    for name, (pictures, captions) in mixes.items():
+    for name, (pictures, captions) in corpora.items():
         index = _index(pictures, captions, encoder)
         targets = np.repeat(np.arange(len(pictures) + len(captions)), OTHERS)
         asked = _other_captions([*pictures, *captions], encoder)
@@ -91,11 +84,22 @@ def run(data: Path, encoder: Encoder, photos: int = 1000) -> dict[str, Any]:
         by_photo[name] = _hit_rates(index, queries, targets, kind="image", encoder=encoder)
     return {
         "corpus": {
-            name: {"photos": len(pictures), "captions": len(captions)} for name, (pictures, captions) in mixes.items()
+            name: {"photos": len(pictures), "captions": len(captions)} for name, (pictures, captions) in corpora.items()
         },
         "measure": f"share of queries with the right item in the top {TOP}",
         "caption_asks": {**by_caption, "mean": _mean(by_caption)},
         "photo_asks_for_its_caption": {**by_photo, "mean": _mean(by_photo)},
+    }
+
+
+def mixes(photos: Sequence[Captioned]) -> dict[str, tuple[Sequence[Captioned], Sequence[Captioned]]]:
+    """Return for each mix the photos that are in the corpus as pictures, and those that are as captions."""
+    pictured, described = photos[0::2], photos[1::2]
+    few = max(1, len(pictured) // 10)
+    return {
+        "as many photos as captions": (pictured, described),
+        "ten photos to a caption": (pictured, described[:few]),
+        "ten captions to a photo": (pictured[:few], described),
     }
 
 

@@ -34,6 +34,7 @@ class Scale:
         notes: notes with a code.
         rare_words: rare words to ask for.
         true_captions: captions that are there.
+        mix_captions: captions that ask for each item of a mix.
         timed_items: items of the collection whose search time is measured.
         timed_queries: queries to time.
         ingested: files of the timed index runs.
@@ -48,6 +49,7 @@ class Scale:
     notes: int = 300
     rare_words: int = 150
     true_captions: int = 150
+    mix_captions: int = 4
     timed_items: int = 100_000
     timed_queries: int = 200
     ingested: int = 2000
@@ -63,6 +65,7 @@ SMALL = Scale(
     notes=5,
     rare_words=8,
     true_captions=10,
+    mix_captions=1,
     timed_items=300,
     timed_queries=5,
     ingested=30,

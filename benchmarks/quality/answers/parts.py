@@ -22,7 +22,8 @@ from benchmarks.common.results import RESULTS, merge_result
 from benchmarks.quality.answers.library import SMALL, Scale, Setting
 from unite_search.encoders.base import DEFAULT_ENCODER, load_encoder
 
-PARTS = ("tiny-partitions", "known-items", "absence", "bare-words", "costs")
+PARTS = ("tiny-partitions", "known-items", "absence", "bare-words", "mixes", "costs")
+MODULES = "benchmarks.quality.answers"
 NAME = "answers"
 
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
             against=given.against and given.against.resolve(),
         )
         for part in given.parts or PARTS:
-            module = import_module(f"benchmarks.quality.answers.{part.replace('-', '_')}")
+            module = import_module(f"{MODULES}.{part.replace('-', '_')}")
             results = module.run(setting)
             path = merge_result(NAME, part, results, given.out)
             sys.stdout.write(f"{json.dumps(results, indent=2)}\n{path}\n")
