@@ -24,7 +24,7 @@ from unite_search.encoders.calibration import (
     find_calibration,
     measured_path,
 )
-from unite_search.encoders.measure import PRIOR, Example, auc, fit, line_of, measure
+from unite_search.encoders.measure import BEST_FLOOR_PERCENT, PRIOR, Example, Pairs, auc, fit, line_of, measure
 from unite_search.encoders.starter.encoder import StarterEncoder
 from unite_search.errors import UniteSearchError
 from unite_search.home import HOME_VARIABLE
@@ -58,7 +58,7 @@ def photos(count: int, captions: int = 2) -> list[Example]:
 
 
 def small() -> Calibration:
-    lines = {("text", "image"): Line(-8.0, 20.0, -5.0, 0.98, 400), ("text", "text"): Line(-9.0, 15.5, -4.0, 0.99, 400)}
+    lines = {("text", "image"): Line(-8.0, 20.0, -5.0, -3.0, 0.98, 400), ("text", "text"): Line(-9.0, 15.5, -4.0, -2.0, 0.99, 400)}
     means = {kind: DRAWN.normal(size=8).astype(np.float32) for kind in ("image", "text")}
     return Calibration(fingerprint="toy-1", means=means, lines=lines, origin="a few photos", encoder="toy")
 
@@ -110,16 +110,16 @@ def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
 
 def test_one_related_pair_in_twenty_lies_below_the_floor() -> None:
     related, unrelated = DRAWN.normal(0.4, 0.1, 400), DRAWN.normal(0, 0.1, 2000)
-    line = line_of(related, unrelated)
+    line = line_of(Pairs(related, unrelated, best=related))
     assert line is not None
     assert np.mean(line.intercept + line.slope * related < line.floor) == pytest.approx(0.05, abs=0.003)
 
 
 def test_what_cannot_be_told_gives_no_line() -> None:
     values = DRAWN.normal(size=100)
-    assert line_of(values - 1, values) is None
-    assert line_of(values[:19] + 1, values) is None
-    assert line_of(values[:20] + 1, values) is not None
+    assert line_of(Pairs(values - 1, values, values)) is None
+    assert line_of(Pairs(values[:19] + 1, values, values)) is None
+    assert line_of(Pairs(values[:20] + 1, values, values)) is not None
 
 
 # The measurement

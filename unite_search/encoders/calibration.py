@@ -76,6 +76,7 @@ class Line:
         intercept: log-odds at a centred cosine of 0.
         slope: log-odds for each 1 of the cosine; above 0.
         floor: log-odds below which a hit is weak; those of few related pairs lie there, see `measure.FLOOR_PERCENT`.
+        best_floor: log-odds that the best hit of few queries with an answer is below.
         auc: share of the pairs of a related and an unrelated pair in which the related one has the larger cosine.
         pairs: number of related pairs.
     """
@@ -83,6 +84,7 @@ class Line:
     intercept: float
     slope: float
     floor: float
+    best_floor: float
     auc: float
     pairs: int
 
@@ -128,6 +130,10 @@ class Calibration:
             partition: of the item.
         """
         return self.lines[self._measured(kind, partition)].floor
+
+    def best_floor(self, kind: str, partition: str) -> float:
+        """Return the log-odds below which the best item of a partition is a weak answer; arguments as for `floor`."""
+        return self.lines[self._measured(kind, partition)].best_floor
 
     def _measured(self, kind: str, partition: str) -> tuple[str, str]:
         """Return the measured pair of kinds that is next to a pair."""

@@ -31,6 +31,9 @@ PRIOR = 0.01
 FLOOR_PERCENT = 5
 """Share of the related pairs below the floor, in percent. Of 2, 3, 5, 7 and 10 it is the largest with which hardly more
 than a tenth of the right items of other photos were called weak even in bad luck, see `floors` in calibration.json."""
+BEST_FLOOR_PERCENT = 1
+"""Share of the queries with an answer whose best hit is below the floor of best hits, in percent. Queries of one word
+have lower scores than the captions that are measured, and nonsense has much lower ones."""
 STEPS = 100
 PRECISION = 1e-6
 """Of intercept and slope; a file has three digits."""
@@ -76,7 +79,7 @@ def measure(encoder: Encoder, examples: Iterable[Example], origin: str) -> Calib
     lines = {}
     for kind, asking in queries.items():
         for item, mean in means.items():
-            line = line_of(*pairs(asking, items[item], mean))
+            line = line_of(pairs(asking, items[item], mean))
             if line is not None:
                 lines[kind, item] = line
     if not lines:
@@ -95,12 +98,27 @@ def encoded_views(encoder: Encoder, examples: Iterable[Example]) -> tuple[Encode
     return asked.encoded(), found.encoded()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Centred cosines.
+
+    Attributes:
+        related: (R,) of all related pairs.
+        unrelated: (U,) of all others.
+        best: (B,) the greatest of each query that has a related item.
+    """
+
+    related: NDArray[np.floating]
+    unrelated: NDArray[np.floating]
+    best: NDArray[np.floating]
+
+
 def pairs(
     asking: tuple[NDArray[np.int64], NDArray[np.float32]],
     found: tuple[NDArray[np.int64], NDArray[np.float32]],
     mean: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the centred cosines of all related pairs, and those of all unrelated ones.
+) -> Pairs:
+    """Return the centred cosines of all queries and items.
 
     Args:
         asking: numbers of examples and vectors of queries.
@@ -110,7 +128,8 @@ def pairs(
     (numbers, queries), (item_numbers, items) = asking, found
     cosines = queries @ items.T - (queries @ mean)[:, None]  # (Q, N)
     is_related = numbers[:, None] == item_numbers
-    return cosines[is_related], cosines[~is_related]
+    has_answer = is_related.any(axis=1)
+    return Pairs(cosines[is_related], cosines[~is_related], cosines[has_answer].max(axis=1, initial=-np.inf))
 
 
 def query_views(example: Example) -> Iterator[tuple[str, Content]]:
@@ -147,20 +166,24 @@ def altered(media: Image | Clip) -> Image | Clip:
     return Image(np.ascontiguousarray(table[part]))
 
 
-def line_of(related: NDArray[np.floating], unrelated: NDArray[np.floating]) -> Line | None:
-    """Return the line through (R,) centred cosines of related and (U,) of unrelated pairs.
+def line_of(measured: Pairs) -> Line | None:
+    """Return the line through centred cosines.
 
     None if there are fewer than 20 related pairs, or if they might be nearer than the unrelated ones by chance: the AUC
     of pairs that do not differ has a standard deviation of `1 / sqrt(12 R)`, Mann and Whitney 1947, for U above R.
     """
+    related, unrelated = measured.related, measured.unrelated
     if len(related) < FEWEST_EXAMPLES or not len(unrelated):
         return None
     share = auc(related, unrelated)
     intercept, slope = fit(related, unrelated)
     if slope <= 0 or share - 0.5 <= DEVIATIONS / np.sqrt(12 * len(related)):
         return None
-    floor = float(np.percentile(intercept + slope * related.astype(np.float64), FLOOR_PERCENT))
-    return Line(intercept, slope, floor, share, len(related))
+    floor, best_floor = (
+        float(np.percentile(intercept + slope * values.astype(np.float64), percent))
+        for values, percent in ((related, FLOOR_PERCENT), (measured.best, BEST_FLOOR_PERCENT))
+    )
+    return Line(intercept, slope, floor, best_floor, share, len(related))
 
 
 def fit(related: NDArray[np.floating], unrelated: NDArray[np.floating]) -> tuple[float, float]:

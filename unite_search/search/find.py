@@ -107,9 +107,8 @@ class _Finder:
     def _by_meaning(self, depth: int) -> list[Found]:
         lists = ranked_lists(self.partitions, self.query, self.scope, depth)
         known = np.concatenate([ranked.ids for ranked in lists])
-        self._look_up(CANDIDATES)
-        with_words = self.scope.keeps(np.array(list(self.lookup.candidates), np.int64))
-        lists = with_items_of_words(lists, self.catalog, self.query, np.setdiff1d(with_words, known))
+        with_words = np.setdiff1d(self._look_up(depth), known)
+        lists = with_items_of_words(lists, self.catalog, self.query, with_words)
         rows = self._rows(id_ for ranked in lists for id_ in ranked.ids.tolist())
         return by_meaning(
             lists,
@@ -120,15 +119,16 @@ class _Finder:
         )
 
     def _by_words(self, depth: int) -> list[Found]:
-        self._look_up(max(CANDIDATES, depth))
-        kept = self.scope.keeps(np.array(list(self.lookup.candidates), np.int64))
-        return by_words(self.lookup, self._rows(kept.tolist()))
+        with_words = self._look_up(depth)
+        return by_words(self.lookup, self._rows(with_words.tolist()))
 
-    def _look_up(self, k: int) -> None:
-        """Look up the words of the query, unless that has been done for as many candidates."""
+    def _look_up(self, depth: int) -> NDArray[np.int64]:
+        """Look up the words of the query, and return the items of the scope that hold them."""
+        k = max(CANDIDATES, depth)
         if self.query.mode != "meaning" and k > self._looked_up:
             self.lookup = lookup_of(self.catalog, self.query, self.scope, self.options.where, k)
             self._looked_up = k
+        return self.scope.keeps(np.array(list(self.lookup.candidates), np.int64))
 
     def vectors(self, ids: list[int]) -> NDArray[np.float32]:
         """Return the (n, D) vectors of some items, in the order given."""

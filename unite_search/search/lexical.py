@@ -36,7 +36,8 @@ MISSPELT_WEIGHT = 0.7
 EXACT_BONUS = 20.0
 """Added to the log-odds of an exact match, so that it comes before everything that is not one."""
 MOST_EXACT = 50
-"""If more items hold the whole query than this, holding it says little, and none is called exact."""
+MOST_EXACT_SHARE = 0.05
+"""If more items hold the whole query than both of these, holding it says little, and none is called exact."""
 NO_EVIDENCE = (0.0, False)
 
 
@@ -106,25 +107,22 @@ def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str
     candidates = index.match(sorted(Lookup(terms).forms), k, where)
     if len(words.telling) > 1:
         candidates |= index.match_all(words.terms, k, where)
-    phrases = []
-    for phrase in _phrases(words):
-        holding = index.match_phrase(phrase, MOST_EXACT + 1, where)
-        candidates |= holding
-        if len(holding) <= MOST_EXACT:
-            phrases.append(phrase)
+    most_exact = max(MOST_EXACT, int(MOST_EXACT_SHARE * everything))
+    phrases = [phrase for phrase in _phrases(words) if 0 < index.frequency(phrase, most_exact + 1) <= most_exact]
+    for phrase in phrases:
+        candidates |= index.match_phrase(phrase, k, where)
     return Lookup(terms, tuple(phrases), candidates)
 
 
 def _phrases(words: Words) -> Iterable[tuple[str, ...]]:
-    """Return what makes a match exact: the whole query if it has two telling words, its codes, what is quoted."""
-    whole = [words.terms] if len(words.telling) > 1 else []
-    return dict.fromkeys([*whole, *words.codes, *words.required])
+    """Return what makes a match exact: the whole query, its codes, what is quoted."""
+    return dict.fromkeys([words.terms, *words.codes, *words.required])
 
 
 def _term(index: FullText, term: str, with_text: int, everything: int) -> Term:
     """Return a word with its weights; one that no item holds counts as those that are spelt like it."""
     forms = {term, singular(term)}
-    holding = max(map(index.frequency, forms))
+    holding = max(index.frequency((form,)) for form in forms)
     factor = 1.0
     if not holding and len(term) >= FUZZY_FROM_CHARACTERS:
         similar = index.similar_rows(term, CANDIDATES)

@@ -58,9 +58,10 @@ class FullText:
         words: list[str] = self._scanned(query, k, None, [WORDS])[WORDS].to_pylist()
         return words
 
-    def frequency(self, term: str) -> int:
-        """Return how many rows hold a term."""
-        return int(self._scanned(MatchQuery(term, WORDS), self._table.count_rows(), None, []).num_rows)
+    def frequency(self, phrase: Sequence[str], most: int | None = None) -> int:
+        """Return how many rows hold some terms one after the other, and at most `most`."""
+        limit = self._table.count_rows() if most is None else most
+        return int(self._scanned(_phrase_query(phrase), limit, None, []).num_rows)
 
     def ids_of_phrase(self, phrase: Sequence[str]) -> NDArray[np.int64]:
         """Return the sorted ids of all rows that hold some terms one after the other."""
