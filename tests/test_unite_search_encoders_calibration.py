@@ -58,7 +58,10 @@ def photos(count: int, captions: int = 2) -> list[Example]:
 
 
 def small() -> Calibration:
-    lines = {("text", "image"): Line(-8.0, 20.0, -5.0, -3.0, 0.98, 400), ("text", "text"): Line(-9.0, 15.5, -4.0, -2.0, 0.99, 400)}
+    lines = {
+        ("text", "image"): Line(-8.0, 20.0, -5.0, -3.0, 0.98, 400),
+        ("text", "text"): Line(-9.0, 15.5, -4.0, -2.0, 0.99, 400),
+    }
     means = {kind: DRAWN.normal(size=8).astype(np.float32) for kind in ("image", "text")}
     return Calibration(fingerprint="toy-1", means=means, lines=lines, origin="a few photos", encoder="toy")
 
@@ -108,10 +111,12 @@ def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
     assert auc(related, unrelated) == pytest.approx(naive)
 
 
-def test_one_related_pair_in_twenty_lies_below_the_floor() -> None:
+def test_one_related_pair_in_twenty_lies_below_the_floor_and_one_best_hit_in_a_hundred() -> None:
     related, unrelated = DRAWN.normal(0.4, 0.1, 400), DRAWN.normal(0, 0.1, 2000)
-    line = line_of(Pairs(related, unrelated, best=related))
+    line = line_of(Pairs(related, unrelated, best=related + 0.1))
     assert line is not None
+    best = line.intercept + line.slope * (related + 0.1)
+    assert np.mean(best < line.best_floor) == pytest.approx(BEST_FLOOR_PERCENT / 100, abs=0.003)
     assert np.mean(line.intercept + line.slope * related < line.floor) == pytest.approx(0.05, abs=0.003)
 
 

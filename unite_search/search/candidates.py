@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,20 +77,23 @@ def ranked_lists(partitions: PartitionedIndex, query: QueryVector, scope: Scope,
 
 
 def with_items_of_words(
-    lists: list[RankedList], catalog: Catalog, query: QueryVector, wanted: NDArray[np.int64]
+    lists: list[RankedList], catalog: Catalog, query: QueryVector, wanted: Mapping[int, str]
 ) -> list[RankedList]:
-    """Return the lists with some more items, each in the list of its partition and in its place by cosine."""
-    if not len(wanted):
-        return lists
-    rows = catalog.rows(wanted.tolist(), ["partition", "embedding"])
+    """Return the lists with some more items, each in the list of its partition and in its place by cosine.
+
+    Args:
+        lists: the nearest items of each partition.
+        catalog: knows the vectors.
+        query: the query.
+        wanted: partitions of the items, by id.
+    """
     merged = []
     for ranked in lists:
-        ids = np.array([id_ for id_, row in rows.items() if row["partition"] == ranked.name], np.int64)
+        ids = np.sort(np.array([id_ for id_, name in wanted.items() if name == ranked.name], np.int64))
         if not len(ids):
             merged.append(ranked)
             continue
-        vectors = np.array([rows[id_]["embedding"] for id_ in ids.tolist()], np.float32)
-        scores = np.append(ranked.scores, _cosines(vectors, query.embedding))
+        scores = np.append(ranked.scores, _cosines(catalog.vectors(ids), query.embedding))
         order = np.argsort(-scores, kind="stable")
         merged.append(
             RankedList(

@@ -107,8 +107,9 @@ class _Finder:
     def _by_meaning(self, depth: int) -> list[Found]:
         lists = ranked_lists(self.partitions, self.query, self.scope, depth)
         known = np.concatenate([ranked.ids for ranked in lists])
-        with_words = np.setdiff1d(self._look_up(depth), known)
-        lists = with_items_of_words(lists, self.catalog, self.query, with_words)
+        with_words = np.setdiff1d(self._look_up(depth), known).tolist()
+        wanted = {id_: self.lookup.candidates[id_] for id_ in with_words}
+        lists = with_items_of_words(lists, self.catalog, self.query, wanted)
         rows = self._rows(id_ for ranked in lists for id_ in ranked.ids.tolist())
         return by_meaning(
             lists,

@@ -24,7 +24,7 @@ from math import log
 
 from unite_search.analyzer import FIELD_BREAK, contains, singular, within_edits
 from unite_search.search.words import Words
-from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, FullText, edits_of
+from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, MOST_EDITS, FullText
 
 IMAGINARY_ITEMS = 100
 IMAGINARY_SHARE = 0.01
@@ -33,6 +33,8 @@ CANDIDATES = 200
 """Items that are looked at because of their words."""
 MISSPELT_WEIGHT = 0.7
 """What a word counts that is only similar to that of the query."""
+TWO_EDITS_FROM_CHARACTERS = 8
+"""A shorter word is misspelt by one letter at most."""
 EXACT_BONUS = 20.0
 """Added to the log-odds of an exact match, so that it comes before everything that is not one."""
 MOST_EXACT = 50
@@ -125,19 +127,20 @@ def _term(index: FullText, term: str, with_text: int, everything: int) -> Term:
     holding = max(index.frequency((form,)) for form in forms)
     factor = 1.0
     if not holding and len(term) >= FUZZY_FROM_CHARACTERS:
-        similar = index.similar_rows(term, CANDIDATES)
-        forms |= _similar_forms(term, similar)
-        holding, factor = len(similar), MISSPELT_WEIGHT
+        similar = _similar_forms(term, index.similar_rows(term, CANDIDATES))
+        forms |= similar
+        holding, factor = sum(index.frequency((form,)) for form in similar), MISSPELT_WEIGHT
     return Term(frozenset(forms), factor * _weight(holding, with_text), factor * _weight(holding, everything))
 
 
 def _similar_forms(term: str, texts: Sequence[str]) -> set[str]:
-    known = {word for text in texts for word in text.split()}
-    return {word for word in known if word[0] == term[0] and within_edits(word, term, edits_of(term))}
+    known = {word for text in texts for word in text.split() if word[0] == term[0]}
+    edits = MOST_EDITS if len(term) >= TWO_EDITS_FROM_CHARACTERS else 1
+    return {word for word in known if within_edits(word, term, edits)}
 
 
 def _weight(holding: int, items: int) -> float:
     """Return the weight of a word that some of the items hold, by the formula in the module's docstring."""
-    everything = items + IMAGINARY_ITEMS
+    everything = max(items, holding) + IMAGINARY_ITEMS
     rarity = log((everything + 1) / (holding + IMAGINARY_ITEMS * IMAGINARY_SHARE + 0.5))
     return max(0.0, rarity) * rarity / log(everything + 1)

@@ -27,7 +27,7 @@ TOKENISER = {
     "max_token_length": None,
 }
 FUZZY_FROM_CHARACTERS = 4
-TWO_EDITS_FROM_CHARACTERS = 8
+MOST_EDITS = 2
 
 
 class FullText:
@@ -51,10 +51,10 @@ class FullText:
     def similar_rows(self, term: str, k: int) -> list[str]:
         """Return the words of `k` rows with a term that is spelt like a misspelt one.
 
-        They differ by one letter, or by two if the term is long, and not by the first. Rows that are not in the index
-        yet are not found by this.
+        They differ by two letters at most, as two that are swapped do, and not by the first. Rows that are not in the
+        index yet are not found by this.
         """
-        query = MatchQuery(term, WORDS, fuzziness=edits_of(term), prefix_length=1)
+        query = MatchQuery(term, WORDS, fuzziness=MOST_EDITS, prefix_length=1)
         words: list[str] = self._scanned(query, k, None, [WORDS])[WORDS].to_pylist()
         return words
 
@@ -77,11 +77,6 @@ class FullText:
             columns=[*columns, "_score"], full_text_query=query, limit=max(1, k), filter=where, prefilter=True
         )
         return scanner.to_table()
-
-
-def edits_of(term: str) -> int:
-    """Return by how many letters a term may differ from one that is spelt like it."""
-    return 2 if len(term) >= TWO_EDITS_FROM_CHARACTERS else 1
 
 
 def _phrase_query(phrase: Sequence[str]) -> FullTextQuery:
