@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 
 FIELD_BREAK = "|"
 """A term that no text has; it keeps phrases from reaching from one field into the next."""
@@ -71,8 +72,7 @@ def word_spans(text: str, forms: Collection[str]) -> Iterator[tuple[int, int, st
     """Yield where words of a text stand that are found under one of some forms: start, end, and the form."""
     for word in _WORD.finditer(text):
         for start, end in _pieces(word.group()):
-            piece = word.group()[start:end]
-            form = next((form for form in (*terms(piece), *variants(piece)) if form in forms), None)
+            form = next((form for form in _forms(word.group()[start:end]) if form in forms), None)
             if form is not None:
                 yield word.start() + start, word.start() + end, form
 
@@ -105,6 +105,12 @@ def within_edits(one: str, other: str, edits: int) -> bool:
             row.append(steps)
         rows.append(row)
     return rows[-1][-1] <= edits
+
+
+@lru_cache(maxsize=4096)
+def _forms(piece: str) -> tuple[str, ...]:
+    """Return the terms and variants of a word."""
+    return (*terms(piece), *variants(piece))
 
 
 def _pieces(word: str) -> Iterable[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,34 +87,30 @@ def with_items_of_words(
         query: the query.
         wanted: partitions of the items, by id.
     """
-    merged = []
-    for ranked in lists:
-        ids = np.sort(np.array([id_ for id_, name in wanted.items() if name == ranked.name], np.int64))
-        if not len(ids):
-            merged.append(ranked)
-            continue
-        scores = np.append(ranked.scores, _cosines(catalog.vectors(ids), query.embedding))
-        order = np.argsort(-scores, kind="stable")
-        merged.append(
-            RankedList(
-                name=ranked.name,
-                ids=np.append(ranked.ids, ids)[order],
-                scores=scores[order],
-                sample_scores=ranked.sample_scores,
-                size=ranked.size,
-            )
-        )
-    return merged
+    ids = np.sort(np.fromiter(wanted, np.int64, len(wanted)))
+    if not len(ids):
+        return lists
+    names = np.array([wanted[id_] for id_ in ids.tolist()])
+    cosines = _cosines(catalog.vectors(ids), query.embedding)
+    return [_with(ranked, ids[names == ranked.name], cosines[names == ranked.name]) for ranked in lists]
 
 
-def lookup_of(catalog: Catalog, query: QueryVector, scope: Scope, where: str | None, k: int) -> Lookup:
+def _with(ranked: RankedList, ids: NDArray[np.int64], cosines: NDArray[np.float32]) -> RankedList:
+    scores = np.append(ranked.scores, cosines)
+    order = np.argsort(-scores, kind="stable")
+    return replace(ranked, ids=np.append(ranked.ids, ids)[order], scores=scores[order])
+
+
+def lookup_of(catalog: Catalog, query: QueryVector, scope: Scope, options: SearchOptions, k: int) -> Lookup:
     """Look up the words of a query that consists of text alone; beside a picture they say how it should change."""
     if query.kind != "text" or not query.words.terms or not scope.sizes:
         return NOTHING_TO_LOOK_UP
-    within = ", ".join(f"'{name}'" for name in scope.sizes)
-    conditions = [f"partition IN ({within})", *([f"({where})"] if where else [])]
+    conditions = [f"({options.where})"] if options.where else []
+    if options.modalities:  # Without them nothing is restricted, and a filter costs a scan.
+        within = ", ".join(f"'{name}'" for name in scope.sizes)
+        conditions.append(f"partition IN ({within})")
     with catalog.guarded():
-        return look_up(catalog.full_text, query.words, " AND ".join(conditions), scope.sizes, k)
+        return look_up(catalog.full_text, query.words, " AND ".join(conditions) or None, scope.sizes, k)
 
 
 def _within(ids: NDArray[np.int64], allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:

@@ -127,7 +127,7 @@ class _Finder:
         """Look up the words of the query, and return the items of the scope that hold them."""
         k = max(CANDIDATES, depth)
         if self.query.mode != "meaning" and k > self._looked_up:
-            self.lookup = lookup_of(self.catalog, self.query, self.scope, self.options.where, k)
+            self.lookup = lookup_of(self.catalog, self.query, self.scope, self.options, k)
             self._looked_up = k
         return self.scope.keeps(np.array(list(self.lookup.candidates), np.int64))
 

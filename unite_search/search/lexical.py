@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import log
 
 from unite_search.analyzer import FIELD_BREAK, contains, singular, within_edits
@@ -29,7 +30,7 @@ from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, MOST_EDITS, Fu
 IMAGINARY_ITEMS = 100
 IMAGINARY_SHARE = 0.01
 """A and p: chosen on the photos by which the starter was calibrated, see docs/explanation/scores.md."""
-CANDIDATES = 200
+CANDIDATES = 100
 """Items that are looked at because of their words."""
 MISSPELT_WEIGHT = 0.7
 """What a word counts that is only similar to that of the query."""
@@ -52,7 +53,7 @@ class Term:
     of_all: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lookup:
     """What the words of a query say of any row.
 
@@ -68,7 +69,7 @@ class Lookup:
 
     def evidence(self, text: str | None) -> tuple[float, bool]:
         """Return the log-odds that speak for a row with some words, and whether it is an exact match."""
-        if not (text and self.terms):
+        if not text or self.forms.isdisjoint(text.split()):
             return NO_EVIDENCE
         runs = [run.split() for run in text.split(f" {FIELD_BREAK} ")]
         is_exact = any(contains(run, phrase) for phrase in self.phrases for run in runs)
@@ -82,7 +83,7 @@ class Lookup:
         share = sum(term.of_all for term in (*of_text, *of_others)) / sum(term.of_all for term in self.terms)
         return float(found / len(self.terms) ** 0.5 * share)
 
-    @property
+    @cached_property
     def forms(self) -> frozenset[str]:
         """All forms under which words of the query are found."""
         return frozenset().union(*(term.forms for term in self.terms))
@@ -107,8 +108,6 @@ def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str
     with_text = sum(size for name, size in sizes.items() if "text" in name)
     terms = tuple(_term(index, term, with_text, everything) for term in words.telling)
     candidates = index.match(sorted(Lookup(terms).forms), k, where)
-    if len(words.telling) > 1:
-        candidates |= index.match_all(words.terms, k, where)
     most_exact = max(MOST_EXACT, int(MOST_EXACT_SHARE * everything))
     phrases = [phrase for phrase in _phrases(words) if 0 < index.frequency(phrase, most_exact + 1) <= most_exact]
     for phrase in phrases:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import lance
 import numpy as np
 import pyarrow as pa
-from lance.query import FullTextOperator, FullTextQuery, MatchQuery, PhraseQuery
+from lance.query import FullTextQuery, MatchQuery, PhraseQuery
 from numpy.typing import NDArray
 
 from unite_search.storage.words import WORDS
@@ -30,6 +30,11 @@ FUZZY_FROM_CHARACTERS = 4
 MOST_EDITS = 2
 
 
+KEPT_FREQUENCIES = 4096
+_FREQUENCIES: dict[tuple[str, int, tuple[str, ...], int | None], int] = {}
+"""By table, version and phrase; those of common words take long to count, and are asked for again and again."""
+
+
 class FullText:
     """The full-text index of one version of the table."""
 
@@ -39,10 +44,6 @@ class FullText:
     def match(self, terms: Sequence[str], k: int, where: str | None = None) -> dict[int, str]:
         """Return the partitions, by id, of the best `k` rows that hold at least one of the terms."""
         return self._found(MatchQuery(" ".join(terms), WORDS), k, where)
-
-    def match_all(self, terms: Sequence[str], k: int, where: str | None = None) -> dict[int, str]:
-        """Return the partitions, by id, of the best `k` rows that hold all of the terms."""
-        return self._found(MatchQuery(" ".join(terms), WORDS, operator=FullTextOperator.AND), k, where)
 
     def match_phrase(self, phrase: Sequence[str], k: int, where: str | None = None) -> dict[int, str]:
         """Return the partitions, by id, of the best `k` rows that hold some terms one after the other."""
@@ -60,8 +61,13 @@ class FullText:
 
     def frequency(self, phrase: Sequence[str], most: int | None = None) -> int:
         """Return how many rows hold some terms one after the other, and at most `most`."""
-        limit = self._table.count_rows() if most is None else most
-        return int(self._scanned(_phrase_query(phrase), limit, None, []).num_rows)
+        key = (self._table.uri, self._table.version, tuple(phrase), most)
+        if key not in _FREQUENCIES:
+            limit = self._table.count_rows() if most is None else most
+            while len(_FREQUENCIES) >= KEPT_FREQUENCIES:
+                _FREQUENCIES.pop(next(iter(_FREQUENCIES)), None)
+            _FREQUENCIES[key] = int(self._scanned(_phrase_query(phrase), limit, None, []).num_rows)
+        return _FREQUENCIES[key]
 
     def ids_of_phrase(self, phrase: Sequence[str]) -> NDArray[np.int64]:
         """Return the sorted ids of all rows that hold some terms one after the other."""
