@@ -1,0 +1,509 @@
+"""Whole searches against brute force, on collections that change between them.
+
+What is approximate by design is kept out of the state machine, and shown by tests of its own: of the items that hold a
+word, the search looks at the nearest by meaning and the best 200 by BM25; and a misspelt word is looked up in what the
+full-text index covers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from brute_force import Asked, BruteForce, Entry, Expected, Gathered, Question, Vector
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from numpy.typing import NDArray
+from PIL import Image as Picture
+
+from unite_search import collection as collection_module
+from unite_search.collection import Collection
+from unite_search.content import Content, Image, MediaSpec
+from unite_search.encoders.base import EncoderDefaults, Role
+from unite_search.encoders.calibration import Calibration, Line
+from unite_search.modality import Modality
+from unite_search.query import Hit, Query, SearchOptions, SearchResult
+from unite_search.report import IndexOptions
+from unite_search.search.encoding import QueryVector
+from unite_search.storage.change import Change
+
+DIM = 24
+PARTITIONS = ("text", "image", "text+image", "video", "text+video")
+KINDS = ("text", "image", "text+image", "video", "text+video", "image+video", "text+image+video")
+COMMON = ("dog", "dogs", "beach", "night", "red")
+RARE = (
+    *("lantern", "otter", "harbour", "violin", "glacier", "walnut", "tram", "kite", "fern", "pepper", "anchor", "moth"),
+    *("saddle", "marble", "cedar", "quilt", "ladder", "comet", "tiles", "drums", "boots", "ropes", "candle", "meadow"),
+)
+NAMES = ("IMG{}", "DSC_{}", "sunsetBeach{}", "scan-{}", "RX-{}-B", "otter {}")
+FOLDERS = ("/lib/trips", "/lib/trips/harbour", "/lib/work", "/lib/old kites")
+PHASES = (Phase.generate,)
+MODES = ("auto", "auto", "auto", "meaning", "words")
+TOLERANCE = 1e-4
+RELATIVE_TOLERANCE = 5e-3
+"""Without a calibration, rounding decides whether the last of the hundred best is one of the others, too."""
+FILTERS: dict[str | None, Callable[[Entry], bool]] = {
+    None: lambda _: True,
+    "id % 3 = 1": lambda entry: entry.id % 3 == 1,
+    "id > 60 OR id < 20": lambda entry: entry.id > 60 or entry.id < 20,
+    "start_s >= 60": lambda entry: entry.start_s is not None and entry.start_s >= 60,
+    "folder = '/lib/work'": lambda entry: entry.folder == "/lib/work",
+    "text LIKE '%otter%'": lambda entry: "otter" in (entry.text or ""),
+    "id < 0": lambda _: False,
+}
+
+
+def unit(vector: Vector) -> Vector:
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+def vector_of_seed(*seed: int) -> Vector:
+    return unit(np.random.default_rng(seed).normal(size=DIM))
+
+
+def vector_of_text(text: str) -> Vector:
+    """Texts with the same words are near to each other, and every text is a little near to every other."""
+    numbers = [int.from_bytes(sha256(word.encode()).digest()[:4], "little") for word in text.lower().split()]
+    return unit(np.sum([vector_of_seed(number) for number in numbers], axis=0) + vector_of_seed(1))
+
+
+def vector_of_parts(parts: Sequence[Vector]) -> Vector:
+    return unit(np.sum(parts, axis=0))
+
+
+class KnownEncoder(EncoderDefaults):
+    """Vectors that the tests can compute: of a text by its words, of a picture by the colour of its corner."""
+
+    name = "known"
+    fingerprint = "known-1"
+    dim = DIM
+    modalities = Modality.TEXT | Modality.IMAGE | Modality.VIDEO
+    media = MediaSpec()
+
+    def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
+        return np.array([vector_of_parts([self._part(part) for part in one.parts]) for one in contents], np.float32)
+
+    def _part(self, part: object) -> Vector:
+        if isinstance(part, str):
+            return vector_of_text(part)
+        assert isinstance(part, Image)
+        return vector_of_seed(*part.pixels[0, 0].tolist())
+
+
+LINES = {
+    (kind, partition): (-4.0 + 0.3 * row - 0.5 * column, 9.0 + row + 2 * column)
+    for row, kind in enumerate(KINDS)
+    for column, partition in enumerate(PARTITIONS)
+}
+MEANS = {name: 0.3 * vector_of_seed(1) + 0.2 * vector_of_seed(9, place) for place, name in enumerate(PARTITIONS)}
+CALIBRATION = Calibration(
+    fingerprint="known-1",
+    means={name: mean.astype(np.float32) for name, mean in MEANS.items()},
+    lines={pair: Line(*line) for pair, line in LINES.items()},
+)
+
+
+def rounded(vector: Vector) -> Vector:
+    """What the catalog keeps of a vector."""
+    return np.asarray(vector.astype(np.float32).astype(np.float16).astype(np.float64))
+
+
+@dataclass
+class Maker:
+    """Makes rows of files of every kind, with words, copies and segments, the same for the same seed."""
+
+    rng: random.Random
+    made: int = 0
+
+    def file(self, longest: int) -> list[dict[str, Any]]:
+        kind = self.rng.choice(["image", "image", "captioned", "captioned", "text", "video"])
+        self.made += 1
+        common = {
+            "uri": f"{self.rng.choice(FOLDERS)}/{self.rng.choice(NAMES).format(1000 + self.made)}.dat",
+            "content_hash": f"{self.rng.getrandbits(64):032x}",
+            "taken_at": self.rng.choice([None, datetime(2024, 5, 1 + self.made % 3, 12)]),
+            "modified_at": self.rng.choice([None, datetime(2023, 1, 1 + self.made % 2)]),
+            "metadata": json.dumps({"keywords": [self.words(2)]} if self.rng.random() < 0.2 else {}),
+        }
+        if kind == "text":
+            return [common | self.item("text", self.words(8), None) for _ in range(self.rng.choice([1, 1, 6]))]
+        if kind == "video":
+            count = self.rng.choice([1, 3, 12, longest])
+            partition = self.rng.choice(["video", "text+video"])
+            return [common | self.item(partition, self.words(4), 30.0 * place) for place in range(count)]
+        return [common | self.item("text+image" if kind == "captioned" else "image", self.words(5), None)]
+
+    def item(self, partition: str, text: str, start_s: float | None) -> dict[str, Any]:
+        about = vector_of_text(text)
+        noise = vector_of_seed(self.rng.getrandbits(32))
+        share = {"text": 0.8, "text+image": 0.6}.get(partition, 0.35)
+        return {
+            "partition": partition,
+            "modality": partition.rpartition("+")[2],
+            "text": text if "text" in partition else None,
+            "start_s": start_s,
+            "end_s": None if start_s is None else start_s + 30,
+            "embedding": unit(share * about + (1 - share) * noise).astype(np.float32),
+        }
+
+    def words(self, most: int) -> str:
+        count = self.rng.randint(1, most)
+        return " ".join(self.rng.choice(COMMON if self.rng.random() < 0.2 else RARE) for _ in range(count))
+
+    def copied(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows of another file with the same bytes."""
+        self.made += 1
+        uri = f"{self.rng.choice(FOLDERS)}/copy {self.made}.dat"
+        return [{**row, "uri": uri} for row in rows]
+
+    def asked(self, kind: Literal["plain", "marked", "code"], known: Sequence[Entry]) -> Asked:
+        plain = [self.rng.choice(RARE if self.rng.random() < 0.8 else COMMON) for _ in range(self.rng.randint(1, 3))]
+        if kind == "code" and known:
+            name = self.rng.choice(known).uri.rpartition("/")[2]
+            return Asked(plain=(*plain[: self.rng.randint(0, 1)], name.removesuffix(".dat").replace(" ", "-")))
+        texts = [entry.text for entry in known if entry.text and len(entry.text.split()) > 2]
+        if self.rng.random() < 0.4 and texts:
+            words = self.rng.choice(texts).split()
+            plain = words[: self.rng.randint(2, 3)]
+        if self.rng.random() < 0.3:
+            plain.insert(1, "the")
+        if kind == "plain":
+            return Asked(plain=tuple(plain))
+        required = (self.rng.choice(RARE),) if self.rng.random() < 0.5 else tuple([" ".join(plain[:2])])
+        excluded = (self.rng.choice([*RARE, *COMMON]),)
+        return Asked(plain=tuple(plain), required=required, excluded=excluded[: self.rng.randint(0, 1)])
+
+
+def entry_of(row: dict[str, Any]) -> Entry:
+    time = row.get("taken_at") or row.get("modified_at")
+    return Entry(
+        id=row["id"],
+        parent=row["parent"],
+        partition=row["partition"],
+        vector=rounded(np.asarray(row["embedding"], np.float64)),
+        uri=row["uri"],
+        digest=row["content_hash"],
+        text=row["text"],
+        keywords=tuple(json.loads(row["metadata"]).get("keywords", ())),
+        start_s=row["start_s"],
+        day=time.date().isoformat() if time else "",
+    )
+
+
+class Searches(RuleBasedStateMachine):
+    """A collection, and all that it holds in a dictionary."""
+
+    sizes: tuple[int, ...] = (0, 150, 500)
+    longest = 200
+    done: Counter[str]
+    """How often each rule was tried, over all histories."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="differential"))
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.maker = Maker(random.Random(0))
+        self.collection = self.opened()
+        self.world = BruteForce(sample=lambda name: self.collection._store.partitions.sample(name))
+
+    def opened(self) -> Collection:
+        return Collection.open(self.folder / "db", encoder=KnownEncoder(), create=True)
+
+    def teardown(self) -> None:
+        self.collection.close()
+        shutil.rmtree(self.folder)
+
+    @initialize(seed=st.integers(0, 2**16), size=st.integers(0, 2), is_calibrated=st.booleans())
+    def begin(self, seed: int, size: int, is_calibrated: bool) -> None:
+        self.maker = Maker(random.Random(seed))
+        if is_calibrated:
+            self.world.lines, self.world.means, self.world.floor = LINES, MEANS, CALIBRATION.floor("text", "image")
+        self.collection.__dict__["calibration"] = CALIBRATION if is_calibrated else None
+        if self.sizes[size]:
+            self.commit(self.files(self.sizes[size]))
+
+    def files(self, count: int) -> list[list[dict[str, Any]]]:
+        """At least so many new rows, by file; every tenth file is a copy of one of them."""
+        files: list[list[dict[str, Any]]] = []
+        while sum(map(len, files)) < count:
+            if files and self.maker.rng.random() < 0.1:
+                files.append(self.maker.copied(self.maker.rng.choice(files)))
+            else:
+                files.append(self.maker.file(min(self.longest, count // 3 + 1)))
+        return files
+
+    def commit(
+        self, new: Sequence[list[dict[str, Any]]], updated: Sequence[dict[str, Any]] = (), dropped: Sequence[int] = ()
+    ) -> None:
+        """Write rows as an index run does."""
+        with self.collection._store.writing() as ids:
+            given = []
+            for rows in new:
+                taken = list(ids.take(len(rows)))
+                given += [{**row, "id": id_, "parent": taken[0]} for id_, row in zip(taken, rows, strict=True)]
+            given, updated = [[_whole(row) for row in rows] for rows in (given, updated)]
+            self.collection._store.catalog.commit(Change(new=given, updated=updated, dropped_parents=list(dropped)))
+        for row in (*given, *updated):
+            self.rows[row["id"]] = row
+        self.forget(id_ for id_, row in self.rows.items() if row["parent"] in dropped)
+        self.world.entries |= {row["id"]: entry_of(row) for row in (*given, *updated)}
+
+    def forget(self, ids: Iterable[int]) -> None:
+        for id_ in list(ids):
+            self.rows.pop(id_, None)
+            self.world.entries.pop(id_, None)
+
+    @rule(count=st.sampled_from([1, 5, 40]))
+    def add(self, count: int) -> None:
+        self.done["add"] += 1
+        self.commit(self.files(count))
+
+    @rule(share=st.sampled_from([0.02, 0.3]), drops=st.booleans())
+    def change(self, share: float, drops: bool) -> None:
+        """Give some rows other texts and vectors; drop a file in the same commit."""
+        if not self.rows:
+            return
+        self.done["change"] += 1
+        rng = self.maker.rng
+        chosen = [row for row in self.rows.values() if rng.random() < share]
+        dropped = [rng.choice(list(self.rows.values()))["parent"]] if drops else []
+        updated = [
+            {**row, **self.maker.item(row["partition"], self.maker.words(5), row["start_s"])}
+            for row in chosen
+            if row["parent"] not in dropped
+        ]
+        self.commit([], updated, dropped)
+
+    @rule(share=st.sampled_from([0.05, 0.4]))
+    def remove(self, share: float) -> None:
+        if not self.rows:
+            return
+        self.done["remove"] += 1
+        ids = [id_ for id_ in self.rows if self.maker.rng.random() < share]
+        if ids:
+            assert self.collection.remove(ids=ids) == len(ids)
+        self.forget(ids)
+
+    @rule()
+    def reopen(self) -> None:
+        self.done["reopen"] += 1
+        calibration = self.collection.calibration
+        self.collection.close()
+        self.collection = self.opened()
+        self.collection.__dict__["calibration"] = calibration
+        assert self.collection.messages == []
+
+    @property
+    def tolerance(self) -> float:
+        return TOLERANCE if self.world.lines else RELATIVE_TOLERANCE
+
+    @invariant()
+    def holds_the_same(self) -> None:
+        assert self.collection._store.catalog.count() == len(self.rows)
+
+    @rule(data=st.data(), kind=st.sampled_from(["plain", "plain", "marked", "code"]), mode=st.sampled_from(MODES))
+    def search_by_text(self, data: st.DataObject, kind: Any, mode: Any) -> None:
+        asked = self.maker.asked(kind, list(self.world.entries.values()))
+        query = Query.of(asked.typed, mode=mode)
+        text = asked.typed if mode == "meaning" else asked.encoded
+        vector = None if mode == "words" else vector_of_text(text)
+        question = Question(vector=vector, asked=None if mode == "meaning" else asked)
+        self.compare(f"text, {mode}", data, query, question)
+
+    @rule(data=st.data(), liked=st.integers(0, 2), unliked=st.integers(0, 2), negatives=st.integers(0, 2))
+    def search_by_example(self, data: st.DataObject, liked: int, unliked: int, negatives: int) -> None:
+        """Like some items and unlike others, with a text or without one, and move away from texts."""
+        if not self.rows:
+            return
+        rng = self.maker.rng
+        good, bad = ([rng.choice(list(self.rows)) for _ in range(count)] for count in (liked, unliked))
+        asked = self.maker.asked("plain", []) if not good or rng.random() < 0.5 else None
+        away = [self.maker.words(2) for _ in range(negatives if asked else 0)]
+        query = Query(texts=(asked.typed,) if asked else (), like=tuple(good), unlike=tuple(bad), exclude=tuple(away))
+        entries = self.world.entries
+        likes = [entries[id_] for id_ in good]
+        parts = {part for one in likes for part in one.partition.split("+")} | ({"text"} if asked else set())
+        question = Question(
+            vector=steered(asked, away, likes, [entries[id_] for id_ in bad]),
+            kind="+".join(name for name in ("text", "image", "video") if name in parts),
+            asked=asked,
+            own=frozenset(entries[id_].digest for id_ in (*good, *bad)),
+        )
+        self.compare("example", data, query, question)
+
+    @rule(data=st.data())
+    def search_similar(self, data: st.DataObject) -> None:
+        if not self.rows:
+            return
+        entry = self.world.entries[self.maker.rng.choice(list(self.rows))]
+        question = Question(vector=entry.vector, kind=entry.partition, own=frozenset([entry.digest]))
+        self.compare("similar", data, entry.id, question)
+
+    def compare(self, name: str, data: st.DataObject, query: Query | int, question: Question) -> None:
+        """Ask for one page, or for all of them, and compare with brute force."""
+        where = data.draw(st.sampled_from([None, None, None, *FILTERS]))
+        options = SearchOptions(
+            top_k=data.draw(st.sampled_from([1, 3, 10, 60])),
+            offset=data.draw(st.sampled_from([0, 0, 0, 2, 25, 10**6])),
+            modalities=data.draw(st.sampled_from([(), (), ("image",), ("text",), ("text+image", "video"), ("video",)])),
+            where=where,
+            group_by=data.draw(st.sampled_from(["parent", "parent", "item", "folder", "day"])),
+            include_self=data.draw(st.booleans()),
+            copies=data.draw(st.booleans()),
+        )
+        question = replace(
+            question,
+            own=frozenset() if options.include_self else question.own,
+            modalities=options.modalities,
+            is_kept=FILTERS[where],
+            group_by=options.group_by,
+            copies=options.copies,
+        )
+        expected = self.world.answer(question)
+        if expected.is_approximate:
+            self.done["approximate"] += 1
+            return
+        if data.draw(st.sampled_from([False, False, True])) and expected.groups:
+            least = least_between(expected, data.draw(st.floats(0, 1)))
+            options, question = replace(options, min_score=least), replace(question, min_score=least)
+            expected = self.world.answer(question)
+        self.done[name] += 1
+        if is_too_near(expected, question, self.world.floor):
+            return
+        if data.draw(st.sampled_from([False, False, False, True])):
+            self.done["all pages"] += 1
+            step = max(options.top_k, len(expected.groups) // 6 + 1)
+            for offset in range(0, len(expected.groups) + step, step):
+                page = replace(options, offset=offset, top_k=step)
+                check(self.answer(query, page), expected, page, self.tolerance)
+        else:
+            check(self.answer(query, options), expected, options, self.tolerance)
+
+    def answer(self, query: Query | int, options: SearchOptions) -> SearchResult:
+        if isinstance(query, int):
+            return self.collection.similar(query, options)
+        return self.collection.search(query, options)
+
+
+def _whole(row: dict[str, Any]) -> dict[str, Any]:
+    """Add the columns that say nothing here."""
+    folder, _, name = row["uri"].rpartition("/")
+    return {**row, "folder": folder, "name": name, "size_bytes": 1, "mtime_ns": 1, "recipe": ""}
+
+
+def steered(asked: Asked | None, away: Sequence[str], liked: Sequence[Entry], unliked: Sequence[Entry]) -> Vector:
+    """The vector of a query, moved by the formulas of `search.encoding` and `search.steering`."""
+    if asked is None:
+        vector, liked = np.mean([one.vector for one in liked], axis=0), []
+    else:
+        vector = vector_of_text(asked.encoded)
+    if away:
+        vector = unit(vector - 0.5 * np.mean([vector_of_text(text) for text in away], axis=0))
+    if liked:
+        vector = vector + 0.75 * np.mean([one.vector for one in liked], axis=0)
+    if unliked:
+        vector = vector - 0.15 * np.mean([one.vector for one in unliked], axis=0)
+    return unit(vector)
+
+
+def least_between(expected: Expected, place: float) -> float:
+    """A score that lies between two of the items, so that rounding does not decide."""
+    scores = sorted({one.score for one in expected.scored.values()})
+    at = int(place * (len(scores) - 1))
+    return scores[at] if at + 1 == len(scores) else (scores[at] + scores[at + 1]) / 2
+
+
+def is_too_near(expected: Expected, question: Question, floor: float) -> bool:
+    """Whether rounding could decide who is weak or scores enough."""
+    scored = expected.scored.values()
+    return any(abs(one.meaning + one.words - floor) < 1e-5 for one in scored) or any(
+        abs(one.score - question.min_score) < 1e-5 for one in scored
+    )
+
+
+def check(result: SearchResult, expected: Expected, options: SearchOptions, tolerance: float) -> None:
+    """Compare a page; hits whose scores are the same may come in any order."""
+    wanted = options.offset + options.top_k
+    page = expected.groups[options.offset : wanted]
+    assert result.searched == expected.searched
+    assert [hit.rank for hit in result.hits] == list(range(options.offset + 1, options.offset + 1 + len(page)))
+    place = {one.entry.id: n for n, group in enumerate(expected.groups) for one in everything(group)}
+    assert len({place[hit.id] for hit in result.hits}) == len(page)
+    must = expected.must_be_found(wanted)
+    for hit, group in zip(result.hits, page, strict=True):
+        best = group.items[0]
+        assert (hit.is_weak, hit.score) == (best.is_weak, pytest.approx(best.score, abs=tolerance))
+        check_group(hit, expected, must, tolerance)
+
+
+def check_group(hit: Hit, expected: Expected, must: set[int], tolerance: float) -> None:
+    check_parts(hit, expected, tolerance)
+    shown = [hit, *hit.segments]
+    group = next(one for one in all_groups(expected.groups) if any(item.entry.id == hit.id for item in one.items))
+    ids = [item.entry.id for item in group.items]
+    assert len({one.id for one in shown}) == len(shown)
+    assert {id_ for id_ in ids if id_ in must} <= {one.id for one in shown} <= set(ids)
+    assert [one.score for one in shown] == sorted((one.score for one in shown), reverse=True) or any(
+        one.is_weak for one in shown
+    )
+    for segment in hit.segments:
+        check_parts(segment, expected, tolerance)
+    for copy in hit.copies:
+        check_parts(copy, expected, tolerance)
+
+
+def check_parts(hit: Hit, expected: Expected, tolerance: float) -> None:
+    """Compare the score of an item and its parts."""
+    one, evidence = expected.scored[hit.id], hit.evidence
+    assert hit.score == pytest.approx(one.score, abs=tolerance)
+    assert hit.score == pytest.approx((evidence.meaning or 0) + evidence.prior + evidence.words)
+    assert (evidence.prior, evidence.words) == pytest.approx((one.prior, one.words))
+    assert (hit.is_exact, hit.is_weak, hit.partition) == (one.is_exact, one.is_weak, one.entry.partition)
+    assert (hit.cosine is None) == (one.cosine is None)
+    if hit.cosine is not None:
+        assert hit.cosine == pytest.approx(one.cosine, abs=1e-5)
+
+
+def everything(group: Gathered) -> Iterator[Any]:
+    yield from group.items
+    for copy in group.copies:
+        yield from everything(copy)
+
+
+def all_groups(groups: Iterable[Gathered]) -> Iterator[Gathered]:
+    for group in groups:
+        yield group
+        yield from all_groups(group.copies)
+
+
+def run(machine: type[Searches], examples: int, steps: int) -> Counter[str]:
+    made: type[Searches] = type("Histories", (machine,), {"done": Counter()})
+    histories = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        derandomize=True,
+        phases=PHASES,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(made, settings=histories)
+    return made.done
+
+
+def test_any_history_answers_like_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    done = run(Searches, examples=8, steps=30)
+    assert done == {}
