@@ -79,6 +79,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "retrieval": Benchmark("quality.retrieval", "recall of photos and clips by caption and label", _data_and_encoder),
     "composed": Benchmark("quality.composed", "recall of edited photos by photo and edit", _data_and_encoder),
     "mixed": Benchmark("quality.mixed", "merging of photos and captions into one ranking", _data_and_encoder),
+    "queries": Benchmark("quality.queries", "single words, and queries in other languages", _data_and_encoder),
     "showcase": Benchmark("quality.showcase", "ten example queries with their hits, as a page", _data_and_encoder),
     "ingest": Benchmark("system.ingest", "speed of index against its upper bound; memory", _data_and_encoder),
     "stages": Benchmark("system.index_stages", "CPU time of each stage of index", _data_and_encoder),

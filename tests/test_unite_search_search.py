@@ -157,7 +157,7 @@ def test_widening_ends_when_everything_was_looked_at(long_files: Known, depths: 
 
 
 def test_without_grouping_every_segment_is_a_hit(long_files: Known, depths: list[int]) -> None:
-    hits = answer(long_files.collection, top_k=150, offset=100, group=False).hits
+    hits = answer(long_files.collection, top_k=150, offset=100, group_by="item").hits
     assert depths == [1000]
     assert [hit.id for hit in hits] == long_files.ranked[100:250]
     assert all(hit.segments == () for hit in hits)
@@ -170,7 +170,7 @@ def test_the_files_of_the_query_are_left_out_unless_wanted(
     """All 200 segments of the best file: they rank first, and as many results more are asked for in their place."""
     best = [id_ for id_ in long_files.ranked if long_files.files[id_] == "long0"]
     own = frozenset(long_files.collection.item(id_).content_hash for id_ in best)
-    result = answer(long_files.collection, top_k=60, group=False, own=own, include_self=include_self)
+    result = answer(long_files.collection, top_k=60, group_by="item", own=own, include_self=include_self)
     assert depths == [240] if include_self else depths == [440]
     assert result.searched == {"image": 3000 if include_self else 2800}
     expected = long_files.ranked if include_self else long_files.ranked[SEGMENTS:]
@@ -254,6 +254,7 @@ class Recording:
     """An encoder that answers with given vectors and remembers what it was asked."""
 
     name = "recording"
+    short_text_templates = ()
     media = MediaSpec()
 
     def __init__(self, *vectors: Sequence[float]) -> None:

@@ -60,8 +60,9 @@ def find(
     wanted = options.offset + options.top_k
     depth = max(HEAD, FIRST_FETCH * wanted)
     groups: list[Group] = []
+    everything = sum(scope.sizes.values())
     while scope.sizes:
-        groups = finder.groups(depth)
+        groups = finder.groups(min(depth, everything))
         if len(groups) >= max(wanted, POOL if options.diverse else 0) or depth >= max(scope.sizes.values()):
             break
         depth *= FIRST_FETCH
@@ -110,7 +111,7 @@ class _Finder:
             meanings(lists, self.query, self.calibration),
             self.lookup,
             rows,
-            only_words=self.query.is_foreign,
+            only_words=self.query.language is not None,
         )
 
     def _by_words(self, depth: int) -> list[Found]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from unite_search.query import GroupBy
 from unite_search.search.found import Found
 
-GROUP_COLUMNS = ("parent", "folder", "taken_at", "modified_at", "content_hash", "start_s")
+GROUP_COLUMNS = ("parent", "folder", "taken_at", "modified_at", "content_hash", "start_s", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ def _collected(found: Iterable[Found], by: GroupBy) -> list[Group]:
 
 
 def _copies_behind(groups: Sequence[Group]) -> list[Group]:
-    """Put each group behind the first one whose best item has the same bytes and seconds."""
+    """Put each group behind the first one whose best item has the same bytes, seconds and text."""
     kept: dict[Hashable, Group] = {}
     for group in groups:
         row = group.best.row
-        key = (row["content_hash"], group.best.partition, row["start_s"])
+        key = (row["content_hash"], group.best.partition, row["start_s"], row["text"])
         if key in kept:
             kept[key].copies.append(group)
         else:

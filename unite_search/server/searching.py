@@ -9,9 +9,9 @@ from dataclasses import replace
 from threading import Lock
 from typing import NamedTuple
 
-from unite_search.content import Clip, Content, Image, Part
+from unite_search.content import Clip, Image, Part
 from unite_search.query import SearchOptions, SearchResult
-from unite_search.search.encoding import QueryVector, combine, main_content
+from unite_search.search.encoding import QueryVector, main_content, query_contents
 from unite_search.server.decode_calls import load_item
 from unite_search.server.filters import checked_filter
 from unite_search.server.models import Scope, SearchRequest, SimilarScope
@@ -84,11 +84,11 @@ class Searcher:
     def _encoded(self, key: Hashable, reader: Reader, request: SearchRequest, media: list[_Media]) -> QueryVector:
         ordered = sorted((it.part for it in media), key=_order)
         main, words = main_content(ordered, request.texts, request.instruction)
-        negatives = [Content((text,), instruction=request.instruction) for text in request.exclude]
+        asked = query_contents(main, words, request.exclude, reader.encoder.short_text_templates)
         with self._service.metrics.stage("encode"):
-            embeddings = reader.queue.encode([main, *negatives])
+            rows = reader.queue.encode(asked.contents)
         hashes = frozenset(it.content_hash for it in media)
-        vector = QueryVector(combine(embeddings), hashes, kind=main.modalities.partition, words=words)
+        vector = QueryVector(asked.embedding(rows), hashes, kind=asked.kind, words=words)
         with self._lock:
             self._vectors[key] = vector
             if len(self._vectors) > KEPT_QUERIES:
