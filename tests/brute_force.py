@@ -338,7 +338,7 @@ def _gathered(ranked: Sequence[Scored], question: Question) -> list[Gathered]:
     if not question.copies:
         kept: dict[object, Gathered] = {}
         for group in groups.values():
-            first = kept.setdefault(_bytes_of(group.items[0].entry, question.group_by), group)
+            first = kept.setdefault(_bytes_of(group.items[0].entry), group)
             if first is not group:
                 first.copies.append(group)
         groups = kept
@@ -351,11 +351,11 @@ def _gathered(ranked: Sequence[Scored], question: Question) -> list[Gathered]:
             into.copies.extend(group.copies)
         for into in joined.values():
             into.items.sort(key=lambda one: one.key)
+            into.copies.sort(key=lambda copy: copy.items[0].key)
         groups = joined
     return list(groups.values())
 
 
-def _bytes_of(entry: Entry, group_by: str) -> tuple[object, ...]:
-    """The same bytes, and the same place in them: the second of a clip, or the passage of a text."""
-    passage = entry.text if group_by == "item" and entry.partition == "text" else None
-    return entry.digest, entry.partition, entry.start_s, passage
+def _bytes_of(entry: Entry) -> tuple[object, ...]:
+    """The same bytes, and the same place in them, with the same caption."""
+    return entry.digest, entry.partition, entry.start_s, entry.text
