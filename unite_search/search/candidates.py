@@ -21,9 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
-    """What is searched: the number of items by partition, the sorted ids allowed (None for all), and those left out."""
+    """What is searched.
+
+    Attributes:
+        sizes: number of items that compete, by partition.
+        stored: number of items of the collection, by partition.
+        allowed: sorted ids; None for all.
+        left_out: sorted ids.
+    """
 
     sizes: dict[str, int]
+    stored: dict[str, int]
     allowed: NDArray[np.int64] | None
     left_out: NDArray[np.int64]
 
@@ -36,6 +44,7 @@ class Scope:
             ValueError: `options.modalities` names an unknown modality.
         """
         names = partitions.names()
+        stored = {name: partitions.count(name) for name in names}
         if options.modalities:
             names = matching_partitions(options.modalities, names)
         allowed = None if options.where is None else catalog.ids_where(options.where)
@@ -50,7 +59,7 @@ class Scope:
             name: _count(partitions, name, allowed) - _count(partitions, name, _within(left_out, allowed))
             for name in names
         }
-        return cls({name: size for name, size in sizes.items() if size > 0}, allowed, left_out)
+        return cls({name: size for name, size in sizes.items() if size > 0}, stored, allowed, left_out)
 
     def keeps(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of some ids that are neither filtered nor left out."""
@@ -110,7 +119,7 @@ def lookup_of(catalog: Catalog, query: QueryVector, scope: Scope, where: str | N
     within = ", ".join(f"'{name}'" for name in scope.sizes)
     conditions = [f"partition IN ({within})", *([f"({where})"] if where else [])]
     with catalog.guarded():
-        return look_up(catalog.full_text, query.words, " AND ".join(conditions), scope.sizes, k)
+        return look_up(catalog.full_text, query.words, " AND ".join(conditions), scope.stored, k)
 
 
 def _within(ids: NDArray[np.int64], allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:
