@@ -69,7 +69,7 @@ class Lookup:
             return NO_EVIDENCE
         runs = [run.split() for run in text.split(f" {FIELD_BREAK} ")]
         is_exact = any(contains(run, phrase) for phrase in self.phrases for run in runs)
-        log_odds = self._log_odds(set(runs[0]), set().union(*runs[1:]))
+        log_odds = self._log_odds({*runs[0], *map(singular, runs[0])}, set().union(*runs[1:]))
         return log_odds + (EXACT_BONUS if is_exact else 0.0), is_exact
 
     def _log_odds(self, in_text: set[str], elsewhere: set[str]) -> float:
