@@ -193,6 +193,7 @@ class Hit:
         evidence: the parts of the score, and what matched.
         segments: other matching items of the same file, folder or day, best first.
         copies: the best items of files that are copies of this one, best first.
+        group: the folder, or the day as `2024-05-31`, that the hit stands for; None where a hit is a file or an item.
     """
 
     rank: int
@@ -215,6 +216,7 @@ class Hit:
     evidence: Evidence = Evidence()
     segments: tuple[Hit, ...] = ()
     copies: tuple[Hit, ...] = ()
+    group: str | None = None
 
     @property
     def modality(self) -> ModalityName:

@@ -146,6 +146,15 @@ def words_alone(texts: Sequence[str]) -> QueryVector:
     return QueryVector(np.empty(0, np.float32), words=words, mode="words")
 
 
+def foreign_note(encoder: Encoder, language: str) -> str:
+    """Return what to say about a query in a language that the encoder does not know."""
+    known = ", ".join(sorted(encoder.languages or ()))
+    return (
+        f"the query seems to be {language}, and the encoder {encoder.name} knows only {known}; it was looked up by its "
+        "words, and what is near by meaning is weak"
+    )
+
+
 def _weighed(parts: tuple[Part, ...], query: Query) -> Iterable[tuple[tuple[Part, ...], float]]:
     """Yield parts that are encoded together, and their weight."""
     kinds: dict[PartKind, tuple[Part, ...]] = {}

@@ -17,7 +17,7 @@ from unite_search.search.diversity import POOL, diversified
 from unite_search.search.encoding import QueryVector
 from unite_search.search.explain import evidence
 from unite_search.search.found import Found, Rows, by_meaning, by_words
-from unite_search.search.grouping import GROUP_COLUMNS, Group, grouped
+from unite_search.search.grouping import GROUP_COLUMNS, Group, group_name, grouped
 from unite_search.search.lexical import CANDIDATES, Lookup
 from unite_search.search.scoring import meanings
 from unite_search.storage.catalog import Catalog
@@ -97,7 +97,8 @@ class _Finder:
         """Return what is shown of a group."""
         best, *others = (self._single_hit(one, rank) for one in group.items)
         copies = tuple(self.hit(copy, rank) for copy in group.copies)
-        return replace(best, segments=tuple(others), copies=copies)
+        name = group_name(group.best.row, self.options.group_by)
+        return replace(best, segments=tuple(others), copies=copies, group=name)
 
     def _by_meaning(self, depth: int) -> list[Found]:
         lists = ranked_lists(self.partitions, self.query, self.scope, depth)

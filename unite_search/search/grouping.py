@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from unite_search.query import GroupBy
 from unite_search.search.found import Found
@@ -41,6 +42,11 @@ def grouped(found: Iterable[Found], by: GroupBy, *, with_copies: bool) -> list[G
     return groups
 
 
+def group_name(row: dict[str, Any], by: GroupBy) -> str | None:
+    """Return the folder or the day of a row, None where a hit is a file or an item."""
+    return {"folder": row["folder"], "day": day_of(row)}.get(by)
+
+
 def day_of(row: dict[str, datetime | None]) -> str:
     """Return the day on which a picture was taken, or else its file was written last, as `2024-05-31`."""
     time = row["taken_at"] or row["modified_at"]
@@ -69,10 +75,9 @@ def _copies_behind(groups: Sequence[Group]) -> list[Group]:
 
 
 def _joined(groups: Sequence[Group], by: GroupBy) -> list[Group]:
-    joined: dict[str, Group] = {}
+    joined: dict[str | None, Group] = {}
     for group in groups:
-        row = group.best.row
-        key = row["folder"] if by == "folder" else day_of(row)
+        key = group_name(group.best.row, by)
         if key in joined:
             joined[key].items.extend(group.items)
             joined[key].copies.extend(group.copies)

@@ -46,6 +46,7 @@ def steered(query: QueryVector | None, liked: Sequence[Example], unliked: Sequen
         liked: items to move towards; at least one if there is no query.
         unliked: items to move away from.
     """
+    known = frozenset(one.content_hash for one in (*liked, *unliked))
     if query is None:
         query = QueryVector(_mean(liked), kind=_kind([], liked))
         liked = ()
@@ -54,8 +55,8 @@ def steered(query: QueryVector | None, liked: Sequence[Example], unliked: Sequen
         moved = moved + LIKED_WEIGHT * _mean(liked)
     if unliked:
         moved = moved - UNLIKED_WEIGHT * _mean(unliked)
-    hashes = query.content_hashes.union(one.content_hash for one in (*liked, *unliked))
-    return replace(query, embedding=unit_rows(moved), content_hashes=hashes, kind=_kind([query.kind], liked))
+    hashes, kind = query.content_hashes | known, _kind([query.kind], liked)
+    return replace(query, embedding=unit_rows(moved), content_hashes=hashes, kind=kind)
 
 
 def _mean(examples: Sequence[Example]) -> NDArray[np.float32]:

@@ -113,6 +113,7 @@ class Hit(HitSegment):
     metadata: dict[str, Any]
     segments: list[HitSegment]
     copies: list[HitSegment] = Field(description="Copies of the file.")
+    group: str | None = Field(description="The folder or the day that the hit stands for.")
 
 
 class SearchResponse(_Model):

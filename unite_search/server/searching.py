@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
 from unite_search.content import Clip, Image, Part
-from unite_search.query import SearchOptions, SearchResult
-from unite_search.search.encoding import QueryVector, main_content, query_contents
+from unite_search.query import Query, SearchOptions, SearchResult
+from unite_search.search.encoding import QueryVector, ask, words_alone
+from unite_search.search.steering import steered
 from unite_search.server.decode_calls import load_item
 from unite_search.server.filters import checked_filter
 from unite_search.server.models import Scope, SearchRequest, SimilarScope
@@ -20,7 +23,7 @@ from unite_search.server.reader import Reader
 from unite_search.server.service import Service
 
 KEPT_QUERIES = 512
-ENCODED = ("texts", "uploads", "ids", "exclude", "instruction")
+ENCODED = ("texts", "uploads", "ids", "exclude", "instruction", "mode", "weights")
 
 
 class _Media(NamedTuple):
@@ -55,22 +58,19 @@ class Searcher:
             Refusal: the request names nothing to search with, or something that does not exist.
             UniteSearchError: the filter is invalid, or a file cannot be read.
         """
-        if not (request.texts or request.uploads or request.ids):
-            raise Refusal(422, "give at least one of texts, uploads and ids")
+        _check(request)
         reader = self._service.reader(request.collection)
         options = search_options(request)
-        if len(request.ids) == 1 and not (request.texts or request.uploads or request.exclude or request.instruction):
-            return await self._lanes.searches.run(reader.similar, request.ids[0], options)
         started = time.perf_counter()
         key = reader.name, request.model_dump_json(include=set(ENCODED))
-        vector = self._kept(key)
-        media = [] if vector is not None else await self._media(reader, request)
+        kept = self._kept(key)
+        media = [] if kept or _needs_no_files(request) else await self._media(reader, request)
 
         def search() -> SearchResult:
-            found = vector or self._encoded(key, reader, request, media)
+            vector = _vector(reader, request, lambda: kept or self._encoded(key, reader, request, media))
             encode_ms = (time.perf_counter() - started) * 1e3
             with self._service.metrics.stage("search"):
-                return replace(reader.search(found, options), encode_ms=encode_ms)
+                return replace(reader.search(vector, options), encode_ms=encode_ms)
 
         return await self._lanes.searches.run(search)
 
@@ -82,13 +82,14 @@ class Searcher:
             return self._vectors[key]
 
     def _encoded(self, key: Hashable, reader: Reader, request: SearchRequest, media: list[_Media]) -> QueryVector:
-        ordered = sorted((it.part for it in media), key=_order)
-        main, words = main_content(ordered, request.texts, request.instruction)
-        asked = query_contents(main, words, request.exclude, reader.encoder.short_text_templates)
+        ordered = sorted(media, key=lambda it: _order(it.part))
+        parts = [it.part for it in ordered]
+        with _refused_if_invalid():
+            asked = ask(reader.encoder, _weighted_query(request, parts), parts)
         with self._service.metrics.stage("encode"):
             rows = reader.queue.encode(asked.contents)
         hashes = frozenset(it.content_hash for it in media)
-        vector = QueryVector(asked.embedding(rows), hashes, kind=asked.kind, words=words)
+        vector = replace(asked.vector, embedding=asked.embedding(rows), content_hashes=hashes)
         with self._lock:
             self._vectors[key] = vector
             if len(self._vectors) > KEPT_QUERIES:
@@ -113,6 +114,20 @@ class Searcher:
         return _Media(part, item.content_hash)
 
 
+def _vector(reader: Reader, request: SearchRequest, encoded: Callable[[], QueryVector]) -> QueryVector:
+    """Return the vector of a query; `encoded` is called if there is something to encode."""
+    if request.mode == "words":
+        with _refused_if_invalid():
+            return words_alone(request.texts)
+    base = None
+    if _is_item_alone(request):
+        base = steered(None, reader.collection.examples(request.ids), ())
+    elif request.texts or request.uploads or request.ids:
+        base = encoded()
+    liked, unliked = reader.collection.examples(request.like), reader.collection.examples(request.unlike)
+    return steered(base, liked, unliked) if liked or unliked or base is None else base
+
+
 def search_options(scope: Scope) -> SearchOptions:
     """Return the library's options with a checked filter, and with one hit more to see whether there are more."""
     return SearchOptions(
@@ -126,6 +141,61 @@ def search_options(scope: Scope) -> SearchOptions:
         diverse=scope.diverse,
         include_self=scope.include_self,
     )
+
+
+def _check(request: SearchRequest) -> None:
+    """Check a request by the rules of the library, before its files are read.
+
+    Raises:
+        Refusal: the parts of the query do not go together.
+    """
+    if not (request.texts or request.uploads or request.ids or request.like):
+        raise Refusal(422, "give at least one of texts, uploads, ids and like")
+    with _refused_if_invalid():
+        _query(request, images=(*request.uploads, *request.ids))
+
+
+def _weighted_query(request: SearchRequest, parts: Sequence[Part]) -> Query:
+    """Return a request as a query with weights, which need to know what its files are.
+
+    Raises:
+        ValueError: a weight is given to a kind that the query does not have.
+    """
+    images = [number for number, part in enumerate(parts) if not isinstance(part, Clip)]
+    videos = [number for number, part in enumerate(parts) if isinstance(part, Clip)]
+    return replace(_query(request, images, videos), weights=request.weights)
+
+
+def _query(request: SearchRequest, images: Sequence[object] = (), videos: Sequence[object] = ()) -> Query:
+    """Return a request as a query; uploads and items stand where files do."""
+    return Query(
+        texts=tuple(request.texts),
+        images=tuple(Path(str(one)) for one in images),
+        videos=tuple(Path(str(one)) for one in videos),
+        exclude=tuple(request.exclude),
+        instruction=request.instruction,
+        mode=request.mode,
+        like=tuple(request.like),
+        unlike=tuple(request.unlike),
+    )
+
+
+@contextmanager
+def _refused_if_invalid() -> Iterator[None]:
+    """Refuse a request of which the library says that it cannot be a query."""
+    try:
+        yield
+    except ValueError as error:
+        raise Refusal(422, str(error)) from error
+
+
+def _is_item_alone(request: SearchRequest) -> bool:
+    """Whether the stored vector of an item is the query, beside items to move towards and away from."""
+    return len(request.ids) == 1 and not (request.texts or request.uploads or request.exclude or request.instruction)
+
+
+def _needs_no_files(request: SearchRequest) -> bool:
+    return request.mode == "words" or _is_item_alone(request)
 
 
 def _order(part: Part) -> int:
