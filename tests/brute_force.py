@@ -175,13 +175,16 @@ class Expected:
     is_approximate: bool
 
     def must_be_found(self, wanted: int) -> set[int]:
-        """The ids that are looked at, however the search stops early."""
+        """The ids that are looked at, however early the search stops; ties with the last of them are not known."""
         ranked: dict[str, list[Scored]] = {}
         for one in self.scored.values():
             ranked.setdefault(one.entry.partition, []).append(one)
-        depth = max(HEAD, FIRST_DEPTH * wanted)
-        near = [sorted(some, key=lambda one: -(one.cosine or 0.0))[:depth] for some in ranked.values()]
-        return {one.entry.id for some in near for one in some}
+        depth, near = max(HEAD, FIRST_DEPTH * wanted), []
+        for some in ranked.values():
+            cosines = sorted((one.cosine or 0.0 for one in some), reverse=True)
+            last = cosines[depth] if depth < len(cosines) else -inf
+            near += [one.entry.id for one in some if one.cosine is None or one.cosine > last + 1e-6]
+        return set(near)
 
 
 @dataclass(kw_only=True)

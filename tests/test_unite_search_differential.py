@@ -352,7 +352,7 @@ class Searches(RuleBasedStateMachine):
     def similar(self) -> None:
         if self.rows:
             entry = self.world.entries[self.maker.rng.choice(list(self.rows))]
-            question = Question(vector=entry.vector, kind=entry.partition, own=frozenset([entry.digest]))
+            question = Question(vector=unit(entry.vector), kind=entry.partition, own=frozenset([entry.digest]))
             self.compare("similar", entry.id, question)
 
     def compare(self, name: str, query: Query | int, question: Question) -> None:
@@ -463,9 +463,8 @@ def check_group(hit: Hit, expected: Expected, must: set[int], tolerance: float) 
     ids = [item.entry.id for item in group.items]
     assert len({one.id for one in shown}) == len(shown)
     assert {id_ for id_ in ids if id_ in must} <= {one.id for one in shown} <= set(ids)
-    assert [one.score for one in shown] == sorted((one.score for one in shown), reverse=True) or any(
-        one.is_weak for one in shown
-    )
+    keys = [(one.is_weak, -one.score) for one in shown]
+    assert keys == sorted(keys)
     for segment in hit.segments:
         check_parts(segment, expected, tolerance)
     for copy in hit.copies:
