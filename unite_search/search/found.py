@@ -38,6 +38,11 @@ class Found:
         """What items are sorted by, best first: weak ones come after all others."""
         return self.is_weak, -self.score, self.id
 
+    @property
+    def order_of_farther(self) -> tuple[bool, float]:
+        """What an item of the same partition can be sorted by at best that is no nearer and holds no word."""
+        return self.is_weak, -((self.meaning or 0.0) + self.prior)
+
 
 def by_meaning(
     lists: Sequence[RankedList],
