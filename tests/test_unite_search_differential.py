@@ -15,8 +15,9 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from unite_search import collection as collection_module
 from unite_search.collection import Collection
 from unite_search.content import Content, Image, MediaSpec
 from unite_search.encoders.base import EncoderDefaults, Role
@@ -37,7 +37,6 @@ from unite_search.encoders.calibration import Calibration, Line
 from unite_search.modality import Modality
 from unite_search.query import Hit, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions
-from unite_search.search.encoding import QueryVector
 from unite_search.storage.change import Change
 
 DIM = 24
@@ -128,6 +127,7 @@ class Maker:
     """Makes rows of files of every kind, with words, copies and segments, the same for the same seed."""
 
     rng: random.Random
+    rare: Sequence[str] = RARE
     made: int = 0
 
     def file(self, longest: int) -> list[dict[str, Any]]:
@@ -163,7 +163,7 @@ class Maker:
 
     def words(self, most: int) -> str:
         count = self.rng.randint(1, most)
-        return " ".join(self.rng.choice(COMMON if self.rng.random() < 0.2 else RARE) for _ in range(count))
+        return " ".join(self.rng.choice(COMMON if self.rng.random() < 0.2 else self.rare) for _ in range(count))
 
     def copied(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows of another file with the same bytes."""
@@ -172,7 +172,9 @@ class Maker:
         return [{**row, "uri": uri} for row in rows]
 
     def asked(self, kind: Literal["plain", "marked", "code"], known: Sequence[Entry]) -> Asked:
-        plain = [self.rng.choice(RARE if self.rng.random() < 0.8 else COMMON) for _ in range(self.rng.randint(1, 3))]
+        plain = [
+            self.rng.choice(self.rare if self.rng.random() < 0.8 else COMMON) for _ in range(self.rng.randint(1, 3))
+        ]
         if kind == "code" and known:
             name = self.rng.choice(known).uri.rpartition("/")[2]
             return Asked(plain=(*plain[: self.rng.randint(0, 1)], name.removesuffix(".dat").replace(" ", "-")))
@@ -184,8 +186,8 @@ class Maker:
             plain.insert(1, "the")
         if kind == "plain":
             return Asked(plain=tuple(plain))
-        required = (self.rng.choice(RARE),) if self.rng.random() < 0.5 else tuple([" ".join(plain[:2])])
-        excluded = (self.rng.choice([*RARE, *COMMON]),)
+        required = (self.rng.choice(self.rare),) if self.rng.random() < 0.5 else (" ".join(plain[:2]),)
+        excluded = (self.rng.choice([*self.rare, *COMMON]),)
         return Asked(plain=tuple(plain), required=required, excluded=excluded[: self.rng.randint(0, 1)])
 
 
@@ -210,6 +212,7 @@ class Searches(RuleBasedStateMachine):
 
     sizes: tuple[int, ...] = (0, 150, 500)
     longest = 200
+    rare: Sequence[str] = RARE
     done: Counter[str]
     """How often each rule was tried, over all histories."""
 
@@ -217,9 +220,13 @@ class Searches(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="differential"))
         self.rows: dict[int, dict[str, Any]] = {}
+        self.steps = 0
         self.maker = Maker(random.Random(0))
         self.collection = self.opened()
-        self.world = BruteForce(sample=lambda name: self.collection._store.partitions.sample(name))
+        self.world = BruteForce(sample=self.sample)
+
+    def sample(self, partition: str) -> NDArray[np.float32]:
+        return self.collection._store.partitions.sample(partition)
 
     def opened(self) -> Collection:
         return Collection.open(self.folder / "db", encoder=KnownEncoder(), create=True)
@@ -230,7 +237,7 @@ class Searches(RuleBasedStateMachine):
 
     @initialize(seed=SEEDS, size=st.integers(0, 2), is_calibrated=st.booleans())
     def begin(self, seed: int, size: int, is_calibrated: bool) -> None:
-        self.maker = Maker(random.Random(seed))
+        self.maker = Maker(random.Random(seed), self.rare)
         if is_calibrated:
             self.world.lines, self.world.means, self.world.floor = LINES, MEANS, CALIBRATION.floor("text", "image")
         self.collection.__dict__["calibration"] = CALIBRATION if is_calibrated else None
@@ -268,13 +275,28 @@ class Searches(RuleBasedStateMachine):
             self.rows.pop(id_, None)
             self.world.entries.pop(id_, None)
 
+    def seeded(self, seed: int) -> random.Random:
+        """A new generator, another one in each step, because Hypothesis likes to repeat itself."""
+        self.steps += 1
+        self.maker.rng = random.Random(f"{seed} {self.steps}")
+        return self.maker.rng
+
     @rule(seed=SEEDS)
     def alter(self, seed: int) -> None:
         """Add, move, replace or remove items, or open the collection anew."""
-        rng = self.maker.rng = random.Random(seed)
-        what = rng.choice([self.add, self.change, self.remove, self.reopen])
+        rng = self.seeded(seed)
+        what = rng.choice(self.alterations)
         self.done[what.__name__] += 1
         what()
+
+    @property
+    def alterations(self) -> list[Callable[[], None]]:
+        return [self.add, self.change, self.remove, self.reopen]
+
+    @property
+    def bulk(self) -> list[dict[str, Any]]:
+        """The rows that were written to the catalog, not indexed from files."""
+        return [row for row in self.rows.values() if row["uri"].startswith("/lib/")]
 
     def add(self) -> None:
         self.commit(self.files(self.maker.rng.choice([1, 5, 40])))
@@ -283,20 +305,20 @@ class Searches(RuleBasedStateMachine):
         """Move some files, which keep their ids and vectors; replace others, in the same commit."""
         rng = self.maker.rng
         share, drops = rng.choice([0.02, 0.3]), rng.randint(0, 3)
-        parents = sorted({row["parent"] for row in self.rows.values()})
+        parents = sorted({row["parent"] for row in self.bulk})
         dropped = rng.sample(parents, min(drops, len(parents)))
         moved = {
             parent: f"{rng.choice(FOLDERS)}/{self.maker.words(2)} {parent}.dat"
             for parent in parents
             if parent not in dropped and rng.random() < share
         }
-        updated = [{**row, "uri": moved[row["parent"]]} for row in self.rows.values() if row["parent"] in moved]
+        updated = [{**row, "uri": moved[row["parent"]]} for row in self.bulk if row["parent"] in moved]
         self.commit(self.files(drops) if drops else [], updated, dropped)
 
     def remove(self) -> None:
         rng = self.maker.rng
         share = rng.choice([0.05, 0.3])
-        ids = [id_ for id_ in self.rows if rng.random() < share]
+        ids = [row["id"] for row in self.bulk if rng.random() < share]
         if ids:
             assert self.collection.remove(ids=ids) == len(ids)
         self.forget(ids)
@@ -319,9 +341,13 @@ class Searches(RuleBasedStateMachine):
     @rule(seed=SEEDS)
     def search(self, seed: int) -> None:
         """Ask some questions."""
-        self.maker.rng = random.Random(seed)
+        self.seeded(seed)
         for _ in range(QUESTIONS):
-            self.maker.rng.choice([self.by_text, self.by_text, self.by_example, self.similar])()
+            self.maker.rng.choice(self.questions)()
+
+    @property
+    def questions(self) -> list[Callable[[], None]]:
+        return [self.by_text, self.by_text, self.by_example, self.similar]
 
     def by_text(self) -> None:
         rng = self.maker.rng
@@ -495,6 +521,124 @@ def all_groups(groups: Iterable[Gathered]) -> Iterator[Gathered]:
         yield from all_groups(group.copies)
 
 
+@dataclass(frozen=True)
+class OnDisk:
+    """A small file: a text, or a picture of one colour with or without a caption beside it."""
+
+    text: str | None
+    colour: tuple[int, int, int] | None
+
+    def write(self, path: Path) -> None:
+        if self.colour is None:
+            path.write_text(self.text or "")
+        else:
+            Picture.new("RGB", (8, 6), self.colour).save(path)
+        if self.colour is not None and self.text is not None:
+            path.with_suffix(".txt").write_text(self.text)
+        os.utime(path, (self.time, self.time))
+
+    @property
+    def time(self) -> int:
+        return 1_700_000_000 + 86_400 * (len(self.text or "") % 3)
+
+    @property
+    def partition(self) -> str:
+        return "text" if self.colour is None else "image" if self.text is None else "text+image"
+
+    @property
+    def parts(self) -> list[Vector]:
+        given = [vector_of_seed(*self.colour)] if self.colour else []
+        return [*given, vector_of_text(self.text)] if self.text else given
+
+
+class Files(Searches):
+    """Beside written rows there are files that are indexed, and that are asked with."""
+
+    sizes = (0, 100, 100)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.media = self.folder / "media"
+        self.media.mkdir()
+        self.on_disk: dict[Path, OnDisk] = {}
+
+    @property
+    def alterations(self) -> list[Callable[[], None]]:
+        return [*super().alterations, self.index, self.index]
+
+    @property
+    def questions(self) -> list[Callable[[], None]]:
+        return [*super().questions, self.by_picture, self.by_picture]
+
+    def index(self) -> None:
+        """Write, replace, copy, move and delete files, and index the folder."""
+        rng, old = self.maker.rng, sorted(self.on_disk)
+        for path in rng.sample(old, min(len(old), 4)):
+            made = self.on_disk.pop(path)
+            path.unlink()
+            path.with_suffix(".txt").unlink(missing_ok=True)
+            kept = rng.choice(["deleted", "moved", "copied", "replaced"])
+            for other in {"moved": 1, "copied": 2}.get(kept, 0) * [made] or [self.new_file()] * (kept == "replaced"):
+                self.put(other)
+        for _ in range(6):
+            self.put(self.new_file())
+        report = self.collection.index([self.media], IndexOptions(workers=1))
+        assert report.skipped == []
+        self.learn()
+
+    def new_file(self) -> OnDisk:
+        rng = self.maker.rng
+        text = self.maker.words(5) if rng.random() < 0.7 else None
+        red, green, blue = (rng.randrange(256) for _ in range(3))
+        return OnDisk(text, None if text and rng.random() < 0.4 else (red, green, blue))
+
+    def put(self, file: OnDisk) -> None:
+        self.maker.made += 1
+        stem = f"{self.maker.rng.choice(NAMES).format(5000 + self.maker.made)} {self.maker.made}"
+        path = self.media / f"{stem}{'.png' if file.colour else '.md'}"
+        file.write(path)
+        self.on_disk[path] = file
+
+    def learn(self) -> None:
+        """Take the ids that the files were given; everything else is known."""
+        self.forget([id_ for id_, row in self.rows.items() if not row["uri"].startswith("/lib/")])
+        items = list(self.collection.items("uri NOT LIKE '/lib/%'"))
+        assert sorted(item.uri for item in items) == sorted(map(str, self.on_disk))
+        for item in items:
+            made = self.on_disk[Path(item.uri)]
+            self.rows[item.id] = {"id": item.id, "parent": item.parent, "uri": item.uri}
+            self.world.entries[item.id] = Entry(
+                id=item.id,
+                parent=item.parent,
+                partition=made.partition,
+                vector=rounded(vector_of_parts(made.parts)),
+                uri=item.uri,
+                digest=sha256(Path(item.uri).read_bytes()).hexdigest(),
+                text=made.text,
+                day=datetime.fromtimestamp(made.time, timezone.utc).date().isoformat(),
+            )
+
+    def by_picture(self) -> None:
+        """Ask with a picture that is indexed, alone or with a text."""
+        rng = self.maker.rng
+        pictures = [path for path in sorted(self.on_disk) if path.suffix == ".png"]
+        if not pictures:
+            return
+        path = rng.choice(pictures)
+        asked = self.maker.asked("plain", []) if rng.random() < 0.5 else None
+        parts = [
+            vector_of_seed(*(self.on_disk[path].colour or ())),
+            *([vector_of_text(asked.encoded)] if asked else []),
+        ]
+        question = Question(
+            vector=vector_of_parts(parts),
+            kind="text+image" if asked else "image",
+            asked=asked,
+            own=frozenset([sha256(path.read_bytes()).hexdigest()]),
+        )
+        self.compare("picture", Query.of(*([asked.typed] if asked else []), image=path), question)
+
+
 def run(machine: type[Searches], examples: int, steps: int) -> Counter[str]:
     made: type[Searches] = type("Histories", (machine,), {"done": Counter()})
     histories = settings(
@@ -509,7 +653,34 @@ def run(machine: type[Searches], examples: int, steps: int) -> Counter[str]:
     return made.done
 
 
-def test_any_history_answers_like_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    done = run(Searches, examples=8, steps=30)
-    assert done == {}
+
+
+def test_any_history_answers_like_brute_force() -> None:
+    done = run(Searches, examples=12, steps=30)
+    modes = {f"text, {mode}" for mode in MODES}
+    assert done.keys() >= {"add", "change", "remove", "reopen", "example", "similar", "all pages", *modes}
+    assert sum(done[name] for name in ("example", "similar", *modes)) > 200
+
+
+def test_any_history_of_files_answers_like_brute_force() -> None:
+    done = run(Files, examples=3, steps=20)
+    assert done.keys() >= {"index", "add", "picture"}
+
+
+class ManyItems(Searches):
+    """Three thousand items with a vocabulary so large that few of them share a word."""
+
+    sizes = (3000, 3000, 2000)
+    rare = tuple(
+        "".join(syllables)
+        for syllables in product(("ba", "ko", "mi", "lu", "ter", "van"), ("ra", "fo", "du"), repeat=2)
+    )
+
+
+@pytest.mark.slow
+def test_a_history_of_many_items_answers_like_brute_force() -> None:
+    done = run(ManyItems, examples=3, steps=20)
+    assert done["approximate"] < done["text, auto"]
