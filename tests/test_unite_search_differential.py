@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from hashlib import sha256
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,7 +54,7 @@ MODES = ("auto", "auto", "auto", "meaning", "words")
 QUESTIONS = 4
 SEEDS = st.integers(0, 2**16)
 TOLERANCE = 1e-4
-RELATIVE_TOLERANCE = 5e-3
+RELATIVE_TOLERANCE = 2e-2
 """Without a calibration, rounding decides whether the last of the hundred best is one of the others, too."""
 FILTERS: dict[str | None, Callable[[Entry], bool]] = {
     None: lambda _: True,
@@ -212,6 +212,7 @@ class Searches(RuleBasedStateMachine):
 
     sizes: tuple[int, ...] = (0, 150, 500)
     longest = 200
+    is_calibrated = True
     rare: Sequence[str] = RARE
     done: Counter[str]
     """How often each rule was tried, over all histories."""
@@ -229,18 +230,19 @@ class Searches(RuleBasedStateMachine):
         return self.collection._store.partitions.sample(partition)
 
     def opened(self) -> Collection:
-        return Collection.open(self.folder / "db", encoder=KnownEncoder(), create=True)
+        opened = Collection.open(self.folder / "db", encoder=KnownEncoder(), create=True)
+        opened.__dict__["calibration"] = CALIBRATION if self.is_calibrated else None
+        return opened
 
     def teardown(self) -> None:
         self.collection.close()
         shutil.rmtree(self.folder)
 
-    @initialize(seed=SEEDS, size=st.integers(0, 2), is_calibrated=st.booleans())
-    def begin(self, seed: int, size: int, is_calibrated: bool) -> None:
+    @initialize(seed=SEEDS, size=st.integers(0, 2))
+    def begin(self, seed: int, size: int) -> None:
         self.maker = Maker(random.Random(seed), self.rare)
-        if is_calibrated:
+        if self.is_calibrated:
             self.world.lines, self.world.means, self.world.floor = LINES, MEANS, CALIBRATION.floor("text", "image")
-        self.collection.__dict__["calibration"] = CALIBRATION if is_calibrated else None
         if self.sizes[size]:
             self.commit(self.files(self.sizes[size]))
 
@@ -282,12 +284,14 @@ class Searches(RuleBasedStateMachine):
         return self.maker.rng
 
     @rule(seed=SEEDS)
-    def alter(self, seed: int) -> None:
-        """Add, move, replace or remove items, or open the collection anew."""
+    def step(self, seed: int) -> None:
+        """Add, move, replace or remove items, or open the collection anew; then ask some questions."""
         rng = self.seeded(seed)
         what = rng.choice(self.alterations)
         self.done[what.__name__] += 1
         what()
+        for _ in range(QUESTIONS):
+            rng.choice(self.questions)()
 
     @property
     def alterations(self) -> list[Callable[[], None]]:
@@ -324,10 +328,8 @@ class Searches(RuleBasedStateMachine):
         self.forget(ids)
 
     def reopen(self) -> None:
-        calibration = self.collection.calibration
         self.collection.close()
         self.collection = self.opened()
-        self.collection.__dict__["calibration"] = calibration
         assert self.collection.messages == []
 
     @property
@@ -337,13 +339,6 @@ class Searches(RuleBasedStateMachine):
     @invariant()
     def holds_the_same(self) -> None:
         assert self.collection._store.catalog.count() == len(self.rows)
-
-    @rule(seed=SEEDS)
-    def search(self, seed: int) -> None:
-        """Ask some questions."""
-        self.seeded(seed)
-        for _ in range(QUESTIONS):
-            self.maker.rng.choice(self.questions)()
 
     @property
     def questions(self) -> list[Callable[[], None]]:
@@ -401,7 +396,7 @@ class Searches(RuleBasedStateMachine):
             least = least_between(expected, rng.random())
             options, question = replace(options, min_score=least), replace(question, min_score=least)
             expected = self.world.answer(question)
-        if is_too_near(expected, question, self.world.floor):
+        if is_too_near(expected, question, self.world.floor, self.tolerance):
             self.done["too near"] += 1
             return
         self.done[name] += 1
@@ -453,17 +448,19 @@ def steered(asked: Asked | None, away: Sequence[str], liked: Sequence[Entry], un
 
 
 def least_between(expected: Expected, place: float) -> float:
-    """A score that lies between two of the items, so that rounding does not decide."""
+    """A score that lies between two of the items, far from both, so that rounding does not decide."""
     scores = sorted({one.score for one in expected.scored.values()})
-    at = int(place * (len(scores) - 1))
-    return scores[at] if at + 1 == len(scores) else (scores[at] + scores[at + 1]) / 2
+    first = int(place * (len(scores) - 1))
+    near = [*scores, scores[-1] + 1][first : first + 10]
+    low, high = max(pairwise(near), key=lambda pair: pair[1] - pair[0])
+    return (low + high) / 2
 
 
-def is_too_near(expected: Expected, question: Question, floor: float) -> bool:
+def is_too_near(expected: Expected, question: Question, floor: float, tolerance: float) -> bool:
     """Whether rounding could decide who is weak or scores enough."""
     scored = expected.scored.values()
-    return any(abs(one.meaning + one.words - floor) < 1e-5 for one in scored) or any(
-        abs(one.score - question.min_score) < 1e-5 for one in scored
+    return any(abs(one.meaning + one.words - floor) < tolerance / 10 for one in scored) or any(
+        abs(one.score - question.min_score) < tolerance for one in scored
     )
 
 
@@ -639,8 +636,9 @@ class Files(Searches):
         self.compare("picture", Query.of(*([asked.typed] if asked else []), image=path), question)
 
 
-def run(machine: type[Searches], examples: int, steps: int) -> Counter[str]:
-    made: type[Searches] = type("Histories", (machine,), {"done": Counter()})
+def run(machine: type[Searches], examples: int, steps: int, *, is_calibrated: bool) -> Counter[str]:
+    given = {"done": Counter(), "is_calibrated": is_calibrated}
+    made: type[Searches] = type("Histories", (machine,), given)
     histories = settings(
         max_examples=examples,
         stateful_step_count=steps,
@@ -658,15 +656,20 @@ def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
-def test_any_history_answers_like_brute_force() -> None:
-    done = run(Searches, examples=12, steps=30)
+either = pytest.mark.parametrize("is_calibrated", [True, False], ids=["calibrated", "relative"])
+
+
+@either
+def test_any_history_answers_like_brute_force(is_calibrated: bool) -> None:
+    done = run(Searches, examples=7, steps=14, is_calibrated=is_calibrated)
     modes = {f"text, {mode}" for mode in MODES}
     assert done.keys() >= {"add", "change", "remove", "reopen", "example", "similar", "all pages", *modes}
     assert sum(done[name] for name in ("example", "similar", *modes)) > 200
 
 
-def test_any_history_of_files_answers_like_brute_force() -> None:
-    done = run(Files, examples=3, steps=20)
+@either
+def test_any_history_of_files_answers_like_brute_force(is_calibrated: bool) -> None:
+    done = run(Files, examples=2, steps=12, is_calibrated=is_calibrated)
     assert done.keys() >= {"index", "add", "picture"}
 
 
@@ -681,6 +684,7 @@ class ManyItems(Searches):
 
 
 @pytest.mark.slow
-def test_a_history_of_many_items_answers_like_brute_force() -> None:
-    done = run(ManyItems, examples=3, steps=20)
+@either
+def test_a_history_of_many_items_answers_like_brute_force(is_calibrated: bool) -> None:
+    done = run(ManyItems, examples=2, steps=15, is_calibrated=is_calibrated)
     assert done["approximate"] < done["text, auto"]
