@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import exp, inf, log, sqrt
+from math import inf, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -263,9 +263,9 @@ class BruteForce:
             logits = {e.id: 2 * (cosines[e.id] - mean) / max(spread, 1e-3) for e in entries if e.partition == name}
             head = sorted(logits.values(), reverse=True)[:HEAD]
             below = [one for one in 2 * (sample - mean) / max(spread, 1e-3) if one < head[-1]] or head[-1:]
-            rest = (size - len(head)) * sum(map(exp, below)) / len(below)
-            level = log((sum(map(exp, head)) + rest + 8 * exp(2)) / (size + 8))
-            found |= {id_: logit - level for id_, logit in logits.items()}
+            rest = [one + log((size - len(head)) / len(below)) for one in below] if size > len(head) else []
+            level = np.logaddexp.reduce([*head, *rest, log(8) + 2]) - log(size + 8)
+            found |= {id_: float(logit - level) for id_, logit in logits.items()}
         return found
 
     def _evidence(self, asked: Asked, within: Sequence[Entry]) -> Callable[[Entry], tuple[float, bool]]:
