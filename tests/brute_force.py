@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 STOP_WORDS = {"the", "a", "of", "on", "and", "in"}
 MOST_CANDIDATES = 200
+MOST_CANDIDATES_BY_WORDS_ALONE = 1000
 MOST_EXACT = 50
 HEAD = 100
 FIRST_DEPTH = 4
@@ -216,9 +217,9 @@ class BruteForce:
             evidence = self._evidence(asked, [entry for entry in within if entry.partition in sizes])
             scored = [_joined(one, *evidence(one.entry), self._floor(question)) for one in scored]
         kept = sorted((one for one in scored if one.score >= question.min_score), key=lambda one: one.key)
-        return Expected(
-            _gathered(kept, question), dict(sizes), {one.entry.id: one for one in kept}, len(holders) > MOST_CANDIDATES
-        )
+        most = MOST_CANDIDATES_BY_WORDS_ALONE if question.vector is None else MOST_CANDIDATES
+        by_id = {one.entry.id: one for one in kept}
+        return Expected(_gathered(kept, question), dict(sizes), by_id, len(holders) > most)
 
     def _floor(self, question: Question) -> float:
         return -inf if self.lines is None or question.vector is None else self.floor

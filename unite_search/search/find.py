@@ -24,6 +24,8 @@ from unite_search.storage.catalog import Catalog
 from unite_search.storage.words import WORDS
 
 FIRST_FETCH = 4
+WORDS_ALONE = 1000
+"""Candidates of a query by words alone. They are sorted anew for each page, and pages must not repeat what is shown."""
 SHOWN_COLUMNS = (
     "parent",
     "uri",
@@ -136,7 +138,7 @@ class _Finder:
         return found
 
     def _by_words(self, depth: int) -> list[Found]:
-        self._look_up(max(CANDIDATES, depth))
+        self._look_up(max(WORDS_ALONE, depth))
         self.unseen = None if len(self.lookup.candidates) < self._looked_up else (True, np.inf)
         kept = self.scope.keeps(np.array(list(self.lookup.candidates), np.int64))
         return by_words(self.lookup, self._rows(kept.tolist()))
