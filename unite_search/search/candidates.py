@@ -18,6 +18,9 @@ from unite_search.storage.catalog import Catalog
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MANY_LEFT_OUT = 1000
+"""With more items left out, such as by a word that many hold, the others are allowed instead of asking for more."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
@@ -68,8 +71,10 @@ class Scope:
 
 def ranked_lists(partitions: PartitionedIndex, query: QueryVector, scope: Scope, depth: int) -> list[RankedList]:
     """Return the nearest `depth` items of each partition of a scope; no list is empty."""
-    embedding = query.embedding
-    results = partitions.search(scope.sizes, embedding[None], depth + len(scope.left_out), allowed=scope.allowed)
+    embedding, allowed, left_out = query.embedding, scope.allowed, len(scope.left_out)
+    if left_out > MANY_LEFT_OUT:
+        allowed, left_out = scope.keeps(np.concatenate([partitions.ids(name) for name in scope.sizes])), 0
+    results = partitions.search(scope.sizes, embedding[None], depth + left_out, allowed=allowed)
     lists = []
     for name, (scores, ids) in results.items():
         is_found = (ids[0] >= 0) & ~np.isin(ids[0], scope.left_out)
