@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf, log, sqrt
 
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 STOP_WORDS = {"the", "a", "of", "on", "and", "in"}
-MOST_CANDIDATES = 200
+MOST_CANDIDATES = 100
 MOST_CANDIDATES_BY_WORDS_ALONE = 1000
-MOST_EXACT = 50
+MOST_EXACT, MOST_EXACT_SHARE = 50, 0.05
 HEAD = 100
 FIRST_DEPTH = 4
 """At least 100 items of each partition are looked at, and four times as many as are wanted."""
@@ -116,10 +116,9 @@ class Asked:
 
     @property
     def phrases(self) -> list[list[str]]:
-        """What makes a match exact: the whole query if it has two telling words, its codes, what is quoted."""
+        """What makes a match exact: the whole query, its codes, what is quoted."""
         codes = [word for word in self.encoded.split() if len(word) >= 3 and re.search("[0-9]", word)]
-        whole = [self.words] if len(self.telling) > 1 else []
-        return [*whole, *map(words_of, codes), *map(words_of, self.required)]
+        return [self.words, *map(words_of, codes), *map(words_of, self.required)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +195,7 @@ class BruteForce:
         entries: by id.
         lines: intercept and slope by kind of query and partition; None for an encoder without calibration.
         means: mean vector of unrelated items, by partition.
-        floor: log-odds below which a hit is weak.
+        floors: log-odds below which a hit is weak, and below which the best hits are, by kind of query and partition.
         sample: the rows of a partition by which scores are relative, for an encoder without calibration.
     """
 
@@ -204,7 +203,7 @@ class BruteForce:
     entries: dict[int, Entry] = field(default_factory=dict)
     lines: Mapping[tuple[str, str], tuple[float, float]] | None = None
     means: Mapping[str, Vector] = field(default_factory=dict)
-    floor: float = -inf
+    floors: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
     def answer(self, question: Question) -> Expected:
         asked = question.asked
@@ -214,15 +213,22 @@ class BruteForce:
         holders = self._holders(competing, asked)
         scored = self._meant(competing, sizes, question) if question.vector is not None else _bare(holders)
         if asked is not None and question.kind == "text":
-            evidence = self._evidence(asked, [entry for entry in within if entry.partition in sizes])
-            scored = [_joined(one, *evidence(one.entry), self._floor(question)) for one in scored]
-        kept = sorted((one for one in scored if one.score >= question.min_score), key=lambda one: one.key)
+            evidence = self._evidence(asked)
+            scored = [_joined(one, *evidence(one.entry)) for one in scored]
+        kept = [one for one in self._judged(scored, question) if one.score >= question.min_score]
+        kept.sort(key=lambda one: one.key)
         most = MOST_CANDIDATES_BY_WORDS_ALONE if question.vector is None else MOST_CANDIDATES
         by_id = {one.entry.id: one for one in kept}
         return Expected(_gathered(kept, question), dict(sizes), by_id, len(holders) > most)
 
-    def _floor(self, question: Question) -> float:
-        return -inf if self.lines is None or question.vector is None else self.floor
+    def _judged(self, scored: list[Scored], question: Question) -> list[Scored]:
+        """Call hits weak that are below their floor, or all of them if none reaches the floor of the best."""
+        if question.vector is None:
+            return scored
+        floors = [self.floors.get((question.kind, one.entry.partition), (-inf, -inf)) for one in scored]
+        pairs = list(zip(scored, floors, strict=True))
+        is_answered = any(one.meaning + one.words >= best for one, (_, best) in pairs)
+        return [replace(one, is_weak=not is_answered or one.meaning + one.words < floor) for one, (floor, _) in pairs]
 
     def _holders(self, entries: Iterable[Entry], asked: Asked | None) -> list[Entry]:
         telling = asked.telling if asked else []
@@ -242,8 +248,7 @@ class BruteForce:
             centred = cosines[entry.id] - float(self.means[name] @ question.vector)
             prior = log(0.8 + 0.2 / len(sizes) * sum(sizes.values()) / sizes[name])
             meaning = intercept + slope * centred
-            weak = meaning < self.floor
-            found.append(Scored(entry=entry, cosine=cosines[entry.id], meaning=meaning, prior=prior, is_weak=weak))
+            found.append(Scored(entry=entry, cosine=cosines[entry.id], meaning=meaning, prior=prior))
         return found
 
     def _relative(
@@ -269,7 +274,7 @@ class BruteForce:
             found |= {id_: float(logit - level) for id_, logit in logits.items()}
         return found
 
-    def _evidence(self, asked: Asked, within: Sequence[Entry]) -> Callable[[Entry], tuple[float, bool]]:
+    def _evidence(self, asked: Asked) -> Callable[[Entry], tuple[float, bool]]:
         """What the words say of an item: rarity by how many items of the collection hold a word."""
         everything = list(self.entries.values())
         with_text = sum("text" in entry.partition for entry in everything)
@@ -278,7 +283,8 @@ class BruteForce:
             holding = sum(_has(entry, word) for entry in everything)
             factor = 1.0 if holding or len(word) < 4 else 0.7
             weights[word] = [factor * _weight(holding, items) for items in (with_text, len(everything))]
-        phrases = [phrase for phrase in asked.phrases if sum(e.has_phrase(phrase) for e in within) <= MOST_EXACT]
+        most = max(MOST_EXACT, int(MOST_EXACT_SHARE * len(everything)))
+        phrases = [phrase for phrase in asked.phrases if sum(e.has_phrase(phrase) for e in everything) <= most]
 
         def of(entry: Entry) -> tuple[float, bool]:
             in_text = {word for word in weights if _forms(word) & entry.in_text}
@@ -292,8 +298,9 @@ class BruteForce:
 
 
 def _weight(holding: int, items: int) -> float:
-    rarity = log((items + 101) / (holding + 1.5))
-    return max(0.0, rarity) * rarity / log(items + 101)
+    everything = max(items, holding) + 101
+    rarity = log(everything / (holding + 1.5))
+    return rarity * rarity / log(everything)
 
 
 def _forms(word: str) -> set[str]:
@@ -308,16 +315,8 @@ def _bare(entries: Iterable[Entry]) -> list[Scored]:
     return [Scored(entry=entry) for entry in entries]
 
 
-def _joined(one: Scored, words: float, is_exact: bool, floor: float) -> Scored:
-    return Scored(
-        entry=one.entry,
-        cosine=one.cosine,
-        meaning=one.meaning,
-        prior=one.prior,
-        words=words,
-        is_exact=is_exact,
-        is_weak=one.meaning + words < floor,
-    )
+def _joined(one: Scored, words: float, is_exact: bool) -> Scored:
+    return replace(one, words=words, is_exact=is_exact)
 
 
 def _is_among(entry: Entry, modalities: Sequence[str]) -> bool:

@@ -843,11 +843,12 @@ def test_encoders_lists_what_can_be_used(cli: Cli, monkeypatch: pytest.MonkeyPat
         "size_gb": None,
         "dim": 56,
         "modalities": ["text", "image", "video"],
+        "calibrated": "no",
         "available": True,
         "error": None,
     }
     assert not rows["absent"]["available"]
-    assert re.search(r"^ *toy +56 +text, image, video +yes", cli("encoders")[1], re.M)
+    assert re.search(r"^ *toy +56 +text, image, video +no +yes", cli("encoders")[1], re.M)
 
 
 def test_segments_that_cannot_be_cut_are_not_remembered(cli: Cli, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:

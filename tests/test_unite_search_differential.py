@@ -13,7 +13,7 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -106,16 +106,21 @@ class KnownEncoder(EncoderDefaults):
         return vector_of_seed(*part.pixels[0, 0].tolist())
 
 
+Floors = Mapping[tuple[str, str], tuple[float, float]]
 LINES = {
     (kind, partition): (-4.0 + 0.3 * row - 0.5 * column, 9.0 + row + 2 * column)
     for row, kind in enumerate(KINDS)
     for column, partition in enumerate(PARTITIONS)
 }
+FLOORS = {pair: (-1.0 - 0.1 * place, 0.4 - 0.02 * place) for place, pair in enumerate(LINES)}
 MEANS = {name: 0.3 * vector_of_seed(1) + 0.2 * vector_of_seed(9, place) for place, name in enumerate(PARTITIONS)}
 CALIBRATION = Calibration(
     fingerprint="known-1",
     means={name: mean.astype(np.float32) for name, mean in MEANS.items()},
-    lines={pair: Line(*line) for pair, line in LINES.items()},
+    lines={
+        pair: Line(*line, floor=FLOORS[pair][0], best_floor=FLOORS[pair][1], auc=0.9, pairs=100)
+        for pair, line in LINES.items()
+    },
 )
 
 
@@ -244,7 +249,7 @@ class Searches(RuleBasedStateMachine):
     def begin(self, seed: int, size: int) -> None:
         self.maker = Maker(random.Random(seed), self.rare)
         if self.is_calibrated:
-            self.world.lines, self.world.means, self.world.floor = LINES, MEANS, CALIBRATION.floor("text", "image")
+            self.world.lines, self.world.means, self.world.floors = LINES, MEANS, FLOORS
         if self.sizes[size]:
             self.commit(self.files(self.sizes[size]))
 
@@ -398,7 +403,7 @@ class Searches(RuleBasedStateMachine):
             least = least_between(expected, rng.random())
             options, question = replace(options, min_score=least), replace(question, min_score=least)
             expected = self.world.answer(question)
-        if is_too_near(expected, question, self.world.floor, self.tolerance):
+        if is_too_near(expected, question, self.world.floors, self.tolerance):
             self.done["too near"] += 1
             return
         self.done[name] += 1
@@ -458,11 +463,13 @@ def least_between(expected: Expected, place: float) -> float:
     return (low + high) / 2
 
 
-def is_too_near(expected: Expected, question: Question, floor: float, tolerance: float) -> bool:
+def is_too_near(expected: Expected, question: Question, floors: Floors, tolerance: float) -> bool:
     """Whether rounding could decide who is weak or scores enough."""
-    scored = expected.scored.values()
-    return any(abs(one.meaning + one.words - floor) < tolerance / 10 for one in scored) or any(
-        abs(one.score - question.min_score) < tolerance for one in scored
+    return any(
+        abs(one.score - question.min_score) < tolerance
+        or any(abs(one.meaning + one.words - floor) < 1e-5 for floor in floors.get((question.kind, partition), ()))
+        for one in expected.scored.values()
+        for partition in [one.entry.partition]
     )
 
 
@@ -700,7 +707,7 @@ class Fixed(Searches):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world.lines, self.world.means, self.world.floor = LINES, MEANS, CALIBRATION.floor("text", "image")
+        self.world.lines, self.world.means, self.world.floors = LINES, MEANS, FLOORS
 
     def write(self, partition: str, vectors: Iterable[Vector], text: str = "", name: str = "one {}") -> None:
         """One file for each vector; all with the same text."""

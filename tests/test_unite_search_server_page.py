@@ -241,7 +241,7 @@ def test_details_neighbours_and_like_this_but(page: Page, library: Path) -> None
     page.locator(".card").first.click()
     detail = page.locator("#detail")
     expect(detail.locator(".path code")).to_have_text(str(library / "media" / "red.png"))
-    expect(detail.locator("dl")).to_contain_text("80 × 60")
+    expect(detail.locator(".about > dl")).to_contain_text("80 × 60")
     expect(detail.locator(".near .row button")).to_have_count(8)
     page.keyboard.press("ArrowRight")
     expect(detail.locator("h2")).not_to_have_text("red.png")

@@ -21,6 +21,7 @@ from unite_search.item import ITEM_COLUMNS, Item
 from unite_search.media.uri import absolute
 from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
+from unite_search.search.duplicates import Duplicates, find_duplicates
 from unite_search.search.encoding import QueryVector, encode_query, foreign_note, words_alone
 from unite_search.search.find import find
 from unite_search.search.steering import Example, steered
@@ -251,6 +252,16 @@ class Collection:
         """
         condition = any_of(paths, ids, where)
         return self._read(lambda catalog, _: len(catalog.ids_where(condition)))
+
+    def duplicates(self, paths: Sequence[PathArgument] = (), *, near: bool = False) -> Duplicates:
+        """Group the files that are copies of each other; nothing is deleted.
+
+        Args:
+            paths: files and folders to look at; without any, the whole collection.
+            near: whether to find pictures and clips that look the same, too, and not only equal bytes.
+        """
+        where = any_of(paths, (), None) if paths else None
+        return self._retried(lambda: find_duplicates(self._store.catalog, where, near=near))
 
     def remove(self, *, paths: Sequence[PathArgument] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
         """Remove items from the collection, never the files themselves; return how many.

@@ -1,4 +1,4 @@
-"""A self-contained HTML page of queries and their hits; it makes no network requests.
+"""A self-contained HTML page of queries and their hits, or of copies; it makes no network requests.
 
 A video is shown as a strip of frames in one picture, which the style sheet plays under the pointer.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -17,8 +18,9 @@ from typing import NamedTuple
 from PIL import Image
 
 from indexers.atomic import write_text
-from unite_search.display import one_line, printable, time_range
+from unite_search.display import file_size, one_line, printable, time_range
 from unite_search.errors import UniteSearchError, UnreadableFileError
+from unite_search.item import Item
 from unite_search.media.preview import contact_strip, image_thumbnail
 from unite_search.media.uri import uri_to_path
 from unite_search.query import Hit, Query, SearchResult
@@ -29,6 +31,11 @@ STRIP_FRAMES = 8
 JPEG_QUALITY = 82
 CAPTION_LENGTH = 140
 PASSAGE_LENGTH = 420
+MOST_GROUPS = 200
+"""Groups of copies on one page, which holds all pictures itself."""
+LEAD_IN = 40
+"""Characters that are shown before the first mark of a text that is too long to be shown from its start."""
+LISTED_FILES = 50
 GENERATOR = '<meta name="generator" content="unite-search">'
 """By this a page of the program is recognised; it stands within the first `HEAD_BYTES`."""
 HEAD_BYTES = 1024
@@ -63,8 +70,25 @@ def write_gallery(
         sections: (title, query, result) of each query, in order; see `Section`.
         heading: heading of the page.
     """
+    _write_page(path, heading, "\n".join(_section(Section(*section)) for section in sections))
+
+
+def write_copies(path: Path, groups: Sequence[Sequence[Item]], *, facts: str) -> None:
+    """Write a page of groups of files that are copies of each other; of many groups, the first `MOST_GROUPS`.
+
+    Args:
+        path: the HTML file; an existing file is replaced, see `check_page`.
+        groups: the files of each group, the one to keep first.
+        facts: the line above all groups.
+    """
+    left_out = len(groups) - MOST_GROUPS
+    more = f"; the first {MOST_GROUPS} groups are shown" if left_out > 0 else ""
+    body = "\n".join(_copies(number, group) for number, group in enumerate(groups[:MOST_GROUPS], 1))
+    _write_page(path, "unite-search: copies", f'<p class="facts">{_text(facts + more)}</p>\n{body}')
+
+
+def _write_page(path: Path, heading: str, body: str) -> None:
     style = files("unite_search").joinpath("gallery.css").read_text(encoding="utf-8")
-    body = "\n".join(_section(Section(*section)) for section in sections)
     write_text(
         path,
         f"""<!doctype html>
@@ -115,18 +139,32 @@ def _is_page(path: Path) -> bool:
 
 
 def _section(section: Section) -> str:
-    hits = (
-        "\n".join(_card(hit, is_right=hit.id in section.right) for hit in section.result.hits)
-        or '<p class="empty">No hits.</p>'
-    )
+    result = section.result
+    notes = f'<p class="notes">{_text(" ".join(result.notes))}</p>' if result.notes else ""
     return f"""<section>
 <h2>{_text(section.title)}</h2>
 {_question(section.query) if section.query else ""}
-<p class="facts">{_text(_facts(section.result) if section.facts is None else section.facts)}</p>
-<div class="hits">
-{hits}
-</div>
+<p class="facts">{_text(_facts(result) if section.facts is None else section.facts)}</p>
+{notes}
+{_hits(section)}
 </section>"""
+
+
+def _hits(section: Section) -> str:
+    """Return the cards of all hits, those of weak ones below a heading."""
+    strong = [hit for hit in section.result.hits if not hit.is_weak]
+    weak = [hit for hit in section.result.hits if hit.is_weak]
+    if not weak:
+        return _grid("hits", section, strong) if strong else '<div class="hits"><p class="empty">No hits.</p></div>'
+    heading = f"<h3>{'Nothing else is close' if strong else 'Nothing close'}; the nearest are</h3>"
+    return "\n".join(
+        [*([_grid("hits", section, strong)] if strong else []), heading, _grid("hits weak", section, weak)]
+    )
+
+
+def _grid(classes: str, section: Section, hits: Sequence[Hit]) -> str:
+    cards = "\n".join(_card(hit, is_right=hit.id in section.right) for hit in hits)
+    return f'<div class="{classes}">\n{cards}\n</div>'
 
 
 def _facts(result: SearchResult) -> str:
@@ -141,7 +179,9 @@ def _question(query: Query) -> str:
     parts += [f"<blockquote>{_text(text)}</blockquote>" for text in query.texts]
     joined = '<span class="plus" aria-label="and">+</span>'.join(parts)
     excluded = "".join(f'<blockquote class="not">not {_text(text)}</blockquote>' for text in query.exclude)
-    return f'<div class="question">{joined}{excluded}</div>'
+    liked = "".join(f"<blockquote>more like item {id_}</blockquote>" for id_ in query.like)
+    unliked = "".join(f'<blockquote class="not">less like item {id_}</blockquote>' for id_ in query.unlike)
+    return f'<div class="question">{joined}{liked}{excluded}{unliked}</div>'
 
 
 def _asked_picture(path: Path, *, is_clip: bool) -> str:
@@ -152,33 +192,115 @@ def _asked_picture(path: Path, *, is_clip: bool) -> str:
 def _card(hit: Hit, *, is_right: bool) -> str:
     path = uri_to_path(hit.uri)
     times = time_range(hit.start_s, hit.end_s) if hit.modality == "video" or hit.start_s else ""
-    caption = one_line(hit.text or "", CAPTION_LENGTH) if hit.modality != "text" else ""
-    right = '<span class="tick">✓ right</span>'
+    caption = _marked(hit, CAPTION_LENGTH) if hit.modality != "text" else ""
+    name = path.name if hit.group is None else _group_name(hit.group)
     facts = [
-        *([right] if is_right else []),
+        *(['<span class="tick">✓ right</span>'] if is_right else []),
+        *(['<span class="exact">exact</span>'] if hit.is_exact else []),
         f"{hit.score:.3f}",
         *([times] if times else []),
         *([hit.partition] if "+" in hit.partition else []),
     ]
     lines = [
-        f'<p class="name"><span class="rank">{hit.rank}</span> {_text(path.name)}</p>',
+        f'<p class="name"><span class="rank">{hit.rank}</span> {_text(name)}</p>',
         f'<p class="score">{" · ".join(facts)}</p>',
-        f'<p class="caption">{escape(caption)}</p>' if caption else "",
+        f'<p class="caption">{caption}</p>' if caption else "",
+        _why(hit),
+        _others("other file", "other files", _close(hit) if hit.group is not None else (), path),
+        _others("copy", "copies", hit.copies, path),
     ]
     face = f'<a href="{_link(path)}" title="{_text(str(path))}">{_face(hit, path)}</a>'
     mark = ' class="right"' if is_right else ""
     return f"<article{mark}>{face}{''.join(lines)}</article>"
 
 
-def _face(hit: Hit, path: Path) -> str:
-    """Return the picture, the frames or the passage of a hit."""
+def _copies(number: int, group: Sequence[Item]) -> str:
+    cards = "\n".join(_copy(file, group[0]) for file in group)
+    return f'<section>\n<h2>{number}</h2>\n<div class="hits">\n{cards}\n</div>\n</section>'
+
+
+def _copy(file: Item, first: Item) -> str:
+    path = uri_to_path(file.uri)
+    kind = "same bytes" if file.content_hash == first.content_hash else "looks the same"
+    dates = {"taken": file.taken_at, "modified": file.modified_at}
+    facts = [
+        *([] if file is first else [kind]),
+        file_size(file.size_bytes),
+        *([f"{file.width} x {file.height}"] if file.width and file.height else []),
+        *(f"{name} {date:%Y-%m-%d}" for name, date in dates.items() if date),
+    ]
+    face = f'<a href="{_link(path)}" title="{_text(str(path))}">{_face(file, path)}</a>'
+    names = f'<p class="name">{_text(path.name)}</p><p class="caption">{_text(str(path.parent))}</p>'
+    return f'<article>{face}{names}<p class="score">{" · ".join(facts)}</p></article>'
+
+
+def _group_name(group: str) -> str:
+    """Return a day, or the last part of a folder's path."""
+    return (uri_to_path(group).name or group) if "/" in group or os.sep in group else group or "no date"
+
+
+def _close(hit: Hit) -> list[Hit]:
+    """Return the other items of a group; the weak ones only if all are."""
+    return [other for other in hit.segments if other.is_weak == hit.is_weak]
+
+
+def _why(hit: Hit) -> str:
+    """Return what matched and the parts of the score, folded; nothing for a hit that no search has found."""
+    why = hit.evidence
+    parts = {"meaning": why.meaning, "words": why.words or None, "partition": why.prior or None}
+    lines = [f"{name} {part:+.2f}" for name, part in parts.items() if part is not None]
+    if not lines:
+        return ""
+    matched = ("exact match in " if hit.is_exact else "") + (", ".join(why.matched) or "nothing close")
+    terms = f"<br>words found: {_text(', '.join(why.terms))}" if why.terms else ""
+    return f"<details><summary>Why: {_text(matched)}</summary><p>{', '.join(lines)}{terms}</p></details>"
+
+
+def _others(singular: str, plural: str, hits: Iterable[Hit], shown: Path) -> str:
+    """Return a folded list of the files that stand behind a hit."""
+    paths = [path for path in dict.fromkeys(uri_to_path(hit.uri) for hit in hits) if path != shown]
+    if not paths:
+        return ""
+    links = "".join(
+        f'<li><a href="{_link(path)}" title="{_text(str(path))}">{_text(path.name)}</a></li>'
+        for path in paths[:LISTED_FILES]
+    )
+    rest = f"<li>and {len(paths) - LISTED_FILES:,} more</li>" if len(paths) > LISTED_FILES else ""
+    noun = singular if len(paths) == 1 else plural
+    return f"<details><summary>+{len(paths):,} {noun}</summary><ul>{links}{rest}</ul></details>"
+
+
+def _marked(hit: Hit, length: int) -> str:
+    """Return about `length` characters of the text of a hit as HTML, with the words that were found in <mark>."""
+    text, spans = hit.text or "", hit.evidence.spans
+    first = spans[0][0] if spans else 0
+    place = first - LEAD_IN if first > length - LEAD_IN else 0
+    end = place + length
+    pieces = ["… "] if place else []
+    for start, stop in spans:
+        if start >= end:
+            break
+        pieces += [_flat(text[place:start]), f"<mark>{_flat(text[start:stop])}</mark>"]
+        place = stop
+    pieces.append(_flat(text[place : max(place, end)]))
+    return "".join([*pieces, *(["…"] if max(place, end) < len(text) else [])])
+
+
+def _flat(text: str) -> str:
+    return _text(re.sub(r"\s+", " ", text))
+
+
+def _face(hit: Hit | Item, path: Path) -> str:
+    """Return the picture, the frames or the passage of a hit or a file."""
     picture = ""
     if hit.modality == "video":
         picture = _strip(path, hit.start_s, hit.end_s)
     elif hit.modality == "image":
         picture = _still(path, hit.start_s, hit.end_s)
-    shown = picture or f"<q>{escape(one_line(hit.text or path.name, PASSAGE_LENGTH))}</q>"
-    return f'<div class="face">{shown}</div>'
+    passage = escape(one_line(hit.text or path.name, PASSAGE_LENGTH))
+    if isinstance(hit, Hit) and hit.text:
+        passage = _marked(hit, PASSAGE_LENGTH)
+    return f'<div class="face">{picture or f"<q>{passage}</q>"}</div>'
 
 
 def _still(path: Path, start_s: float | None, end_s: float | None) -> str:

@@ -3,8 +3,9 @@
 import * as api from "./api.js";
 import { closeDetail, current, openDetail, turn } from "./detail.js";
 import { byId, make, number } from "./dom.js";
-import { moveFocus, say, hideMessage, showHits, shown } from "./hits.js";
-import { addPart, asked, fromAddress, hasPicture, isEmpty, query, removePart, showFilters, showParts, takeWords, toAddress, whenChanged, words } from "./query.js";
+import { focused, focusFirst, hideMessage, moveFocus, say, showHits, shown } from "./hits.js";
+import { addPart, asked, forgetItems, fromAddress, hasPicture, isEmpty, judge, query, removePart, showFilters, showParts, takeWords, toAddress, whenChanged, words } from "./query.js";
+import { set, setting, whenSet } from "./settings.js";
 import { follow, known, readCollections } from "./status.js";
 
 const PAGE = 24;
@@ -37,11 +38,17 @@ async function search({ offset = 0, remember = true } = {}) {
 function show(found, offset) {
   hideMessage();
   nextOffset = found.next_offset;
-  showHits(found.hits, { append: offset > 0, collection: query.collection, open: (index) => openDetail(shown, index, actions) });
+  showHits(found.hits, { append: offset > 0, collection: query.collection, actions: { open: (index) => openDetail(shown, index, actions), judge: actions.judge } });
   byId("next").hidden = nextOffset === null;
   byId("next").disabled = false;
   byId("facts").textContent = shown.length ? facts(found) : "";
+  showNotes(found.notes);
   if (!shown.length) showNothingFound();
+}
+
+function showNotes(notes) {
+  byId("notes").textContent = notes.join(" ");
+  byId("notes").hidden = !notes.length;
 }
 
 function facts({ searched, encode_ms, search_ms }) {
@@ -51,8 +58,13 @@ function facts({ searched, encode_ms, search_ms }) {
 }
 
 function showNothingFound() {
-  if (asked().where || query.kind) {
+  const { where, min_score, mode, texts } = asked();
+  if (where || query.kind || min_score !== null) {
     say("Nothing was found", ["No item passes the filter."], { buttons: [button("Search without filter", clearFilters)] });
+  } else if (mode === "words") {
+    say("Nothing was found", ["No item has these words."], { buttons: [button("Search by meaning, too", () => { set("mode", "auto"); search(); })] });
+  } else if (texts.some((text) => /["“”„«»]/.test(text))) {
+    say("Nothing was found", ["No item has the words in quotation marks."]);
   } else {
     say("Nothing was found", ["The collection has no items yet. Add some with: unite-search index FOLDER"]);
   }
@@ -64,16 +76,19 @@ const time = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixe
 
 function fail(problem, again) {
   if (problem.status === 401) return askForToken();
-  showHits([], { append: false });
-  byId("next").hidden = true;
-  byId("facts").textContent = "";
+  clear();
   say(TITLES[problem.status] ?? problem.title, [problem.message], { isError: true, buttons: [button("Try again", again)] });
 }
 
-function welcome() {
+function clear() {
   showHits([], { append: false });
   byId("next").hidden = true;
   byId("facts").textContent = "";
+  showNotes([]);
+}
+
+function welcome() {
+  clear();
   const examples = EXAMPLES.map((text) => button(text, () => { byId("words").value = text; search(); }));
   const keys = make("p", { class: "keys" }, make("kbd", { text: "/" }), " to type, arrow keys to move, ", make("kbd", { text: "Enter" }), " to open");
   const how = "Drop or paste a picture, then type how the result should differ: “at night”, “make it red”.";
@@ -81,7 +96,7 @@ function welcome() {
 }
 
 function clearFilters() {
-  for (const id of ["from", "to", "where"]) byId(id).value = "";
+  for (const id of ["from", "to", "where", "min"]) byId(id).value = "";
   query.kind = "";
   search();
 }
@@ -101,7 +116,16 @@ const actions = {
     byId("words").focus();
     window.scrollTo({ top: 0 });
   },
+  judge(kind, hit) {
+    closeDetail();
+    if (setting("mode") === "words") set("mode", "auto");
+    judge(kind, hit);
+    search();
+    window.scrollTo({ top: 0 });
+  },
 };
+
+const JUDGING = { "+": "like", "-": "unlike" };
 
 async function addFiles(files) {
   const media = [...files].filter((file) => /^(image|video)\//.test(file.type) || !file.type);
@@ -148,13 +172,15 @@ function onKey(event) {
   const isTyping = event.target.matches("input, select, textarea, video");
   if (byId("detail").open) {
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-    const does = { ArrowLeft: () => turn(-1), ArrowRight: () => turn(1), m: () => actions.more(current()), b: () => actions.with(current()) }[event.key];
+    const does = { ArrowLeft: () => turn(-1), ArrowRight: () => turn(1), m: () => actions.more(current()), b: () => actions.with(current()), "+": () => actions.judge("like", current()), "-": () => actions.judge("unlike", current()) }[event.key];
     if (does) event.preventDefault(), does();
   } else if (event.key === "/" && !isTyping) {
     event.preventDefault();
     byId("words").select();
   } else if (event.target.id === "words") {
     onKeyInBox(event);
+  } else if (JUDGING[event.key] && focused() && !event.ctrlKey && !event.metaKey) {
+    actions.judge(JUDGING[event.key], focused());
   } else if (moveFocus(event.key)) {
     event.preventDefault();
   }
@@ -165,7 +191,7 @@ function onKeyInBox(event) {
     removePart(query.parts.at(-1));
   } else if (event.key === "ArrowDown" && shown.length) {
     event.preventDefault();
-    byId("hits").firstElementChild.focus();
+    focusFirst();
   } else if (event.key === "Enter" && event.shiftKey) {
     event.preventDefault();
     takeWords();
@@ -178,9 +204,10 @@ function listen() {
   byId("attach").addEventListener("click", () => byId("file").click());
   byId("file").addEventListener("change", (event) => addFiles(event.target.files).finally(() => { event.target.value = ""; }));
   byId("next").addEventListener("click", () => search({ offset: nextOffset }));
-  byId("collection").addEventListener("change", (event) => { query.collection = event.target.value; query.parts = query.parts.filter((part) => part.kind !== "item"); showParts(); search(); });
+  byId("collection").addEventListener("change", (event) => { query.collection = event.target.value; forgetItems(); search(); });
   for (const radio of document.getElementsByName("kind")) radio.addEventListener("change", () => { query.kind = radio.value; search(); });
   for (const id of ["from", "to"]) byId(id).addEventListener("change", () => search());
+  whenSet(() => search());
   byId("where").addEventListener("keydown", (event) => { if (event.key === "Enter") search(); });
   byId("detail").addEventListener("click", (event) => { if (event.target === byId("detail")) closeDetail(); });
   byId("detail").addEventListener("close", () => byId("detail").replaceChildren());

@@ -35,9 +35,14 @@ export function decodeIfUrl(uri) {
   }
 }
 
+// What a person would call an item of a partition.
+export const modalityOf = (partition) => ["video", "image"].find((name) => partition.split("+").includes(name)) ?? "text";
+
+export const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+
 export const number = (value) => value.toLocaleString("en");
 
-export const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+export const counted = (count, noun, plural = `${noun}s`) => `${number(count)} ${count === 1 ? noun : plural}`;
 
 export function bytes(size) {
   const units = ["bytes", "KB", "MB", "GB"];

@@ -2,11 +2,12 @@
 
 import { itemUrl } from "./api.js";
 import { make, span } from "./dom.js";
+import { excerpt } from "./marks.js";
 
 const WAIT_MS = 120;
 
 export function face(hit, collection, side = 320) {
-  if (hit.modality === "text") return make("div", { class: "face" }, make("q", { text: hit.text ?? "" }));
+  if (hit.modality === "text") return make("div", { class: "face" }, make("q", {}, ...excerpt(hit.text ?? "", hit.evidence?.spans)));
   const box = make("div", { class: "face" });
   const picture = make("img", { alt: "", loading: "lazy", decoding: "async" });
   picture.addEventListener("load", () => picture.classList.add("there"));

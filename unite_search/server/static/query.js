@@ -3,10 +3,13 @@
 import { itemUrl, previewUrl } from "./api.js";
 import { byId, fileName, make } from "./dom.js";
 import { frames } from "./faces.js";
+import { changedSettings, settingsAsked, showSettings, takeSettings } from "./settings.js";
 
 const WHAT_TO_FIND = matchMedia("(hover: none)").matches ? "Describe what you are looking for" : "Describe what you are looking for, or drop a picture or clip";
 const HOW_TO_DIFFER = "How should the result differ? For example “at night”";
 const MAX_PARTS = 4;
+const MAX_JUDGED = 32;
+const OF_ITEMS = { item: "", like: "more like", unlike: "less like" };
 
 export const query = { parts: [], kind: "", collection: null };
 
@@ -16,11 +19,12 @@ export function whenChanged(callback) {
   changed = callback;
 }
 
-// Parts are { kind: "text" | "not", text }, { kind: "upload", id, frames } or { kind: "item", id, uri }.
+// Parts are { kind: "text" | "not", text }, { kind: "upload", id, frames } or { kind: "item" | "like" | "unlike", id, uri }.
 export function addPart(part, { replace = false } = {}) {
   const others = replace ? [] : query.parts.filter((known) => known.kind !== part.kind || known.id !== part.id || known.text !== part.text);
   const sameKind = others.filter((known) => known.kind === part.kind);
-  query.parts = sameKind.length < MAX_PARTS ? [...others, part] : [...others.filter((known) => known !== sameKind[0]), part];
+  const most = isJudged(part) ? MAX_JUDGED : MAX_PARTS;
+  query.parts = sameKind.length < most ? [...others, part] : [...others.filter((known) => known !== sameKind[0]), part];
   showParts();
 }
 
@@ -30,7 +34,20 @@ export function removePart(part) {
   changed();
 }
 
-export const isEmpty = () => !query.parts.some((part) => part.kind !== "not") && !words();
+const isJudged = (part) => part.kind === "like" || part.kind === "unlike";
+
+// Moves the query towards an item (`like`) or away from it (`unlike`).
+export function judge(kind, { id, uri }) {
+  query.parts = query.parts.filter((part) => !(isJudged(part) && part.id === id));
+  addPart({ kind, id, uri });
+}
+
+export function forgetItems() {
+  query.parts = query.parts.filter((part) => !(part.kind in OF_ITEMS));
+  showParts();
+}
+
+export const isEmpty = () => !query.parts.some((part) => part.kind !== "not" && part.kind !== "unlike") && !words();
 
 export const hasPicture = () => query.parts.some((part) => part.kind === "upload" || part.kind === "item");
 
@@ -54,9 +71,12 @@ export function asked() {
     texts: [...of("text", "text"), ...(words() ? [words()] : [])],
     exclude: of("not", "text"),
     ids: of("item", "id"),
+    like: of("like", "id"),
+    unlike: of("unlike", "id"),
     uploads: of("upload", "id"),
     modalities: query.kind ? [query.kind] : [],
     where: filter(),
+    ...settingsAsked(),
   };
 }
 
@@ -74,9 +94,9 @@ function filter() {
 export function toAddress() {
   const fields = new URLSearchParams();
   for (const { kind, text, id, frames: count, uri } of query.parts) {
-    fields.append(kind, kind === "item" ? `${id}:${uri ?? ""}` : kind === "upload" ? `${id}:${count}` : text);
+    fields.append(kind, kind in OF_ITEMS ? `${id}:${uri ?? ""}` : kind === "upload" ? `${id}:${count}` : text);
   }
-  const plain = { q: words(), kind: query.kind, from: byId("from").value, to: byId("to").value, where: byId("where").value.trim(), in: query.collection };
+  const plain = { q: words(), kind: query.kind, from: byId("from").value, to: byId("to").value, where: byId("where").value.trim(), in: query.collection, ...changedSettings() };
   for (const [name, value] of Object.entries(plain)) if (value) fields.set(name, value);
   return fields.toString();
 }
@@ -87,7 +107,7 @@ export function fromAddress(hash) {
   for (const [name, value] of new URLSearchParams(hash)) {
     const [first, ...rest] = value.split(":");
     if (name === "text" || name === "not") query.parts.push({ kind: name, text: value });
-    else if (name === "item") query.parts.push({ kind: "item", id: Number(first), uri: rest.join(":") });
+    else if (name in OF_ITEMS) query.parts.push({ kind: name, id: Number(first), uri: rest.join(":") });
     else if (name === "upload") query.parts.push({ kind: "upload", id: first, frames: Number(rest[0]) || 1 });
     else if (name in plain) plain[name] = value;
   }
@@ -96,6 +116,7 @@ export function fromAddress(hash) {
   byId("more").open = Boolean(plain.where);
   query.kind = plain.kind;
   if (plain.in) query.collection = plain.in;
+  takeSettings(new URLSearchParams(hash));
   showParts();
   showFilters();
 }
@@ -104,6 +125,7 @@ export function showFilters() {
   for (const radio of document.getElementsByName("kind")) radio.checked = radio.value === query.kind;
   for (const id of ["from", "to"]) byId(id).parentElement.classList.toggle("set", Boolean(byId(id).value));
   byId("more").classList.toggle("set", Boolean(byId("where").value.trim()));
+  showSettings();
 }
 
 export function showParts() {
@@ -112,8 +134,9 @@ export function showParts() {
 }
 
 function chip(part) {
-  const shown = { text: () => plainChip(part, part.text), not: () => plainChip(part, `not ${part.text}`), upload: () => uploadChip(part), item: () => itemChip(part) };
-  return shown[part.kind]();
+  if (part.kind in OF_ITEMS) return itemChip(part);
+  if (part.kind === "upload") return uploadChip(part);
+  return plainChip(part, part.kind === "not" ? `not ${part.text}` : part.text);
 }
 
 function plainChip(part, text) {
@@ -128,9 +151,10 @@ function uploadChip(part) {
 }
 
 function itemChip(part) {
-  const name = part.uri ? fileName(part.uri) : `item ${part.id}`;
+  const name = `${OF_ITEMS[part.kind]} ${part.uri ? fileName(part.uri) : `item ${part.id}`}`.trim();
   const shown = frames(itemUrl(part.id, "thumbnail", query.collection, 160), 1);
-  return make("li", { class: "chip picture" }, shown, make("span", { text: name, title: name }), removeButton(part, name));
+  shown.firstElementChild.addEventListener("error", () => shown.remove());
+  return make("li", { class: `chip picture ${part.kind}` }, shown, make("span", { text: name, title: name }), removeButton(part, name));
 }
 
 function removeButton(part, name) {
