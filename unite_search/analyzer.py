@@ -55,11 +55,11 @@ def variants(text: str) -> list[str]:
 
 
 def document(fields: Iterable[str]) -> str:
-    """Return what the index holds of a row: the terms of each field, and then the variants of all."""
-    texts = [text for text in fields if text]
+    """Return what the index holds of a row: the terms of each field, even of an empty one, then each variant alone."""
+    texts = list(fields)
     runs = [" ".join(terms(text)) for text in texts]
     forms = sorted({form for text in texts for form in variants(text)})
-    return f" {FIELD_BREAK} ".join([*runs, " ".join(forms)])
+    return f" {FIELD_BREAK} ".join([*runs, *forms])
 
 
 def contains(words: Sequence[str], phrase: Sequence[str]) -> bool:

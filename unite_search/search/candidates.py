@@ -19,12 +19,23 @@ from unite_search.storage.catalog import Catalog
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MANY_LEFT_OUT = 1000
+"""With more items left out, such as by a word that many hold, the others are allowed instead of asking for more."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
-    """What is searched: the number of items by partition, the sorted ids allowed (None for all), and those left out."""
+    """What is searched.
+
+    Attributes:
+        sizes: number of items that compete, by partition.
+        stored: number of items of the collection, by partition.
+        allowed: sorted ids; None for all.
+        left_out: sorted ids.
+    """
 
     sizes: dict[str, int]
+    stored: dict[str, int]
     allowed: NDArray[np.int64] | None
     left_out: NDArray[np.int64]
 
@@ -37,6 +48,7 @@ class Scope:
             ValueError: `options.modalities` names an unknown modality.
         """
         names = partitions.names()
+        stored = {name: partitions.count(name) for name in names}
         if options.modalities:
             names = matching_partitions(options.modalities, names)
         allowed = None if options.where is None else catalog.ids_where(options.where)
@@ -51,7 +63,7 @@ class Scope:
             name: _count(partitions, name, allowed) - _count(partitions, name, _within(left_out, allowed))
             for name in names
         }
-        return cls({name: size for name, size in sizes.items() if size > 0}, allowed, left_out)
+        return cls({name: size for name, size in sizes.items() if size > 0}, stored, allowed, left_out)
 
     def keeps(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of some ids that are neither filtered nor left out."""
@@ -60,8 +72,10 @@ class Scope:
 
 def ranked_lists(partitions: PartitionedIndex, query: QueryVector, scope: Scope, depth: int) -> list[RankedList]:
     """Return the nearest `depth` items of each partition of a scope; no list is empty."""
-    embedding = query.embedding
-    results = partitions.search(scope.sizes, embedding[None], depth + len(scope.left_out), allowed=scope.allowed)
+    embedding, allowed, left_out = query.embedding, scope.allowed, len(scope.left_out)
+    if left_out > MANY_LEFT_OUT:
+        allowed, left_out = scope.keeps(np.concatenate([partitions.ids(name) for name in scope.sizes])), 0
+    results = partitions.search(scope.sizes, embedding[None], depth + left_out, allowed=allowed)
     lists = []
     for name, (scores, ids) in results.items():
         is_found = (ids[0] >= 0) & ~np.isin(ids[0], scope.left_out)
@@ -110,7 +124,7 @@ def lookup_of(catalog: Catalog, query: QueryVector, scope: Scope, options: Searc
         within = ", ".join(f"'{name}'" for name in scope.sizes)
         conditions.append(f"partition IN ({within})")
     with catalog.guarded():
-        return look_up(catalog.full_text, query.words, " AND ".join(conditions) or None, scope.sizes, k)
+        return look_up(catalog.full_text, query.words, " AND ".join(conditions) or None, scope.stored, k)
 
 
 def _within(ids: NDArray[np.int64], allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:

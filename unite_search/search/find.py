@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FIRST_FETCH = 4
+WORDS_ALONE = 1000
+"""Candidates of a query by words alone. They are sorted anew for each page, and pages must not repeat what is shown."""
 SHOWN_COLUMNS = (
     "parent",
     "uri",
@@ -62,12 +64,13 @@ def find(
     scope = Scope.of(catalog, partitions, query, options)
     finder = _Finder(catalog, partitions, query, options, calibration, scope)
     wanted = options.offset + options.top_k
+    needed = max(wanted, POOL if options.diverse else 0)
     depth = max(HEAD, FIRST_FETCH * wanted)
     groups: list[Group] = []
     everything = sum(scope.sizes.values())
     while scope.sizes:
         groups = finder.groups(min(depth, everything))
-        if len(groups) >= max(wanted, POOL if options.diverse else 0) or depth >= max(scope.sizes.values()):
+        if finder.is_settled(groups, needed) or depth >= max(scope.sizes.values()):
             break
         depth *= FIRST_FETCH
     if options.diverse:
@@ -78,7 +81,12 @@ def find(
 
 @dataclass(slots=True, eq=False)
 class _Finder:
-    """Finds the best items of a scope by meaning and words together."""
+    """Finds the best items of a scope by meaning and words together.
+
+    Attributes:
+        lookup: what the words of the query say.
+        unseen: what the best item that has not been looked at can be sorted by; None if no such item counts.
+    """
 
     catalog: Catalog
     partitions: PartitionedIndex
@@ -87,6 +95,7 @@ class _Finder:
     calibration: Calibration | None
     scope: Scope
     lookup: Lookup = field(default_factory=Lookup)
+    unseen: tuple[bool, float] | None = None
     _looked_up: int = 0
 
     def groups(self, depth: int) -> list[Group]:
@@ -97,6 +106,14 @@ class _Finder:
             found = [one for one in found if one.score >= least]
         return grouped(found, self.options.group_by, self.vectors, with_copies=self.options.copies)
 
+    def is_settled(self, groups: list[Group], needed: int) -> bool:
+        """Return whether no item that has not been looked at can be among the first `needed` groups.
+
+        All items that were found in a partition may be segments of one clip; the next one in it may be better than all
+        of another partition.
+        """
+        return self.unseen is None or (len(groups) >= needed and groups[needed - 1].best.order[:2] <= self.unseen)
+
     def hit(self, group: Group, rank: int) -> Hit:
         """Return what is shown of a group."""
         best, *others = (self._single_hit(one, rank) for one in group.items)
@@ -106,21 +123,27 @@ class _Finder:
 
     def _by_meaning(self, depth: int) -> list[Found]:
         lists = ranked_lists(self.partitions, self.query, self.scope, depth)
+        farthest = {int(ranked.ids[-1]) for ranked in lists if len(ranked.ids) < ranked.size}
         known = np.concatenate([ranked.ids for ranked in lists])
         with_words = np.setdiff1d(self._look_up(depth), known).tolist()
         wanted = {id_: self.lookup.candidates[id_] for id_ in with_words}
         lists = with_items_of_words(lists, self.catalog, self.query, wanted)
         rows = self._rows(id_ for ranked in lists for id_ in ranked.ids.tolist())
-        return by_meaning(
+        found = by_meaning(
             lists,
             meanings(lists, self.query, self.calibration),
             self.lookup,
             rows,
             only_words=self.query.language is not None,
         )
+        bounds = [one.order_of_farther for one in found if one.id in farthest]
+        least = -np.inf if self.options.min_score is None else self.options.min_score
+        self.unseen = min(((is_weak, order) for is_weak, order in bounds if -order >= least), default=None)
+        return found
 
     def _by_words(self, depth: int) -> list[Found]:
-        with_words = self._look_up(depth)
+        with_words = self._look_up(max(WORDS_ALONE, depth))
+        self.unseen = None if len(self.lookup.candidates) < self._looked_up else (True, np.inf)
         return by_words(self.lookup, self._rows(with_words.tolist()))
 
     def _look_up(self, depth: int) -> NDArray[np.int64]:

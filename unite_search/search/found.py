@@ -33,6 +33,16 @@ class Found:
         """The sum of all evidence."""
         return (self.meaning or 0.0) + self.prior + self.words
 
+    @property
+    def order(self) -> tuple[bool, float, int]:
+        """What items are sorted by, best first: weak ones come after all others."""
+        return self.is_weak, -self.score, self.id
+
+    @property
+    def order_of_farther(self) -> tuple[bool, float]:
+        """What an item of the same partition can be sorted by at best that is no nearer and holds no word."""
+        return self.is_weak, -((self.meaning or 0.0) + self.prior)
+
 
 def by_meaning(
     lists: Sequence[RankedList],
@@ -90,4 +100,4 @@ def by_words(lookup: Lookup, rows: Rows) -> list[Found]:
 
 
 def _in_order(found: Iterable[Found]) -> list[Found]:
-    return sorted(found, key=lambda one: (one.is_weak, -one.score, one.id))
+    return sorted(found, key=lambda one: one.order)

@@ -117,4 +117,7 @@ def _joined(groups: Sequence[Group], by: GroupBy) -> list[Group]:
             joined[key].copies.extend(group.copies)
         else:
             joined[key] = group
+    for group in joined.values():
+        group.items.sort(key=lambda one: one.order)
+        group.copies.sort(key=lambda copy: copy.best.order)
     return list(joined.values())

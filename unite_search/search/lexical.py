@@ -1,8 +1,8 @@
 """Lexical evidence: which items hold the words of a query, and how much that says for them.
 
 The vector of a query was made from the same words, so a word adds to it what the vector does not say. Of common words
-that is little; of a rare one, which the encoder may never have seen, it is much. With n of N items holding a word, its
-weight is
+that is little; of a rare one, which the encoder may never have seen, it is much. With n of the collection's N items
+holding a word, whatever is searched of them, its weight is
 
     rarity * rarity / log(N + A + 1),    rarity = log((N + A + 1) / (n + A * p + 0.5))
 
@@ -73,7 +73,7 @@ class Lookup:
             return NO_EVIDENCE
         runs = [run.split() for run in text.split(f" {FIELD_BREAK} ")]
         is_exact = any(contains(run, phrase) for phrase in self.phrases for run in runs)
-        log_odds = self._log_odds(set(runs[0]), set().union(*runs[1:]))
+        log_odds = self._log_odds({*runs[0], *map(singular, runs[0])}, set().union(*runs[1:]))
         return log_odds + (EXACT_BONUS if is_exact else 0.0), is_exact
 
     def _log_odds(self, in_text: set[str], elsewhere: set[str]) -> float:
@@ -99,7 +99,7 @@ def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str
         index: the full-text index.
         words: the query.
         where: SQL expression that candidates must match.
-        sizes: number of items by partition.
+        sizes: number of items of the collection, by partition.
         k: most candidates for each way of finding them.
     """
     if not words.telling:
