@@ -186,6 +186,7 @@ def test_a_query_is_moved_towards_and_away_from_hits(page: Page) -> None:
     asked = asked_of(answered.value.request)
     assert (asked["like"], len(asked["unlike"]), asked["texts"]) == (liked, 1, ["red"])
     expect(page.locator(".chip.unlike")).to_contain_text("less like white.png")
+    expect(page.locator(".card").first).to_be_focused()
     page.reload()
     expect(page.locator(".chip")).to_have_count(2)
     page.go_back()

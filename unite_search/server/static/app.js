@@ -120,7 +120,7 @@ const actions = {
     closeDetail();
     if (setting("mode") === "words") set("mode", "auto");
     judge(kind, hit);
-    search();
+    search().then(focusFirst);
     window.scrollTo({ top: 0 });
   },
 };
