@@ -1,6 +1,7 @@
 """The command line of the benchmarks: `python -m benchmarks NAME [--data DIR]` writes `docs/results/NAME.json`.
 
-Public data sets, `datasets` and `compare` have options of their own, see `quality.command_line`; so has `speed`.
+Public data sets, `datasets` and `compare` have options of their own, see `quality.command_line`; so have `speed` and
+`answers`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from benchmarks.common.results import RESULTS, write_result
 from benchmarks.indexers import speed
 from benchmarks.quality import command_line
+from benchmarks.quality.answers import parts as answers
 from benchmarks.system.peers import VARIABLES as PEERS
 from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, EncoderOptions, load_encoder
 
@@ -79,6 +81,11 @@ BENCHMARKS: dict[str, Benchmark] = {
     "retrieval": Benchmark("quality.retrieval", "recall of photos and clips by caption and label", _data_and_encoder),
     "composed": Benchmark("quality.composed", "recall of edited photos by photo and edit", _data_and_encoder),
     "mixed": Benchmark("quality.mixed", "merging of photos and captions into one ranking", _data_and_encoder),
+    "queries": Benchmark("quality.queries", "single words, and queries in other languages", _data_and_encoder),
+    "copies": Benchmark("quality.copies", "copies of photos that are found, by hash and threshold", _data_and_encoder),
+    "calibration": Benchmark(
+        "quality.log_odds", "predicted against observed log-odds, and what is called weak", _data_and_encoder
+    ),
     "showcase": Benchmark("quality.showcase", "ten example queries with their hits, as a page", _data_and_encoder),
     "ingest": Benchmark("system.ingest", "speed of index against its upper bound; memory", _data_and_encoder),
     "stages": Benchmark("system.index_stages", "CPU time of each stage of index", _data_and_encoder),
@@ -172,9 +179,13 @@ def main() -> None:
     if sys.argv[1:2] == ["speed"]:
         speed.main(sys.argv[2:])
         return
+    if sys.argv[1:2] == ["answers"]:
+        answers.main(sys.argv[2:])
+        return
     names = "\n".join(f"  {name:20} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
     names = f"Run a benchmark and write its results to a JSON file.\n\nbenchmarks:\n{names}"
-    names += f"\n\ncommands with options of their own (NAME --help):\n  {', '.join([*command_line.COMMANDS, 'speed'])}"
+    others = ", ".join([*command_line.COMMANDS, "speed", "answers"])
+    names += f"\n\ncommands with options of their own (NAME --help):\n  {others}"
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=names, formatter_class=argparse.RawDescriptionHelpFormatter
     )

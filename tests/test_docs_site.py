@@ -36,7 +36,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 WIDTHS = {"desktop": 1280, "phone": 390}
-OWN_COLUMNS = {"embedding", "recipe", *CHECKSUMS}
+OWN_COLUMNS = {"embedding", "recipe", "phash", *CHECKSUMS}
 """Columns that nobody filters on: the vector, and what recognises a file again."""
 
 

@@ -8,6 +8,7 @@ of onnxruntime would be noticed if its switch were taken out. docs/explanation/p
 from __future__ import annotations
 
 import ast
+import json
 import os
 import shutil
 import subprocess
@@ -37,6 +38,7 @@ COMMANDS = {
     "demo": ["demo", "{media}", "--out", "demo", "--quiet"],
     "status": ["status", "--json"],
     "collections": ["collections"],
+    "duplicates": ["duplicates", "--near", "--html", "copies.html"],
     "remove": ["remove", "{media}/red.png", "--yes"],
     "rebuild": ["rebuild", "--index-type", "int8"],
     "verify": ["verify"],
@@ -46,6 +48,7 @@ COMMANDS = {
     "encoders": ["encoders"],
     "encoders pull": ["encoders", "pull", "owner/model"],
     "encoders check": ["encoders", "check", "unite-2b"],
+    "encoders calibrate": ["encoders", "calibrate", "--data", "{media}"],
 }
 """A command line for each command; a new command needs one here."""
 STATUS = {"encoders pull": 1, "encoders check": 1}
@@ -95,11 +98,13 @@ SWITCHED_OFF_IN = ("unite_search.encoders.starter", "train.starter")
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures, a clip, a text, a caption, and files that name an address outside."""
+    """Pictures, a clip, a text, a caption, captions for `calibrate`, and files that name an address outside."""
     folder = tmp_path_factory.mktemp("library")
     for name, colour in COLOURS.items():
         Image.new("RGB", (40, 30), colour).save(folder / f"{name}.png")
     (folder / "red.txt").write_text(f"a caption of http://{OUTSIDE}/red\n")
+    rows = [{"path": f"{name}.png", "text": f"a {name} picture, number {n}"} for name in COLOURS for n in range(5)]
+    (folder / "manifest.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     (folder / "note.md").write_text(f"![a picture](http://{OUTSIDE}/a.png)\n")
     write_clip(folder / "clip.mp4", numbered_frames(30))
     (folder / "list.mp4").write_text(f"#EXTM3U\n#\x01\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nhttp://{OUTSIDE}/a.ts\n")

@@ -9,12 +9,13 @@ from pathlib import Path
 from train.starter.weight_hashes import update_weight_hashes
 from unite_search.encoders.starter.encoder import WEIGHTS
 
+NO_WEIGHTS = ("weights.json", "MODEL_CARD.md", "calibration.npz")
 COMMITTED = (WEIGHTS / "weights.json").read_bytes()
 
 
 def linked(folder: Path) -> list[str]:
     """Link the package's weights into a folder, and return their names, unsorted."""
-    names = [path.name for path in WEIGHTS.iterdir() if path.name not in ("weights.json", "MODEL_CARD.md")]
+    names = [path.name for path in WEIGHTS.iterdir() if path.name not in NO_WEIGHTS]
     for name in names:
         (folder / name).symlink_to(WEIGHTS / name)
     return sorted(names, reverse=True)

@@ -45,6 +45,7 @@ if __name__ == "__main__":
 HIT_KEYS = {
     *("rank", "id", "score", "cosine", "uri", "modality", "partition", "start_s", "end_s", "text", "duration_s"),
     *("width", "height", "taken_at", "parent", "metadata", "segments"),
+    *("is_weak", "is_exact", "evidence", "copies"),
 }
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -482,15 +483,22 @@ def test_query_words_text_and_image_become_one_composed_query(cli: Cli, shared: 
         "where": "width = 40",
         "top_k": 2,
         "offset": 1,
-        "group": False,
+        "mode": "auto",
+        "weights": {},
+        "like": [],
+        "unlike": [],
+        "group_by": "item",
         "include_self": True,
+        "copies": False,
+        "min_score": None,
+        "diverse": False,
     }
     assert [hit["rank"] for hit in hits(output)] == [2, 3]
 
 
 def test_json_has_one_schema(cli: Cli, shared: Path) -> None:
     answer = json.loads(cli("query", "blue", "--json")[1])
-    assert answer.keys() == {"query", "hits", "searched", "encode_ms", "search_ms"}
+    assert answer.keys() == {"query", "hits", "is_weak", "notes", "searched", "encode_ms", "search_ms"}
     assert all(hit.keys() == HIT_KEYS for hit in answer["hits"])
     assert answer["searched"] == {"image": 4, "text": 1}
     first = answer["hits"][0]
@@ -835,11 +843,12 @@ def test_encoders_lists_what_can_be_used(cli: Cli, monkeypatch: pytest.MonkeyPat
         "size_gb": None,
         "dim": 56,
         "modalities": ["text", "image", "video"],
+        "calibrated": "no",
         "available": True,
         "error": None,
     }
     assert not rows["absent"]["available"]
-    assert re.search(r"^ *toy +56 +text, image, video +yes", cli("encoders")[1], re.M)
+    assert re.search(r"^ *toy +56 +text, image, video +no +yes", cli("encoders")[1], re.M)
 
 
 def test_segments_that_cannot_be_cut_are_not_remembered(cli: Cli, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:

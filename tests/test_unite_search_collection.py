@@ -75,7 +75,7 @@ def test_a_renamed_file_keeps_id_and_vector(collection: Collection, media: Path)
     after = collection.search(Query.of("red"), SearchOptions(modalities=("image",))).hits[0]
     assert counts(report) == {"renamed": 1, "unchanged": 4}
     assert report.embedded == 0
-    assert (after.id, after.score) == (before.id, before.score)
+    assert (after.id, after.cosine) == (before.id, before.cosine)
     assert Path(after.uri).name == "crimson.png"
     assert collection.verify() == []
 
@@ -143,8 +143,12 @@ def test_copies_are_embedded_once_and_listed(collection: Collection, media: Path
     later = collection.index([media])
     assert later.embedded == 0
     assert len(later.duplicates) == 1
-    top = names(collection.search(Query.of("red"), SearchOptions(top_k=3)))
+    top = names(collection.search(Query.of("red"), SearchOptions(top_k=3, copies=True)))
     assert set(top) == {"red.png", "copy of red.png", "later copy.png"}
+    first, *others = collection.search(Query.of("red"), SearchOptions(top_k=5)).hits
+    behind = {Path(hit.uri).name for hit in (first, *first.copies)}
+    assert behind == {"red.png", "copy of red.png", "later copy.png"}
+    assert not behind & {Path(hit.uri).name for hit in others}
     assert collection.status().duplicates == 2
     assert collection.verify() == []
 

@@ -37,6 +37,10 @@ class Lengthless(Plugged):
     name = "lengthless"
     dim = "56"
 
+class Wordy(Plugged):
+    name = "wordy"
+    short_text_templates = "a {}"
+
 class NotNumbers(Plugged):
     name = "notnumbers"
 
@@ -59,6 +63,7 @@ misnamed = toy_plugin:wrong_name
 broken = toy_plugin:broken
 nothing = toy_plugin:nothing
 lengthless = toy_plugin:Lengthless
+wordy = toy_plugin:Wordy
 notnumbers = toy_plugin:NotNumbers
 short = toy_plugin:Short
 absent = no_such_module:Encoder
@@ -149,6 +154,8 @@ def test_a_collection_remembers_it_with_its_options(plugins: Path, tmp_path: Pat
 def test_an_encoder_that_breaks_the_contract_is_named(plugins: Path) -> None:
     with pytest.raises(UniteSearchError, match="encoder lengthless of toy-plugin breaks the contract: dim is '56'"):
         load_encoder("lengthless")
+    with pytest.raises(UniteSearchError, match="contract: short_text_templates is 'a "):
+        load_encoder("wordy")
     with pytest.raises(EncoderUnavailableError, match="encoder nothing of toy-plugin cannot be loaded"):
         load_encoder("nothing")
 

@@ -18,8 +18,8 @@ from indexers.partitioned import PartitionedIndex
 from unite_search.collection import Collection
 from unite_search.content import Clip, Content, Image, MediaSpec
 from unite_search.encoders.base import Role
-from unite_search.query import Query, SearchOptions, SearchResult
-from unite_search.search.encoding import NEGATIVE_WEIGHT, QueryVector, combine, encode_query
+from unite_search.query import PartKind, Query, SearchOptions, SearchResult
+from unite_search.search.encoding import NEGATIVE_WEIGHT, QueryVector, ask, encode_query
 from unite_search.search.find import FIRST_FETCH
 
 DIM = 64
@@ -157,7 +157,7 @@ def test_widening_ends_when_everything_was_looked_at(long_files: Known, depths: 
 
 
 def test_without_grouping_every_segment_is_a_hit(long_files: Known, depths: list[int]) -> None:
-    hits = answer(long_files.collection, top_k=150, offset=100, group=False).hits
+    hits = answer(long_files.collection, top_k=150, offset=100, group_by="item").hits
     assert depths == [1000]
     assert [hit.id for hit in hits] == long_files.ranked[100:250]
     assert all(hit.segments == () for hit in hits)
@@ -170,7 +170,7 @@ def test_the_files_of_the_query_are_left_out_unless_wanted(
     """All 200 segments of the best file: they rank first, and as many results more are asked for in their place."""
     best = [id_ for id_ in long_files.ranked if long_files.files[id_] == "long0"]
     own = frozenset(long_files.collection.item(id_).content_hash for id_ in best)
-    result = answer(long_files.collection, top_k=60, group=False, own=own, include_self=include_self)
+    result = answer(long_files.collection, top_k=60, group_by="item", own=own, include_self=include_self)
     assert depths == [240] if include_self else depths == [440]
     assert result.searched == {"image": 3000 if include_self else 2800}
     expected = long_files.ranked if include_self else long_files.ranked[SEGMENTS:]
@@ -254,6 +254,8 @@ class Recording:
     """An encoder that answers with given vectors and remembers what it was asked."""
 
     name = "recording"
+    short_text_templates = ()
+    languages = None
     media = MediaSpec()
 
     def __init__(self, *vectors: Sequence[float]) -> None:
@@ -298,9 +300,32 @@ def test_a_query_of_one_text_has_no_files_and_keeps_its_vector() -> None:
 
 
 def test_one_excluded_text_is_subtracted_by_half_and_an_empty_rest_is_not_divided() -> None:
-    combined = combine(np.array([[1, 0], [0, 1]], np.float32))
+    asked = ask(Recording([1, 0]), Query.of("red", exclude="blue"), [])  # type: ignore[arg-type]
+    combined = asked.embedding(np.array([[1, 0], [0, 1]], np.float32))
     assert combined == pytest.approx(np.array([1, -0.5]) / np.sqrt(1.25), abs=1e-6)
-    assert combine(np.array([[1, 0], [2, 0]], np.float32)).tolist() == [0, 0]
+    assert asked.embedding(np.array([[1, 0], [2, 0]], np.float32)).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ({}, [[("image", "text"), 1.0]]),
+        ({"text": 2.0, "image": 2.0}, [[("image", "text"), 2.0]]),
+        ({"image": 0.5}, [[("image", "text"), 0.5], [("text",), 0.5]]),
+        ({"text": 0.0}, [[("image",), 1.0]]),
+        ({"image": 3.0}, [[("image", "text"), 1.0], [("image",), 2.0]]),
+    ],
+)
+def test_parts_are_encoded_together_and_the_surplus_of_a_kind_alone(
+    tmp_path: Path, weights: dict[PartKind, float], expected: list[list[Any]]
+) -> None:
+    query = Query(texts=("red",), images=(tmp_path / "q.png",), weights=weights)
+    asked = ask(Recording([1, 0]), query, [Image(np.zeros((2, 2, 3), np.uint8))])  # type: ignore[arg-type]
+    encoded = [tuple("text" if part == "red" else "image" for part in content.parts) for content in asked.contents]
+    assert [[parts, weight] for parts, weight in zip(encoded, asked.weights, strict=True)] == expected
+    rows = np.eye(len(encoded), 3, dtype=np.float32)
+    sum_of_rows = np.array([*(weight for _, weight in expected), 0, 0][:3])
+    assert asked.embedding(rows) == pytest.approx(sum_of_rows / np.linalg.norm(sum_of_rows), abs=1e-6)
 
 
 def test_tuned_constants() -> None:

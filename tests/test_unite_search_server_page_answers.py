@@ -52,7 +52,8 @@ def address(media: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(HOME_VARIABLE, str(media.parent / "home"))
         means = {kind: np.zeros(ToyEncoder.dim, np.float32) for kind in ("image", "text")}
-        lines = {("text", "image"): Line(-8.0, 12.0), ("text", "text"): Line(-8.0, 12.0)}
+        line = Line(intercept=-8.0, slope=12.0, floor=-1.0, best_floor=-1.0, auc=0.9, pairs=100)
+        lines = {("text", "image"): line, ("text", "text"): line}
         path = measured_path(ToyEncoder.fingerprint)
         path.parent.mkdir(parents=True)
         Calibration(ToyEncoder.fingerprint, means, lines).write(path)

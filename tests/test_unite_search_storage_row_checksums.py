@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.change import Change
-from unite_search.storage.row_checksums import CHECKSUMS, ROW_CRC, VECTOR_CRC, CheckedRows
+from unite_search.storage.row_checksums import CHECKSUMS, ROW_CRC, VECTOR_CRC, CheckedRows, row_checksums
 from unite_search.storage.rows import schema, to_table
 
 DIM = 8
@@ -58,6 +58,7 @@ def row(id_: int = 7, **changed: object) -> dict[str, Any]:
         "height": 480,
         "text": "Grüße\n🍎",
         "metadata": '{"camera": "X", "iso": 100}',
+        "phash": 0x5EDCBA9876543210,
         **changed,
     }
 
@@ -123,3 +124,10 @@ def test_checksums_that_a_row_brings_are_not_believed() -> None:
 
 def test_no_rows_have_no_checksums() -> None:
     assert to_table([], DIM).num_rows == 0
+
+
+def test_a_row_without_a_perceptual_hash_has_the_checksum_of_format_3() -> None:
+    """Format 3 had no such column."""
+    rows = to_table([row(phash=None), row(8, phash=None), row(9)], DIM)
+    old = row_checksums(rows.drop_columns(["phash"]))
+    assert (old == rows[ROW_CRC].to_numpy()).tolist() == [True, True, False]

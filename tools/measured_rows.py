@@ -144,6 +144,30 @@ GROUPS: dict[str, tuple[Row, ...]] = {
         Row("As many photos as captions, calibrated scores", "", "mixed", f"{_EQUAL} / calibrated", "{:.3f}"),
         Row("As many photos as captions, reciprocal rank fusion", "", "mixed", f"{_EQUAL} / rank fusion", "{:.3f}"),
     ),
+    "What is relevant": (
+        Row(
+            "The best of 600 photos tells captions of one of them from things that are on none, AUC",
+            "≥ 0.85",
+            "calibration",
+            "answers / auc_of_captions_against_absent",
+            "{:.3f}",
+        ),
+        Row("The same from nonsense", "≥ 0.97", "calibration", "answers / auc_of_captions_against_nonsense", "{:.3f}"),
+        Row(
+            "Right photos of captions that are called weak",
+            "≤ 0.10",
+            "calibration",
+            "answers / right_items_below_the_floor",
+            "{:.3f}",
+        ),
+        Row(
+            "Expected calibration error of captions and photos, where one pair in a hundred is related",
+            "",
+            "calibration",
+            "pairs / text -> image / expected_calibration_error",
+            "{:.4f}",
+        ),
+    ),
     "Indexing": (
         Row(
             "The starter, photos a second, decoding included",

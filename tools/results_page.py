@@ -67,7 +67,14 @@ def page() -> str:
         if path.is_file():
             parts.append(_section(title, REMARKS.get(name), json.loads(path.read_text(encoding="utf-8"))))
     parts.append(PUBLISHED)
-    more = {"composed": _composed, "stages": _stages, "scaling": _scaling, "gpu": _gpu, "peers": _peers}
+    more = {
+        "composed": _composed,
+        "stages": _stages,
+        "scaling": _scaling,
+        "gpu": _gpu,
+        "peers": _peers,
+        "copies": _copies,
+    }
     for name, section in more.items():
         path = RESULTS / f"{name}.json"
         if path.is_file():
@@ -101,6 +108,39 @@ def _cell(number: dict[str, float]) -> str:
 
 def _origin(content: dict[str, Any]) -> str:
     return f"commit {content['commit']}, {content['date']}."
+
+
+def _copies(content: dict[str, Any]) -> str:
+    """Write what is taken for a copy with each hash at the chosen thresholds."""
+    results = content["results"]
+    chosen, hashes = results["chosen"], results["hashes"]
+    found = {
+        name: next(
+            row
+            for row in judged["taken_for_copies"]
+            if (row["most_bits"], row["least_cosine"]) == (chosen["most_bits"], chosen["least_cosine"])
+        )
+        for name, judged in hashes.items()
+    }
+    pairs = hashes[chosen["hash"]]["different_pairs"]
+    lines = [
+        "### Copies of photos",
+        "",
+        f"What `unite-search duplicates --near` takes for copies: at most {chosen['most_bits']} bits of the hashes "
+        f"differ, and the cosine is at least {chosen['least_cosine']}. {results['copied']} dev photos of 224 pixels, "
+        f"{results['clips']} clips, `python -m benchmarks copies`; {_origin(content)} A burst, a mirrored photo and "
+        "different photos should not be taken for copies.",
+        "",
+        f"| in percent | {' | '.join(f'{name} hash' for name in found)} |",
+        f"|---|{'---|' * len(found)}",
+    ]
+    kinds = [name for name in found[chosen["hash"]] if name not in ("most_bits", "least_cosine", "different")]
+    lines += [f"| {kind} | {' | '.join(f'{100 * row[kind]:.1f}' for row in found.values())} |" for kind in kinds]
+    lines += [
+        f"| different photos, of {pairs:,} pairs | {' | '.join(str(row['different']) for row in found.values())} |"
+    ]
+    lines += [f"| CPU time, µs a picture | {' | '.join(str(hashes[name]['hash_us']) for name in found)} |"]
+    return "\n".join([*lines, ""])
 
 
 def _composed(content: dict[str, Any]) -> str:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from unite_search.query import Hit, PathArgument, Query, SearchOptions, SearchResult
     from unite_search.recovery import repair, verify_folder
     from unite_search.report import IndexOptions, IndexReport, Progress, ProgressCallback, RepairReport, Stage, Status
+    from unite_search.search.duplicates import CopyGroup, Duplicates
     from unite_search.search.encoding import QueryVector
     from unite_search.storage.export import ExportReport
 
@@ -65,10 +66,12 @@ __all__ = [
     "CollectionLockedError",
     "CollectionNotFoundError",
     "Content",
+    "CopyGroup",
     "Cut",
     "DType",
     "DamagedCollectionError",
     "DecodeProcessError",
+    "Duplicates",
     "Encoder",
     "EncoderDefaults",
     "EncoderMismatchError",
@@ -155,6 +158,7 @@ _HOMES = {
         "Stage",
         "Status",
     ),
+    "unite_search.search.duplicates": ("CopyGroup", "Duplicates"),
     "unite_search.search.encoding": ("QueryVector",),
     "unite_search.storage.export": ("ExportReport",),
 }

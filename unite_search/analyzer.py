@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 
 FIELD_BREAK = "|"
 """A term that no text has; it keeps phrases from reaching from one field into the next."""
@@ -71,8 +72,7 @@ def word_spans(text: str, forms: Collection[str]) -> Iterator[tuple[int, int, st
     """Yield where words of a text stand that are found under one of some forms: start, end, and the form."""
     for word in _WORD.finditer(text):
         for start, end in _pieces(word.group()):
-            piece = word.group()[start:end]
-            form = next((form for form in (*terms(piece), *variants(piece)) if form in forms), None)
+            form = next((form for form in _forms(word.group()[start:end]) if form in forms), None)
             if form is not None:
                 yield word.start() + start, word.start() + end, form
 
@@ -87,18 +87,30 @@ def singular(term: str) -> str:
 
 
 def within_edits(one: str, other: str, edits: int) -> bool:
-    """Return whether a term becomes another by changing, adding or removing at most `edits` characters.
+    """Return whether a term becomes another by at most `edits` steps.
 
-    Source: Wagner and Fischer 1974, "The string-to-string correction problem".
+    A step changes, adds or removes a character, or swaps two that stand side by side.
+
+    Source: Damerau 1964, "A technique for computer detection and correction of spelling errors".
     """
     if abs(len(one) - len(other)) > edits:
         return False
-    row = list(range(len(other) + 1))
+    rows = [[0] * (len(other) + 1), list(range(len(other) + 1))]
     for place, character in enumerate(one, 1):
-        above, row = row, [place]
+        row = [place]
         for column, wanted in enumerate(other, 1):
-            row.append(min(row[-1] + 1, above[column] + 1, above[column - 1] + (character != wanted)))
-    return row[-1] <= edits
+            steps = min(row[-1] + 1, rows[-1][column] + 1, rows[-1][column - 1] + (character != wanted))
+            if place > 1 and column > 1 and (character, one[place - 2]) == (other[column - 2], wanted):
+                steps = min(steps, rows[-2][column - 2] + 1)
+            row.append(steps)
+        rows.append(row)
+    return rows[-1][-1] <= edits
+
+
+@lru_cache(maxsize=4096)
+def _forms(piece: str) -> tuple[str, ...]:
+    """Return the terms and variants of a word."""
+    return (*terms(piece), *variants(piece))
 
 
 def _pieces(word: str) -> Iterable[tuple[int, int]]:

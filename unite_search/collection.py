@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,22 +16,19 @@ from indexers.spec import IndexConfig
 from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, EncoderOptions, load_encoder
 from unite_search.encoders.calibration import Calibration, find_calibration
 from unite_search.errors import OutdatedError, UniteSearchError, UnknownItemError
-from unite_search.ingest.pipeline import Ingest
-from unite_search.ingest.progress import Meter, progress_file
+from unite_search.ingest.indexing import Indexing
 from unite_search.item import ITEM_COLUMNS, Item
-from unite_search.media.read import check
-from unite_search.media.reasons import UNKNOWN_TYPE
-from unite_search.media.types import ReadOptions
-from unite_search.media.uri import absolute, is_gone
+from unite_search.media.uri import absolute
 from unite_search.query import PathArgument, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions, IndexReport, ProgressCallback, Status
-from unite_search.search.encoding import QueryVector, encode_query, words_alone
+from unite_search.search.duplicates import Duplicates, find_duplicates
+from unite_search.search.encoding import QueryVector, encode_query, foreign_note, words_alone
 from unite_search.search.find import find
 from unite_search.search.steering import Example, steered
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.export import ExportReport, ExportSource, export_partitions
 from unite_search.storage.imports import UNKNOWN_ENCODER, import_vectors
-from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, IdCounter, collection_directory
+from unite_search.storage.metadata import FILE_NAME, CollectionMetadata, collection_directory
 from unite_search.storage.selection import any_of
 from unite_search.storage.store import Store
 
@@ -176,35 +172,7 @@ class Collection:
             CollectionLockedError: another process is writing.
             UniteSearchError: one of `paths` does not exist.
         """
-        options = self._remembered(options or IndexOptions())
-        given = [absolute(Path(path).expanduser()) for path in paths or self._store.metadata.roots]
-        if not given:
-            raise UniteSearchError("nothing to index: name a folder or a file")
-        roots = [root for root in given if not is_gone(root)]
-        missing = [root for root in given if root not in roots]
-        if paths and missing:
-            raise UniteSearchError(f"{missing[0]} does not exist; expected a folder or a file")
-        started = time.monotonic()
-        reading = self._read_options(options)
-        check(reading.segments)
-        meter = Meter(progress)
-        if options.dry_run:
-            ingest = self._ingest(reading, meter, IdCounter(self.directory, used_below=0))
-            ingest.keep(missing)
-            report = ingest.dry_run(roots, options, exclude=[self.directory])
-        else:
-            with self._store.writing() as ids, progress_file(self.directory, progress) as tell:
-                meter = Meter(tell)
-                self._store.remember(roots, reading, follow_links=bool(options.follow_links))
-                ingest = self._ingest(reading, meter, ids)
-                ingest.keep(missing)
-                report = ingest.run(roots, options, exclude=[self.directory])
-                if options.prune:
-                    self._store.forget([*missing, *_useless(roots, report)])
-                meter.show(items=report.items, embedded=report.embedded, skipped=len(report.skipped), stage="compact")
-        meter.show(items=report.items, embedded=report.embedded, skipped=len(report.skipped), stage="done")
-        report.seconds = time.monotonic() - started
-        return report
+        return self._indexing.run(paths, options or IndexOptions(), progress)
 
     def search(self, query: Query, options: SearchOptions | None = None) -> SearchResult:
         """Answer a query, best hits first.
@@ -282,6 +250,16 @@ class Collection:
         condition = any_of(paths, ids, where)
         return self._read(lambda catalog, _: len(catalog.ids_where(condition)))
 
+    def duplicates(self, paths: Sequence[PathArgument] = (), *, near: bool = False) -> Duplicates:
+        """Group the files that are copies of each other; nothing is deleted.
+
+        Args:
+            paths: files and folders to look at; without any, the whole collection.
+            near: whether to find pictures and clips that look the same, too, and not only equal bytes.
+        """
+        where = any_of(paths, (), None) if paths else None
+        return self._retried(lambda: find_duplicates(self._store.catalog, where, near=near))
+
     def remove(self, *, paths: Sequence[PathArgument] = (), ids: Sequence[int] = (), where: str | None = None) -> int:
         """Remove items from the collection, never the files themselves; return how many.
 
@@ -319,10 +297,7 @@ class Collection:
         Raises:
             EncoderUnavailableError, EncoderMismatchError, ImportError: the encoder of the collection cannot be had.
         """
-        options = self._remembered(IndexOptions(workers=1))
-        with self._store.writing() as ids:
-            ingest = self._ingest(self._read_options(options), Meter(None), ids)
-            return ingest.run(paths, options, exclude=[self.directory])
+        return self._indexing.again(paths)
 
     def export(self, directory: PathArgument) -> ExportReport:
         """Write vectors and metadata in the layout of clip-retrieval.
@@ -360,7 +335,13 @@ class Collection:
             lambda catalog, partitions: find(catalog, partitions, vector, options, self.calibration)
         )
         search_s = time.perf_counter() - started
-        return SearchResult(hits=hits, searched=searched, encode_ms=encode_s * 1e3, search_ms=search_s * 1e3)
+        return SearchResult(
+            hits=hits,
+            searched=searched,
+            encode_ms=encode_s * 1e3,
+            search_ms=search_s * 1e3,
+            notes=(foreign_note(self.encoder, vector.language),) if vector.language else (),
+        )
 
     def _read(self, ask: Callable[[Catalog, PartitionedIndex], T]) -> T:
         def once() -> T:
@@ -389,28 +370,6 @@ class Collection:
             raise UnknownItemError(f"no item {item_id} in {self.name}")
         return row
 
-    def _remembered(self, options: IndexOptions) -> IndexOptions:
-        """Return options with the values of the last run where none are given."""
-        before = self._store.metadata
-        return replace(
-            options,
-            segments=before.segments if options.segments is None else options.segments,
-            keyframes_only=before.keyframes_only if options.keyframes_only is None else options.keyframes_only,
-            follow_links=before.follow_links if options.follow_links is None else options.follow_links,
-        )
-
-    def _read_options(self, options: IndexOptions) -> ReadOptions:
-        return ReadOptions(
-            media=self.encoder.media,
-            segments=options.segments or self._store.metadata.segments,
-            keyframes_only=bool(options.keyframes_only),
-        )
-
-    def _ingest(self, reading: ReadOptions, meter: Meter, ids: IdCounter) -> Ingest:
-        return Ingest(self._store.catalog, ids, self.encoder, reading, meter)
-
-
-def _useless(roots: Sequence[Path], report: IndexReport) -> list[Path]:
-    """Return the roots that are files of a type that is not indexed, such as one that has replaced a folder."""
-    unknown = {skip.path for skip in report.skipped if skip.reason.startswith(UNKNOWN_TYPE)}
-    return [root for root in roots if root in unknown]
+    @property
+    def _indexing(self) -> Indexing:
+        return Indexing(self._store, lambda: self.encoder)

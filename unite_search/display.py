@@ -60,6 +60,6 @@ def file_size(size_bytes: float) -> str:
     return f"{size_bytes:.1f} TB"
 
 
-def counted(count: int, singular: str) -> str:
-    """Format a count with its noun, such as `1 item` or `2 items`."""
-    return f"{count:,} {singular}" + ("" if count == 1 else "s")
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """Format a count with its noun, such as `1 item` or `2 items`; `plural` is for nouns that need more than an s."""
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"

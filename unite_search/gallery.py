@@ -1,4 +1,4 @@
-"""A self-contained HTML page of queries and their hits; it makes no network requests.
+"""A self-contained HTML page of queries and their hits, or of copies; it makes no network requests.
 
 A video is shown as a strip of frames in one picture, which the style sheet plays under the pointer.
 """
@@ -18,8 +18,9 @@ from typing import NamedTuple
 from PIL import Image
 
 from indexers.atomic import write_text
-from unite_search.display import one_line, printable, time_range
+from unite_search.display import file_size, one_line, printable, time_range
 from unite_search.errors import UniteSearchError, UnreadableFileError
+from unite_search.item import Item
 from unite_search.media.preview import contact_strip, image_thumbnail
 from unite_search.media.uri import uri_to_path
 from unite_search.query import Hit, Query, SearchResult
@@ -30,6 +31,8 @@ STRIP_FRAMES = 8
 JPEG_QUALITY = 82
 CAPTION_LENGTH = 140
 PASSAGE_LENGTH = 420
+MOST_GROUPS = 200
+"""Groups of copies on one page, which holds all pictures itself."""
 LEAD_IN = 40
 """Characters that are shown before the first mark of a text that is too long to be shown from its start."""
 LISTED_FILES = 50
@@ -67,8 +70,25 @@ def write_gallery(
         sections: (title, query, result) of each query, in order; see `Section`.
         heading: heading of the page.
     """
+    _write_page(path, heading, "\n".join(_section(Section(*section)) for section in sections))
+
+
+def write_copies(path: Path, groups: Sequence[Sequence[Item]], *, facts: str) -> None:
+    """Write a page of groups of files that are copies of each other; of many groups, the first `MOST_GROUPS`.
+
+    Args:
+        path: the HTML file; an existing file is replaced, see `check_page`.
+        groups: the files of each group, the one to keep first.
+        facts: the line above all groups.
+    """
+    left_out = len(groups) - MOST_GROUPS
+    more = f"; the first {MOST_GROUPS} groups are shown" if left_out > 0 else ""
+    body = "\n".join(_copies(number, group) for number, group in enumerate(groups[:MOST_GROUPS], 1))
+    _write_page(path, "unite-search: copies", f'<p class="facts">{_text(facts + more)}</p>\n{body}')
+
+
+def _write_page(path: Path, heading: str, body: str) -> None:
     style = files("unite_search").joinpath("gallery.css").read_text(encoding="utf-8")
-    body = "\n".join(_section(Section(*section)) for section in sections)
     write_text(
         path,
         f"""<!doctype html>
@@ -194,6 +214,26 @@ def _card(hit: Hit, *, is_right: bool) -> str:
     return f"<article{mark}>{face}{''.join(lines)}</article>"
 
 
+def _copies(number: int, group: Sequence[Item]) -> str:
+    cards = "\n".join(_copy(file, group[0]) for file in group)
+    return f'<section>\n<h2>{number}</h2>\n<div class="hits">\n{cards}\n</div>\n</section>'
+
+
+def _copy(file: Item, first: Item) -> str:
+    path = uri_to_path(file.uri)
+    kind = "same bytes" if file.content_hash == first.content_hash else "looks the same"
+    dates = {"taken": file.taken_at, "modified": file.modified_at}
+    facts = [
+        *([] if file is first else [kind]),
+        file_size(file.size_bytes),
+        *([f"{file.width} x {file.height}"] if file.width and file.height else []),
+        *(f"{name} {date:%Y-%m-%d}" for name, date in dates.items() if date),
+    ]
+    face = f'<a href="{_link(path)}" title="{_text(str(path))}">{_face(file, path)}</a>'
+    names = f'<p class="name">{_text(path.name)}</p><p class="caption">{_text(str(path.parent))}</p>'
+    return f'<article>{face}{names}<p class="score">{" · ".join(facts)}</p></article>'
+
+
 def _group_name(group: str) -> str:
     """Return a day, or the last part of a folder's path."""
     return (uri_to_path(group).name or group) if "/" in group or os.sep in group else group or "no date"
@@ -250,14 +290,16 @@ def _flat(text: str) -> str:
     return _text(re.sub(r"\s+", " ", text))
 
 
-def _face(hit: Hit, path: Path) -> str:
-    """Return the picture, the frames or the passage of a hit."""
+def _face(hit: Hit | Item, path: Path) -> str:
+    """Return the picture, the frames or the passage of a hit or a file."""
     picture = ""
     if hit.modality == "video":
         picture = _strip(path, hit.start_s, hit.end_s)
     elif hit.modality == "image":
         picture = _still(path, hit.start_s, hit.end_s)
-    passage = _marked(hit, PASSAGE_LENGTH) if hit.text else escape(one_line(path.name, PASSAGE_LENGTH))
+    passage = escape(one_line(hit.text or path.name, PASSAGE_LENGTH))
+    if isinstance(hit, Hit) and hit.text:
+        passage = _marked(hit, PASSAGE_LENGTH)
     return f'<div class="face">{picture or f"<q>{passage}</q>"}</div>'
 
 

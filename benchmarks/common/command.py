@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,19 +34,20 @@ class ProgramRun:
     peak_bytes: int
 
 
-def run_program(*arguments: str, with_memory: bool = False) -> ProgramRun:
+def run_program(*arguments: str, with_memory: bool = False, program: Sequence[str] = PROGRAM) -> ProgramRun:
     """Run `unite-search` with some arguments; its stderr goes to that of this process.
 
     Args:
         arguments: command-line arguments; with `--json` among them the output is parsed.
         with_memory: sample the sum of the proportional set sizes of the process and its descendants, which costs
             some CPU time; needs `/proc`.
+        program: the command, such as that of another version.
 
     Raises:
         subprocess.CalledProcessError: the exit code is not 0.
     """
     started, cpu = time.perf_counter(), children_cpu_s()
-    process = subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE)
+    process = subprocess.Popen([*program, *arguments], stdout=subprocess.PIPE)
     peak = 0
     while with_memory and process.poll() is None:
         peak = max(peak, tree_bytes(process.pid))

@@ -2,13 +2,14 @@
 
 Some dev photos are in the corpus as pictures, others only as their first caption: in equal numbers, and ten to one
 either way. Every item is searched for four times, by its other captions, so each query has exactly one right item. All
-ways of merging are given the same ranked lists of the same two partitions. Photos that search for their caption are
-counted separately.
+ways of merging are given the same ranked lists of the same two partitions, and none looks words up. Photos that search
+for their caption are counted separately.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,12 @@ from benchmarks.common.photos import Captioned, embed, read_photos
 from indexers.calibration import RankedList, merge
 from indexers.partitioned import PartitionedIndex
 from unite_search.encoders.base import Encoder
+from unite_search.encoders.calibration import Calibration, find_calibration
 from unite_search.media.load import load_image
+from unite_search.search.encoding import QueryVector
+from unite_search.search.found import by_meaning
+from unite_search.search.lexical import NOTHING_TO_LOOK_UP
+from unite_search.search.scoring import meanings
 
 TOP = 10
 DEPTH = 100
@@ -29,8 +35,15 @@ OTHERS = 4
 Merge = Callable[[Sequence[RankedList]], list[int]]
 
 
-def calibrated(lists: Sequence[RankedList]) -> list[int]:
-    """Merge as the search engine does."""
+def calibrated(lists: Sequence[RankedList], *, query: QueryVector, calibration: Calibration | None) -> list[int]:
+    """Merge as the search engine does: by log-odds and the prior of each partition."""
+    rows: dict[int, dict[str, Any]] = {id_: {} for ranked in lists for id_ in ranked.ids.tolist()}
+    found = by_meaning(lists, meanings(lists, query, calibration), NOTHING_TO_LOOK_UP, rows)
+    return [one.id for one in found[:TOP]]
+
+
+def relative(lists: Sequence[RankedList]) -> list[int]:
+    """Merge by scores relative to the partition, as the search engine does for an encoder without a calibration."""
     return [int(id_) for id_ in merge(lists, TOP).ids]
 
 
@@ -46,7 +59,9 @@ def rank_fusion(lists: Sequence[RankedList]) -> list[int]:
     return [id_ for _, id_ in sorted(pairs, key=lambda pair: pair[0])[:TOP]]
 
 
-MERGES: dict[str, Merge] = {"calibrated": calibrated, "raw cosine": raw_cosine, "rank fusion": rank_fusion}
+MERGES: dict[str, Merge] = {"relative": relative, "raw cosine": raw_cosine, "rank fusion": rank_fusion}
+"""The ways of merging that need nothing but the lists."""
+WAYS = ("calibrated", *MERGES)
 
 
 def run(data: Path, encoder: Encoder, photos: int = 1000) -> dict[str, Any]:
@@ -57,28 +72,34 @@ def run(data: Path, encoder: Encoder, photos: int = 1000) -> dict[str, Any]:
         encoder: the encoder to measure.
         photos: number of dev photos to use.
     """
-    dev = read_photos(data, "dev")[:photos]
-    pictured, described = dev[0::2], dev[1::2]
-    few = len(pictured) // 10
-    mixes = {
-        "as many photos as captions": (pictured, described),
-        "ten photos to a caption": (pictured, described[:few]),
-        "ten captions to a photo": (pictured[:few], described),
-    }
+    corpora = mixes(read_photos(data, "dev")[:photos])
     by_caption, by_photo = {}, {}
-    for name, (pictures, captions) in mixes.items():
+    for name, (pictures, captions) in corpora.items():
         index = _index(pictures, captions, encoder)
         targets = np.repeat(np.arange(len(pictures) + len(captions)), OTHERS)
-        by_caption[name] = _hit_rates(index, _other_captions([*pictures, *captions], encoder), targets)
+        asked = _other_captions([*pictures, *captions], encoder)
+        by_caption[name] = _hit_rates(index, asked, targets, kind="text", encoder=encoder)
         queries = embed(encoder, [_load(photo.path, encoder) for photo in captions], "query")
-        by_photo[name] = _hit_rates(index, queries, len(pictures) + np.arange(len(captions)))
+        targets = len(pictures) + np.arange(len(captions))
+        by_photo[name] = _hit_rates(index, queries, targets, kind="image", encoder=encoder)
     return {
         "corpus": {
-            name: {"photos": len(pictures), "captions": len(captions)} for name, (pictures, captions) in mixes.items()
+            name: {"photos": len(pictures), "captions": len(captions)} for name, (pictures, captions) in corpora.items()
         },
         "measure": f"share of queries with the right item in the top {TOP}",
         "caption_asks": {**by_caption, "mean": _mean(by_caption)},
         "photo_asks_for_its_caption": {**by_photo, "mean": _mean(by_photo)},
+    }
+
+
+def mixes(photos: Sequence[Captioned]) -> dict[str, tuple[Sequence[Captioned], Sequence[Captioned]]]:
+    """Return for each mix the photos that are in the corpus as pictures, and those that are as captions."""
+    pictured, described = photos[0::2], photos[1::2]
+    few = max(1, len(pictured) // 10)
+    return {
+        "as many photos as captions": (pictured, described),
+        "ten photos to a caption": (pictured, described[:few]),
+        "ten captions to a photo": (pictured[:few], described),
     }
 
 
@@ -100,10 +121,13 @@ def _load(path: Path, encoder: Encoder) -> Any:
     return load_image(path, encoder.media)[0]
 
 
-def _hit_rates(index: PartitionedIndex, queries: NDArray[np.float32], targets: NDArray[np.int64]) -> dict[str, float]:
+def _hit_rates(
+    index: PartitionedIndex, queries: NDArray[np.float32], targets: NDArray[np.int64], *, kind: str, encoder: Encoder
+) -> dict[str, float]:
+    calibration = find_calibration(encoder.name, encoder.fingerprint)
     found = index.search(index.names(), queries, DEPTH)
     samples = {name: index.sample(name) @ queries.T for name in index.names()}
-    hits = dict.fromkeys(MERGES, 0)
+    hits = dict.fromkeys(WAYS, 0)
     for number, target in enumerate(targets.tolist()):
         lists = [
             RankedList(
@@ -115,10 +139,12 @@ def _hit_rates(index: PartitionedIndex, queries: NDArray[np.float32], targets: N
             )
             for name, (scores, ids) in found.items()
         ]
-        for name, merged in MERGES.items():
+        query = QueryVector(queries[number], kind=kind)
+        ways: dict[str, Merge] = {"calibrated": partial(calibrated, query=query, calibration=calibration), **MERGES}
+        for name, merged in ways.items():
             hits[name] += target in merged(lists)
     return {name: round(count / len(queries), 4) for name, count in hits.items()}
 
 
 def _mean(table: dict[str, dict[str, float]]) -> dict[str, float]:
-    return {name: round(float(np.mean([row[name] for row in table.values()])), 4) for name in MERGES}
+    return {name: round(float(np.mean([row[name] for row in table.values()])), 4) for name in WAYS}

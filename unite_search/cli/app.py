@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from unite_search.cli import demo, encoders, index, manage, search, serve, transfer
+from unite_search.cli import demo, duplicates, encoders, index, manage, search, serve, transfer
 from unite_search.cli.output import results
 
 SEARCH = "Index and search"
@@ -48,6 +48,7 @@ for panel, name, command in (
     (SEARCH, "demo", demo.demo),
     (MANAGE, "status", manage.status),
     (MANAGE, "collections", manage.collections),
+    (MANAGE, "duplicates", duplicates.duplicates),
     (MANAGE, "remove", manage.remove),
     (MANAGE, "rebuild", manage.rebuild),
     (MANAGE, "verify", manage.verify),

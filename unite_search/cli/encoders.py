@@ -1,4 +1,4 @@
-"""`encoders`: list the encoders and whether they can be used here, download one, test one."""
+"""`encoders`: list the encoders and whether they can be used here, download one, test one, calibrate one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unite_search.cli import options as o
+from unite_search.cli.calibrate import calibrate
 from unite_search.cli.output import literal, new_table, print_json, print_lines, print_table, say
 from unite_search.display import counted
 from unite_search.errors import UniteSearchError
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from unite_search.encoders.base import EncoderOptions
     from unite_search.encoders.unite.selfcheck import Finding
 
-encoders = typer.Typer(help="List the encoders, download one, or test one.", invoke_without_command=True)
+encoders = typer.Typer(help="List the encoders, download, test or calibrate one.", invoke_without_command=True)
+encoders.command()(calibrate)
 
 Model = Annotated[
     str, typer.Argument(metavar="NAME|DIR", help="A name that `unite-search encoders` lists, a folder, or a hub id.")
@@ -49,12 +51,12 @@ def list_encoders(ctx: typer.Context, as_json: o.AsJson = False) -> None:
     if as_json:
         print_json({"encoders": rows})
         return
-    table = new_table("name", "dimensions", "embeds", "size", "available", right=("dimensions", "size"))
+    table = new_table("name", "dimensions", "embeds", "size", "calibrated", "available", right=("dimensions", "size"))
     for row in rows:
         usable = "yes" if row["available"] else f"no: {row['error']}"
         size = f"{row['size_gb']} GB" if row["size_gb"] else ""
-        cells = (row["name"], str(row["dim"] or ""), ", ".join(row["modalities"]), size, usable)
-        table.add_row(*map(literal, cells))
+        facts = (str(row["dim"] or ""), ", ".join(row["modalities"]), size, row["calibrated"] or "")
+        table.add_row(*map(literal, (row["name"], *facts, usable)))
     print_table(table)
 
 
@@ -179,14 +181,25 @@ def _overview(name: str) -> dict[str, Any]:
     from unite_search.encoders.base import DEFAULT_ENCODER, is_checkpoint, load_encoder
 
     row: dict[str, Any] = {"name": name, "is_default": name == DEFAULT_ENCODER, "size_gb": None}
-    row.update(dim=None, modalities=[], available=True, error=None)
+    row.update(dim=None, modalities=[], calibrated=None, available=True, error=None)
     try:
         if is_checkpoint(name):
-            return {**row, **_checkpoint_facts(name)}
+            return {**row, "calibrated": _calibrated(name, None), **_checkpoint_facts(name)}
         encoder = load_encoder(name)
     except (UniteSearchError, ImportError) as error:
         return {**row, "available": False, "error": str(error)}
-    return {**row, "dim": encoder.dim, "modalities": encoder.modalities.partition.split("+")}
+    modalities = encoder.modalities.partition.split("+")
+    return {**row, "dim": encoder.dim, "modalities": modalities, "calibrated": _calibrated(name, encoder.fingerprint)}
+
+
+def _calibrated(name: str, fingerprint: str | None) -> str:
+    """Return whether an encoder is calibrated: `built in`, `measured here`, `no` or `damaged`."""
+    from unite_search.encoders.calibration import calibration_state
+
+    try:
+        return calibration_state(name, fingerprint)
+    except UniteSearchError:
+        return "damaged"
 
 
 def _checkpoint_facts(name: str) -> dict[str, Any]:

@@ -102,6 +102,10 @@ class Encoder(Protocol):
         options: the options that it was loaded with; `EncoderOptions()` for an encoder without options.
         concurrency: number of threads that may call `encode` at once; indexing uses as many.
         workload: tokens computed so far; None for an encoder that does not count them.
+        short_text_templates: sentences with `{}` for a short query, such as `there is a {}`; the query's vector is the
+            mean of theirs. Empty to encode short queries as they are.
+        languages: English names of the languages that it knows; None for an encoder that knows many or whose languages
+            are not known.
     """
 
     @property
@@ -120,6 +124,10 @@ class Encoder(Protocol):
     def concurrency(self) -> int: ...  # noqa: D102
     @property
     def workload(self) -> Workload | None: ...  # noqa: D102
+    @property
+    def short_text_templates(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def languages(self) -> frozenset[str] | None: ...  # noqa: D102
 
     def encode(self, contents: Sequence[Content], *, role: Role) -> NDArray[np.float32]:
         """Embed contents.
@@ -135,11 +143,13 @@ class Encoder(Protocol):
 
 
 class EncoderDefaults:
-    """Default attributes: an encoder without options, which one thread calls at a time and which counts no tokens."""
+    """Default attributes: no options, one thread at a time, no counted tokens, queries and languages as they come."""
 
     options = EncoderOptions()
     concurrency = 1
     workload: Workload | None = None
+    short_text_templates: tuple[str, ...] = ()
+    languages: frozenset[str] | None = None
 
 
 def load_encoder(name: str, options: EncoderOptions | None = None) -> Encoder:
@@ -242,6 +252,9 @@ def _problem_of(encoder: Encoder) -> str | None:
         "options": isinstance(encoder.options, EncoderOptions),
         "concurrency": isinstance(encoder.concurrency, int) and encoder.concurrency > 0,
         "workload": encoder.workload is None or isinstance(encoder.workload, Workload),
+        "short_text_templates": isinstance(encoder.short_text_templates, tuple)
+        and all(isinstance(one, str) and "{}" in one for one in encoder.short_text_templates),
+        "languages": encoder.languages is None or isinstance(encoder.languages, frozenset),
     }
     wrong = next((name for name, is_right in checks.items() if not is_right), None)
     return None if wrong is None else f"{wrong} is {getattr(encoder, wrong)!r}"

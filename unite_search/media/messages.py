@@ -54,7 +54,7 @@ def written(message: Message) -> list[Any]:
     """Return a message of a worker of the decode pool as data."""
     if isinstance(message, Draft):
         parts = [_written_part(part) for part in message.content.parts]
-        return ["draft", parts, message.start_s, message.end_s, message.text]
+        return ["draft", parts, message.start_s, message.end_s, message.text, message.phash]
     if isinstance(message, Facts):
         taken_at = message.taken_at and message.taken_at.isoformat()
         metadata = json.dumps(message.metadata)
@@ -142,11 +142,18 @@ def _read_value(data: Any, expected: Any) -> Any:
     return value
 
 
-def _draft(file: MediaFile, parts: Any, start_s: Any, end_s: Any, text: Any) -> Draft:
+def _draft(file: MediaFile, parts: Any, *fields: Any) -> Draft:
+    start_s, end_s, text, phash = fields
     if not isinstance(parts, list) or len(parts) > MAX_PARTS:
         raise TypeError("parts of a draft")
     content = Content(tuple(_text(part) if isinstance(part, str) else _part(part) for part in parts))
-    return Draft(content=content, start_s=_seconds(start_s), end_s=_seconds(end_s), text=_optional(_text, text))
+    return Draft(
+        content=content,
+        start_s=_seconds(start_s),
+        end_s=_seconds(end_s),
+        text=_optional(_text, text),
+        phash=_optional(_long, phash),
+    )
 
 
 def _part(data: Any) -> Image | Clip:
@@ -221,6 +228,12 @@ def _date(value: Any) -> datetime:
 def _side(value: Any) -> int:
     if type(value) is not int or not 0 < value <= MOST_PIXELS:
         raise ValueError("no number of pixels")
+    return value
+
+
+def _long(value: Any) -> int:
+    if type(value) is not int or not -(1 << 63) <= value < 1 << 63:
+        raise ValueError("no number of 64 bits")
     return value
 
 

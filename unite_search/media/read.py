@@ -16,6 +16,7 @@ from indexers.extras import how_to_install
 from unite_search.content import Clip, Content, Image
 from unite_search.display import clock, file_size
 from unite_search.media.images import is_animated, read_image
+from unite_search.media.perceptual_hash import perceptual_hash
 from unite_search.media.sidecars import read_sidecars
 from unite_search.media.text import passages_of, read_beginning
 from unite_search.media.types import Cut, Draft, Facts, MediaFile, ReadOptions
@@ -85,7 +86,8 @@ def _read_image(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft
         metadata=said.metadata,
         problems=said.problems,
     )
-    yield Draft(content=_captioned(said.caption, picture.image), text=said.caption)
+    phash = perceptual_hash(picture.image.pixels)
+    yield Draft(content=_captioned(said.caption, picture.image), text=said.caption, phash=phash)
 
 
 def _read_video(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft]:
@@ -106,7 +108,8 @@ def _read_video(file: MediaFile, options: ReadOptions) -> Iterator[Facts | Draft
     clips = video.clips((frames for _, frames in indices), side=options.media.frame_side)
     for ((start_s, end_s), _), clip in zip(windows, clips, strict=True):
         text = said.text_between(start_s, end_s)
-        yield Draft(content=_captioned(text, clip), start_s=start_s, end_s=end_s, text=text)
+        phash = perceptual_hash(clip.frames[len(clip.frames) // 2])
+        yield Draft(content=_captioned(text, clip), start_s=start_s, end_s=end_s, text=text, phash=phash)
 
 
 def _captioned(caption: str | None, shown: Image | Clip) -> Content:

@@ -170,12 +170,14 @@ class Draft:
         start_s: time in the file at which the item starts; None for items without time.
         end_s: time at which it ends.
         text: the passage or caption to show with a hit.
+        phash: perceptual hash of the picture, or of the middle frame of the clip; None for a passage.
     """
 
     content: Content
     start_s: float | None = None
     end_s: float | None = None
     text: str | None = None
+    phash: int | None = None
 
 
 def mtime_ns_of(status: os.stat_result) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,41 +77,40 @@ def ranked_lists(partitions: PartitionedIndex, query: QueryVector, scope: Scope,
 
 
 def with_items_of_words(
-    lists: list[RankedList], catalog: Catalog, query: QueryVector, wanted: NDArray[np.int64]
+    lists: list[RankedList], catalog: Catalog, query: QueryVector, wanted: Mapping[int, str]
 ) -> list[RankedList]:
-    """Return the lists with some more items, each in the list of its partition and in its place by cosine."""
-    if not len(wanted):
+    """Return the lists with some more items, each in the list of its partition and in its place by cosine.
+
+    Args:
+        lists: the nearest items of each partition.
+        catalog: knows the vectors.
+        query: the query.
+        wanted: partitions of the items, by id.
+    """
+    ids = np.sort(np.fromiter(wanted, np.int64, len(wanted)))
+    if not len(ids):
         return lists
-    rows = catalog.rows(wanted.tolist(), ["partition", "embedding"])
-    merged = []
-    for ranked in lists:
-        ids = np.array([id_ for id_, row in rows.items() if row["partition"] == ranked.name], np.int64)
-        if not len(ids):
-            merged.append(ranked)
-            continue
-        vectors = np.array([rows[id_]["embedding"] for id_ in ids.tolist()], np.float32)
-        scores = np.append(ranked.scores, _cosines(vectors, query.embedding))
-        order = np.argsort(-scores, kind="stable")
-        merged.append(
-            RankedList(
-                name=ranked.name,
-                ids=np.append(ranked.ids, ids)[order],
-                scores=scores[order],
-                sample_scores=ranked.sample_scores,
-                size=ranked.size,
-            )
-        )
-    return merged
+    names = np.array([wanted[id_] for id_ in ids.tolist()])
+    cosines = _cosines(catalog.vectors(ids), query.embedding)
+    return [_with(ranked, ids[names == ranked.name], cosines[names == ranked.name]) for ranked in lists]
 
 
-def lookup_of(catalog: Catalog, query: QueryVector, scope: Scope, where: str | None, k: int) -> Lookup:
+def _with(ranked: RankedList, ids: NDArray[np.int64], cosines: NDArray[np.float32]) -> RankedList:
+    scores = np.append(ranked.scores, cosines)
+    order = np.argsort(-scores, kind="stable")
+    return replace(ranked, ids=np.append(ranked.ids, ids)[order], scores=scores[order])
+
+
+def lookup_of(catalog: Catalog, query: QueryVector, scope: Scope, options: SearchOptions, k: int) -> Lookup:
     """Look up the words of a query that consists of text alone; beside a picture they say how it should change."""
     if query.kind != "text" or not query.words.terms or not scope.sizes:
         return NOTHING_TO_LOOK_UP
-    within = ", ".join(f"'{name}'" for name in scope.sizes)
-    conditions = [f"partition IN ({within})", *([f"({where})"] if where else [])]
+    conditions = [f"({options.where})"] if options.where else []
+    if options.modalities:  # Without them nothing is restricted, and a filter costs a scan.
+        within = ", ".join(f"'{name}'" for name in scope.sizes)
+        conditions.append(f"partition IN ({within})")
     with catalog.guarded():
-        return look_up(catalog.full_text, query.words, " AND ".join(conditions), scope.sizes, k)
+        return look_up(catalog.full_text, query.words, " AND ".join(conditions) or None, scope.sizes, k)
 
 
 def _within(ids: NDArray[np.int64], allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:

@@ -18,24 +18,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unite_search.search.grouping import Group
-from unite_search.storage.catalog import Catalog
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from unite_search.search.grouping import VectorsOf
 
 POOL = 200
 """Groups that are reordered; those behind them keep their order, so that all pages show one list."""
 TRADE_OFF = 0.5
 
 
-def diversified(groups: Sequence[Group], catalog: Catalog) -> list[Group]:
-    """Reorder groups that are sorted, best first."""
+def diversified(groups: Sequence[Group], vectors_of: VectorsOf) -> list[Group]:
+    """Reorder groups that are sorted, best first; `vectors_of` returns the (n, D) vectors of items."""
     pool, rest = groups[:POOL], groups[POOL:]
-    rows = catalog.rows([group.best.id for group in pool], ["embedding"])
     ordered: list[Group] = []
     for _, run in groupby(pool, key=lambda group: (group.best.is_exact, group.best.is_weak)):
         alike = list(run)
-        vectors = np.array([rows[group.best.id]["embedding"] for group in alike], np.float32)
+        vectors = vectors_of([group.best.id for group in alike])
         scores = np.array([group.best.score for group in alike])
         ordered += [alike[place] for place in marginal_order(scores, vectors)]
     return [*ordered, *rest]

@@ -1,24 +1,41 @@
-"""Encode a query: read its files, embed all parts together, and subtract what is excluded."""
+"""Encode a query: read its files, embed all parts together, weigh them, and subtract what is excluded.
+
+A short text such as "dog" is not what encoders were trained on, which are captions. An encoder may therefore name
+templates such as `there is a {}`. Each of them is filled with the short text, and the unit mean of their vectors stands
+for it (prompt ensembling: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision",
+section 3.1.4).
+
+Parts of a query with weights are embedded together and, as far as one kind weighs more than another, also alone. With
+m the least weight, the query is
+
+    m * all parts + sum over kinds of (weight - m) * parts of the kind,    scaled to unit length
+
+so that equal weights change nothing, and a kind of weight 0 does not count at all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from indexers.unit import unit_rows
-from unite_search.content import Content, Part
+from unite_search.content import Content, Image, Part
 from unite_search.encoders.base import Encoder, encode
 from unite_search.media.load import load_clip, load_image
-from unite_search.query import Mode, Query
-from unite_search.search.words import NO_WORDS, Words, parse_all
+from unite_search.query import Mode, PartKind, Query
+from unite_search.search.language import foreign_language
+from unite_search.search.words import NO_WORDS, Words, parse_all, unparsed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEGATIVE_WEIGHT = 0.5
+MOST_SHORT_WORDS = 3
+"""A text of more words than this is encoded as it is."""
+ARTICLES = frozenset({"a", "an", "the"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +48,7 @@ class QueryVector:
         kind: what it was made of, named as a partition: `text`, `image`, `text+image`, ...
         words: words to look up as well.
         mode: whether meaning, words or both count, see `Query`.
-        is_foreign: whether the text is in a language that the encoder does not know, so that its vector says nothing.
+        language: the language of the text if the encoder does not know it, so that its vector says nothing.
     """
 
     embedding: NDArray[np.float32]
@@ -39,7 +56,38 @@ class QueryVector:
     kind: str = "text"
     words: Words = NO_WORDS
     mode: Mode = "auto"
-    is_foreign: bool = False
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What is encoded of a query, in one call.
+
+    Attributes:
+        groups: contents, the mean of which stands for one thing: a group for the query or for each of its weighted
+            kinds, and then one for each excluded text.
+        weights: of the groups of the query; the others are excluded.
+        vector: the query without its embedding.
+    """
+
+    groups: tuple[tuple[Content, ...], ...]
+    weights: tuple[float, ...]
+    vector: QueryVector
+
+    @property
+    def contents(self) -> tuple[Content, ...]:
+        """All contents, in order."""
+        return tuple(content for group in self.groups for content in group)
+
+    def embedding(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the (D,) unit vector of the query, made of the (N, D) embeddings of the contents."""
+        ends = np.cumsum([len(group) for group in self.groups])[:-1]
+        groups = [group if len(group) == 1 else unit_rows(group.mean(axis=0))[None] for group in np.split(rows, ends)]
+        parts, excluded = np.split(np.concatenate(groups), [len(self.weights)])
+        main = parts[0] if len(parts) == 1 else unit_rows(np.asarray(self.weights, np.float32) @ parts)
+        if not len(excluded):
+            return np.asarray(main, np.float32)
+        return unit_rows(main - NEGATIVE_WEIGHT * excluded.mean(axis=0))
 
 
 def encode_query(encoder: Encoder, query: Query) -> QueryVector:
@@ -49,14 +97,41 @@ def encode_query(encoder: Encoder, query: Query) -> QueryVector:
 
     Raises:
         UnreadableFileError: an image or clip of the query cannot be read.
+        ValueError: the texts only say what must not occur.
     """
     loaded: list[tuple[Part, str]] = [load_image(path, encoder.media) for path in query.images]
     loaded += [load_clip(path, encoder.media) for path in query.videos]
-    main, words = main_content([part for part, _ in loaded], query.texts, query.instruction)
-    negatives = [Content((text,), instruction=query.instruction) for text in query.exclude]
-    embeddings = encode(encoder, [main, *negatives], role="query")
+    asked = ask(encoder, query, [part for part, _ in loaded])
+    embedding = asked.embedding(encode(encoder, asked.contents, role="query"))
     hashes = frozenset(content_hash for _, content_hash in loaded)
-    return QueryVector(combine(embeddings), hashes, kind=main.modalities.partition, words=words)
+    return replace(asked.vector, embedding=embedding, content_hashes=hashes)
+
+
+def ask(encoder: Encoder, query: Query, media: Sequence[Part]) -> Asked:
+    """Return what is encoded of a query: itself, its weighted kinds, and the excluded texts.
+
+    Args:
+        encoder: the encoder, which names its languages and the templates for short texts.
+        query: the texts, and all that is not a file.
+        media: the pictures and clips of the query, read.
+
+    Raises:
+        ValueError: the texts only say what must not occur.
+    """
+    texts, words = unparsed(query.texts) if query.mode == "meaning" else parse_all(query.texts)
+    parts = (*media, *texts)
+    if not parts:
+        raise ValueError("the query only says what must not occur; say what to look for, too")
+    weighed = list(_weighed(parts, query))
+    excluded = [(text,) for text in query.exclude]
+    groups = [
+        tuple(_in_templates(Content(some, instruction=query.instruction), encoder.short_text_templates))
+        for some in (*(some for some, _ in weighed), *excluded)
+    ]
+    language = foreign_language(" ".join(texts), encoder.languages) if encoder.languages and not media else None
+    kind = Content(parts).modalities.partition
+    vector = QueryVector(np.empty(0, np.float32), kind=kind, words=words, mode=query.mode, language=language)
+    return Asked(tuple(groups), tuple(weight for _, weight in weighed), vector)
 
 
 def words_alone(texts: Sequence[str]) -> QueryVector:
@@ -71,20 +146,41 @@ def words_alone(texts: Sequence[str]) -> QueryVector:
     return QueryVector(np.empty(0, np.float32), words=words, mode="words")
 
 
-def main_content(media: Sequence[Part], texts: Sequence[str], instruction: str | None) -> tuple[Content, Words]:
-    """Return what is encoded of a query, and the words to look up.
-
-    Raises:
-        ValueError: the texts only say what must not occur.
-    """
-    plain, words = parse_all(texts)
-    if not (media or plain):
-        raise ValueError("the query only says what must not occur; say what to look for, too")
-    return Content((*media, *plain), instruction=instruction), words
+def foreign_note(encoder: Encoder, language: str) -> str:
+    """Return what to say about a query in a language that the encoder does not know."""
+    known = ", ".join(sorted(encoder.languages or ()))
+    return (
+        f"the query seems to be {language}, and the encoder {encoder.name} knows only {known}; it was looked up by its "
+        "words, and what is near by meaning is weak"
+    )
 
 
-def combine(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Combine the (1 + n, D) embeddings of a query and of n excluded texts into one (D,) unit vector."""
-    if len(embeddings) == 1:
-        return np.asarray(embeddings[0], np.float32)
-    return unit_rows(embeddings[0] - NEGATIVE_WEIGHT * embeddings[1:].mean(axis=0))
+def _weighed(parts: tuple[Part, ...], query: Query) -> Iterable[tuple[tuple[Part, ...], float]]:
+    """Yield parts that are encoded together, and their weight."""
+    kinds: dict[PartKind, tuple[Part, ...]] = {}
+    for part in parts:
+        kind: PartKind = "text" if isinstance(part, str) else "image" if isinstance(part, Image) else "video"
+        kinds[kind] = (*kinds.get(kind, ()), part)
+    weights = {kind: query.weights.get(kind, 1.0) for kind in kinds}
+    least = min(weights.values())
+    if least > 0:
+        yield parts, least
+    for kind, weight in weights.items():
+        if weight > least:
+            yield kinds[kind], weight - least
+
+
+def _in_templates(content: Content, templates: Sequence[str]) -> list[Content]:
+    """Put the one short text of a content into templates; return any other content as it is."""
+    text = content.parts[0]
+    if not (templates and len(content.parts) == 1 and isinstance(text, str) and is_short(text)):
+        return [content]
+    return [Content((template.replace("{}", text),), instruction=content.instruction) for template in templates]
+
+
+def is_short(text: str) -> bool:
+    """Return whether a text is up to three words without an article: a name of a thing, not a sentence or a code."""
+    words = text.split(maxsplit=MOST_SHORT_WORDS)
+    if not 0 < len(words) <= MOST_SHORT_WORDS or words[0].lower() in ARTICLES:
+        return False
+    return all(word.replace("-", "").replace("'", "").isalpha() for word in words)

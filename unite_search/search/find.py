@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from unite_search.search.lexical import CANDIDATES, Lookup
 from unite_search.search.scoring import meanings
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.words import WORDS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FIRST_FETCH = 4
 SHOWN_COLUMNS = (
@@ -60,13 +64,14 @@ def find(
     wanted = options.offset + options.top_k
     depth = max(HEAD, FIRST_FETCH * wanted)
     groups: list[Group] = []
+    everything = sum(scope.sizes.values())
     while scope.sizes:
-        groups = finder.groups(depth)
+        groups = finder.groups(min(depth, everything))
         if len(groups) >= max(wanted, POOL if options.diverse else 0) or depth >= max(scope.sizes.values()):
             break
         depth *= FIRST_FETCH
     if options.diverse:
-        groups = diversified(groups, catalog)
+        groups = diversified(groups, finder.vectors)
     page = groups[options.offset : wanted]
     return tuple(finder.hit(group, rank) for rank, group in enumerate(page, options.offset + 1)), scope.sizes
 
@@ -90,7 +95,7 @@ class _Finder:
         least = self.options.min_score
         if least is not None:
             found = [one for one in found if one.score >= least]
-        return grouped(found, self.options.group_by, with_copies=self.options.copies)
+        return grouped(found, self.options.group_by, self.vectors, with_copies=self.options.copies)
 
     def hit(self, group: Group, rank: int) -> Hit:
         """Return what is shown of a group."""
@@ -102,28 +107,33 @@ class _Finder:
     def _by_meaning(self, depth: int) -> list[Found]:
         lists = ranked_lists(self.partitions, self.query, self.scope, depth)
         known = np.concatenate([ranked.ids for ranked in lists])
-        self._look_up(CANDIDATES)
-        with_words = self.scope.keeps(np.array(list(self.lookup.candidates), np.int64))
-        lists = with_items_of_words(lists, self.catalog, self.query, np.setdiff1d(with_words, known))
+        with_words = np.setdiff1d(self._look_up(depth), known).tolist()
+        wanted = {id_: self.lookup.candidates[id_] for id_ in with_words}
+        lists = with_items_of_words(lists, self.catalog, self.query, wanted)
         rows = self._rows(id_ for ranked in lists for id_ in ranked.ids.tolist())
         return by_meaning(
             lists,
             meanings(lists, self.query, self.calibration),
             self.lookup,
             rows,
-            only_words=self.query.is_foreign,
+            only_words=self.query.language is not None,
         )
 
     def _by_words(self, depth: int) -> list[Found]:
-        self._look_up(max(CANDIDATES, depth))
-        kept = self.scope.keeps(np.array(list(self.lookup.candidates), np.int64))
-        return by_words(self.lookup, self._rows(kept.tolist()))
+        with_words = self._look_up(depth)
+        return by_words(self.lookup, self._rows(with_words.tolist()))
 
-    def _look_up(self, k: int) -> None:
-        """Look up the words of the query, unless that has been done for as many candidates."""
+    def _look_up(self, depth: int) -> NDArray[np.int64]:
+        """Look up the words of the query, and return the items of the scope that hold them."""
+        k = max(CANDIDATES, depth)
         if self.query.mode != "meaning" and k > self._looked_up:
-            self.lookup = lookup_of(self.catalog, self.query, self.scope, self.options.where, k)
+            self.lookup = lookup_of(self.catalog, self.query, self.scope, self.options, k)
             self._looked_up = k
+        return self.scope.keeps(np.array(list(self.lookup.candidates), np.int64))
+
+    def vectors(self, ids: list[int]) -> NDArray[np.float32]:
+        """Return the (n, D) vectors of some items, in the order given."""
+        return self.catalog.vectors(np.sort(ids))[np.argsort(np.argsort(ids))]
 
     def _rows(self, ids: Iterable[int]) -> Rows:
         columns = (*COLUMNS, WORDS) if self.lookup.terms else COLUMNS

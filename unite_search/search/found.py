@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from indexers.calibration import RankedList
@@ -44,6 +44,8 @@ def by_meaning(
 ) -> list[Found]:
     """Return the items of ranked lists, best first; weak ones come after all others.
 
+    If no item is as good as the best hits of queries that have an answer are, all of them are weak.
+
     Args:
         lists: the nearest items.
         meanings: what their vectors say, by partition.
@@ -51,7 +53,7 @@ def by_meaning(
         rows: their rows with the words; items that are missing here are left out.
         only_words: call every item weak that holds no word of the query, because the vectors say nothing about it.
     """
-    found = []
+    found, is_answered = [], False
     for ranked in lists:
         meaning = meanings[ranked.name]
         triples = zip(ranked.ids.tolist(), ranked.scores.tolist(), meaning.log_odds.tolist(), strict=True)
@@ -59,7 +61,8 @@ def by_meaning(
             if id_ not in rows:
                 continue
             words, is_exact = lookup.evidence(rows[id_].get(WORDS))
-            is_below = log_odds + words < meaning.floor or (only_words and not words)
+            is_silent = only_words and not words
+            is_answered |= log_odds + words >= meaning.best_floor and not is_silent
             found.append(
                 Found(
                     id=id_,
@@ -70,10 +73,10 @@ def by_meaning(
                     prior=meaning.prior,
                     words=words,
                     is_exact=is_exact,
-                    is_weak=is_below,
+                    is_weak=log_odds + words < meaning.floor or is_silent,
                 )
             )
-    return _in_order(found)
+    return _in_order(found if is_answered else [replace(one, is_weak=True) for one in found])
 
 
 def by_words(lookup: Lookup, rows: Rows) -> list[Found]:

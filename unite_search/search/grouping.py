@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unite_search.query import GroupBy
+from unite_search.search.copies import copies_among, may_be_near
 from unite_search.search.found import Found
 
-GROUP_COLUMNS = ("parent", "folder", "taken_at", "modified_at", "content_hash", "start_s")
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    VectorsOf = Callable[[list[int]], NDArray[np.float32]]
+
+GROUP_COLUMNS = ("parent", "folder", "taken_at", "modified_at", "content_hash", "phash", "start_s", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +33,18 @@ class Group:
         return self.items[0]
 
 
-def grouped(found: Iterable[Found], by: GroupBy, *, with_copies: bool) -> list[Group]:
+def grouped(found: Iterable[Found], by: GroupBy, vectors_of: VectorsOf, *, with_copies: bool) -> list[Group]:
     """Group items that are sorted, best first.
 
     Args:
         found: the items.
         by: what makes one group.
+        vectors_of: returns the (n, D) vectors of items, by which near copies are told.
         with_copies: whether copies are groups of their own.
     """
     groups = _collected(found, by)
     if not with_copies:
-        groups = _copies_behind(groups)
+        groups = _near_copies_behind(_copies_behind(groups), vectors_of)
     if by in ("folder", "day"):
         groups = _joined(groups, by)
     return groups
@@ -62,16 +70,42 @@ def _collected(found: Iterable[Found], by: GroupBy) -> list[Group]:
 
 
 def _copies_behind(groups: Sequence[Group]) -> list[Group]:
-    """Put each group behind the first one whose best item has the same bytes and seconds."""
+    """Put each group behind the first one whose best item has the same bytes, seconds and text."""
     kept: dict[Hashable, Group] = {}
     for group in groups:
         row = group.best.row
-        key = (row["content_hash"], group.best.partition, row["start_s"])
+        key = (row["content_hash"], group.best.partition, row["start_s"], row["text"])
         if key in kept:
             kept[key].copies.append(group)
         else:
             kept[key] = group
     return list(kept.values())
+
+
+def _near_copies_behind(groups: list[Group], vectors_of: VectorsOf) -> list[Group]:
+    """Put each picture behind the first one that is nearly the same; see `search.copies`."""
+    pictures = [group for group in groups if group.best.row["start_s"] is None]
+    is_suspect = may_be_near([group.best.row["phash"] for group in pictures])
+    suspects = [group for group, is_one in zip(pictures, is_suspect.tolist(), strict=True) if is_one]
+    if not suspects:
+        return groups
+    originals = copies_among(
+        [group.best.row["content_hash"] for group in suspects],
+        [group.best.row["phash"] for group in suspects],
+        vectors_of([group.best.id for group in suspects]),
+    )
+    behind = set()
+    for group, place in zip(suspects, originals.tolist(), strict=True):
+        if place >= 0 and _may_be_one(group, suspects[place]):
+            suspects[place].copies.extend([group, *group.copies])
+            behind.add(group.best.id)
+    return [group for group in groups if group.best.id not in behind]
+
+
+def _may_be_one(group: Group, other: Group) -> bool:
+    """Return whether two pictures have the same caption, or one of them has none."""
+    texts = {group.best.row["text"], other.best.row["text"]} - {None, ""}
+    return len(texts) <= 1
 
 
 def _joined(groups: Sequence[Group], by: GroupBy) -> list[Group]:

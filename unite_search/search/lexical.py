@@ -20,23 +20,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import log
 
 from unite_search.analyzer import FIELD_BREAK, contains, singular, within_edits
 from unite_search.search.words import Words
-from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, FullText, edits_of
+from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, MOST_EDITS, FullText
 
 IMAGINARY_ITEMS = 100
 IMAGINARY_SHARE = 0.01
 """A and p: chosen on the photos by which the starter was calibrated, see docs/explanation/scores.md."""
-CANDIDATES = 200
+CANDIDATES = 100
 """Items that are looked at because of their words."""
 MISSPELT_WEIGHT = 0.7
 """What a word counts that is only similar to that of the query."""
+TWO_EDITS_FROM_CHARACTERS = 8
+"""A shorter word is misspelt by one letter at most."""
 EXACT_BONUS = 20.0
 """Added to the log-odds of an exact match, so that it comes before everything that is not one."""
 MOST_EXACT = 50
-"""If more items hold the whole query than this, holding it says little, and none is called exact."""
+MOST_EXACT_SHARE = 0.05
+"""If more items hold the whole query than both of these, holding it says little, and none is called exact."""
 NO_EVIDENCE = (0.0, False)
 
 
@@ -49,7 +53,7 @@ class Term:
     of_all: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lookup:
     """What the words of a query say of any row.
 
@@ -65,7 +69,7 @@ class Lookup:
 
     def evidence(self, text: str | None) -> tuple[float, bool]:
         """Return the log-odds that speak for a row with some words, and whether it is an exact match."""
-        if not (text and self.terms):
+        if not text or self.forms.isdisjoint(text.split()):
             return NO_EVIDENCE
         runs = [run.split() for run in text.split(f" {FIELD_BREAK} ")]
         is_exact = any(contains(run, phrase) for phrase in self.phrases for run in runs)
@@ -79,7 +83,7 @@ class Lookup:
         share = sum(term.of_all for term in (*of_text, *of_others)) / sum(term.of_all for term in self.terms)
         return float(found / len(self.terms) ** 0.5 * share)
 
-    @property
+    @cached_property
     def forms(self) -> frozenset[str]:
         """All forms under which words of the query are found."""
         return frozenset().union(*(term.forms for term in self.terms))
@@ -104,42 +108,38 @@ def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str
     with_text = sum(size for name, size in sizes.items() if "text" in name)
     terms = tuple(_term(index, term, with_text, everything) for term in words.telling)
     candidates = index.match(sorted(Lookup(terms).forms), k, where)
-    if len(words.telling) > 1:
-        candidates |= index.match_all(words.terms, k, where)
-    phrases = []
-    for phrase in _phrases(words):
-        holding = index.match_phrase(phrase, MOST_EXACT + 1, where)
-        candidates |= holding
-        if len(holding) <= MOST_EXACT:
-            phrases.append(phrase)
+    most_exact = max(MOST_EXACT, int(MOST_EXACT_SHARE * everything))
+    phrases = [phrase for phrase in _phrases(words) if 0 < index.frequency(phrase, most_exact + 1) <= most_exact]
+    for phrase in phrases:
+        candidates |= index.match_phrase(phrase, k, where)
     return Lookup(terms, tuple(phrases), candidates)
 
 
 def _phrases(words: Words) -> Iterable[tuple[str, ...]]:
-    """Return what makes a match exact: the whole query if it has two telling words, its codes, what is quoted."""
-    whole = [words.terms] if len(words.telling) > 1 else []
-    return dict.fromkeys([*whole, *words.codes, *words.required])
+    """Return what makes a match exact: the whole query, its codes, what is quoted."""
+    return dict.fromkeys([words.terms, *words.codes, *words.required])
 
 
 def _term(index: FullText, term: str, with_text: int, everything: int) -> Term:
     """Return a word with its weights; one that no item holds counts as those that are spelt like it."""
     forms = {term, singular(term)}
-    holding = max(map(index.frequency, forms))
+    holding = max(index.frequency((form,)) for form in forms)
     factor = 1.0
     if not holding and len(term) >= FUZZY_FROM_CHARACTERS:
-        similar = index.similar_rows(term, CANDIDATES)
-        forms |= _similar_forms(term, similar)
-        holding, factor = len(similar), MISSPELT_WEIGHT
+        similar = _similar_forms(term, index.similar_rows(term, CANDIDATES))
+        forms |= similar
+        holding, factor = sum(index.frequency((form,)) for form in similar), MISSPELT_WEIGHT
     return Term(frozenset(forms), factor * _weight(holding, with_text), factor * _weight(holding, everything))
 
 
 def _similar_forms(term: str, texts: Sequence[str]) -> set[str]:
-    known = {word for text in texts for word in text.split()}
-    return {word for word in known if word[0] == term[0] and within_edits(word, term, edits_of(term))}
+    known = {word for text in texts for word in text.split() if word[0] == term[0]}
+    edits = MOST_EDITS if len(term) >= TWO_EDITS_FROM_CHARACTERS else 1
+    return {word for word in known if within_edits(word, term, edits)}
 
 
 def _weight(holding: int, items: int) -> float:
     """Return the weight of a word that some of the items hold, by the formula in the module's docstring."""
-    everything = items + IMAGINARY_ITEMS
+    everything = max(items, holding) + IMAGINARY_ITEMS
     rarity = log((everything + 1) / (holding + IMAGINARY_ITEMS * IMAGINARY_SHARE + 0.5))
     return max(0.0, rarity) * rarity / log(everything + 1)

@@ -42,11 +42,13 @@ class Meaning:
         log_odds: (K,) evidence, in the order of the ranked list.
         prior: log-odds of the partition.
         floor: log-odds, without the prior, below which a hit is weak.
+        best_floor: log-odds, without the prior, below which the whole answer is weak if no hit is above.
     """
 
     log_odds: NDArray[np.float64]
     prior: float = 0.0
     floor: float = -np.inf
+    best_floor: float = -np.inf
 
 
 def meanings(lists: Sequence[RankedList], query: QueryVector, calibration: Calibration | None) -> dict[str, Meaning]:
@@ -60,6 +62,7 @@ def meanings(lists: Sequence[RankedList], query: QueryVector, calibration: Calib
             calibration.log_odds(query.embedding, query.kind, ranked.name, ranked.scores),
             priors[ranked.name],
             calibration.floor(query.kind, ranked.name),
+            calibration.best_floor(query.kind, ranked.name),
         )
         for ranked in lists
     }

@@ -11,10 +11,9 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from unite_search.content import Clip, Content, Image, Part
+from unite_search.content import Clip, Image, Part
 from unite_search.query import Query, SearchOptions, SearchResult
-from unite_search.search.encoding import QueryVector, combine, main_content, words_alone
-from unite_search.search.words import NO_WORDS, Words
+from unite_search.search.encoding import QueryVector, ask, words_alone
 from unite_search.server.decode_calls import load_item
 from unite_search.server.filters import checked_filter
 from unite_search.server.models import Scope, SearchRequest, SimilarScope
@@ -82,15 +81,14 @@ class Searcher:
             return self._vectors[key]
 
     def _encoded(self, key: Hashable, reader: Reader, request: SearchRequest, media: list[_Media]) -> QueryVector:
-        ordered = sorted((it.part for it in media), key=_order)
+        ordered = sorted(media, key=lambda it: _order(it.part))
+        parts = [it.part for it in ordered]
         with _refused_if_invalid():
-            main, words = _main_content(ordered, request)
-        negatives = [Content((text,), instruction=request.instruction) for text in request.exclude]
+            asked = ask(reader.encoder, _weighted_query(request, parts), parts)
         with self._service.metrics.stage("encode"):
-            embeddings = reader.queue.encode([main, *negatives])
+            rows = reader.queue.encode(asked.contents)
         hashes = frozenset(it.content_hash for it in media)
-        kind = main.modalities.partition
-        vector = QueryVector(combine(embeddings), hashes, kind=kind, words=words, mode=request.mode)
+        vector = replace(asked.vector, embedding=asked.embedding(rows), content_hashes=hashes)
         with self._lock:
             self._vectors[key] = vector
             if len(self._vectors) > KEPT_QUERIES:
@@ -144,24 +142,40 @@ def search_options(scope: Scope) -> SearchOptions:
 
 
 def _check(request: SearchRequest) -> None:
-    """Check a request by the rules of the library; uploads and items stand where files do there.
+    """Check a request by the rules of the library, before its files are read.
 
     Raises:
         Refusal: the parts of the query do not go together.
     """
     if not (request.texts or request.uploads or request.ids or request.like):
         raise Refusal(422, "give at least one of texts, uploads, ids and like")
-    if request.weights:
-        raise Refusal(422, "weights cannot be given here yet; leave them out")
     with _refused_if_invalid():
-        Query(
-            texts=tuple(request.texts),
-            images=tuple(Path(str(id_)) for id_ in (*request.uploads, *request.ids)),
-            exclude=tuple(request.exclude),
-            mode=request.mode,
-            like=tuple(request.like),
-            unlike=tuple(request.unlike),
-        )
+        _query(request, images=(*request.uploads, *request.ids))
+
+
+def _weighted_query(request: SearchRequest, parts: Sequence[Part]) -> Query:
+    """Return a request as a query with weights, which need to know what its files are.
+
+    Raises:
+        ValueError: a weight is given to a kind that the query does not have.
+    """
+    images = [number for number, part in enumerate(parts) if not isinstance(part, Clip)]
+    videos = [number for number, part in enumerate(parts) if isinstance(part, Clip)]
+    return replace(_query(request, images, videos), weights=request.weights)
+
+
+def _query(request: SearchRequest, images: Sequence[object] = (), videos: Sequence[object] = ()) -> Query:
+    """Return a request as a query; uploads and items stand where files do."""
+    return Query(
+        texts=tuple(request.texts),
+        images=tuple(Path(str(one)) for one in images),
+        videos=tuple(Path(str(one)) for one in videos),
+        exclude=tuple(request.exclude),
+        instruction=request.instruction,
+        mode=request.mode,
+        like=tuple(request.like),
+        unlike=tuple(request.unlike),
+    )
 
 
 @contextmanager
@@ -180,13 +194,6 @@ def _is_item_alone(request: SearchRequest) -> bool:
 
 def _needs_no_files(request: SearchRequest) -> bool:
     return request.mode == "words" or _is_item_alone(request)
-
-
-def _main_content(media: Sequence[Part], request: SearchRequest) -> tuple[Content, Words]:
-    """Return what is encoded, and the words to look up; with mode `meaning`, texts are taken as they are."""
-    if request.mode == "meaning":
-        return Content((*media, *request.texts), instruction=request.instruction), NO_WORDS
-    return main_content(media, request.texts, request.instruction)
 
 
 def _order(part: Part) -> int:

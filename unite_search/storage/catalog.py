@@ -7,7 +7,6 @@ and written here through `pylance`, the same engine without LanceDB's import cos
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from copy import copy
@@ -23,15 +22,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from unite_search.errors import DamagedCollectionError, FilterError, UniteSearchError
+from unite_search.errors import DamagedCollectionError, OutdatedError, UniteSearchError
 from unite_search.storage import file_checksums, full_text, row_checksums
 from unite_search.storage.change import STATE_COLUMNS, Change, FileState
 from unite_search.storage.compaction import compact
 from unite_search.storage.file_checksums import FILE_NAME, FileChecksums, Files
+from unite_search.storage.filter_errors import refusal
 from unite_search.storage.full_text import FullText
-from unite_search.storage.guard import damaged, engine_message, guard, guarded, refusal_of_system
+from unite_search.storage.guard import damaged, guard, guarded, refusal_of_system
 from unite_search.storage.row_checksums import CHECKSUMS, VECTOR_CRC, CheckedRows
-from unite_search.storage.rows import Row, filter_columns, schema, to_table
+from unite_search.storage.rows import Row, schema, to_table
 from unite_search.storage.selection import quoted
 from unite_search.storage.words import WORDS
 
@@ -101,9 +101,8 @@ class Catalog:
             self._table = lance.dataset(self._path)
             held = self._table.schema.field("embedding").type.list_size
         if held != self._dim:
-            raise damaged(
-                self._directory.parent, f"it holds vectors of {held} numbers, collection.json says {self._dim}"
-            )
+            problem = f"it holds vectors of {held} numbers, collection.json says {self._dim}"
+            raise damaged(self._directory.parent, problem)
 
     @guard
     def count(self, where: str | None = None) -> int:
@@ -121,24 +120,24 @@ class Catalog:
 
     @guard
     def ids_where(self, where: str) -> NDArray[np.int64]:
-        """Return the sorted ids of the items that match a SQL expression.
+        """Return the sorted ids of the items that match a SQL expression; errors are those of `columns`."""
+        return np.sort(self.columns(["id"], where)["id"].to_numpy())
+
+    @guard
+    def columns(self, names: Sequence[str], where: str | None = None) -> pa.Table:
+        """Read some columns of all items, or of those that match a SQL expression, in table order.
 
         Raises:
             FilterError: the expression cannot be evaluated; the message says why and names the columns.
         """
         try:
-            found = self._table.to_table(columns=["id"], filter=where)
+            return self._table.to_table(columns=list(names), filter=where)
         except (ValueError, OSError) as error:
             raise self._refusal(where, error) from error
-        return np.sort(found["id"].to_numpy())
 
     @guard
     def stream(self, columns: Sequence[str], where: str | None = None) -> Iterator[dict[str, Any]]:
-        """Stream some columns of the items that match a SQL expression, in table order, one batch in memory at a time.
-
-        Raises:
-            FilterError: the expression cannot be evaluated; the message says why and names the columns.
-        """
+        """Stream what `columns` reads as dictionaries, one batch in memory at a time; errors are those of `columns`."""
         try:
             for batch in self._table.to_batches(columns=list(columns), filter=where):
                 yield from batch.to_pylist()
@@ -207,6 +206,20 @@ class Catalog:
         return {row["id"]: row for row in found.to_pylist()}
 
     @guard
+    def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the (n, D) vectors of some items, at least one, in the order of their ids.
+
+        Raises:
+            DamagedCollectionError, OutdatedError: one differs from its checksum, or is not in this version any more.
+        """
+        found = self._selected("id", ids.tolist(), ["embedding", VECTOR_CRC]).sort_by("id")
+        if len(found) != len(ids):
+            raise OutdatedError("items were removed meanwhile; ask again")
+        if not row_checksums.are_vectors_sound(found).all():
+            raise damaged(self._directory.parent, "a vector differs from its checksum")
+        return row_checksums.vectors_of(found["embedding"]).astype(np.float32)
+
+    @guard
     def rows_of(self, parents: Iterable[int]) -> list[dict[str, Any]]:
         """Read all items of some files, with vectors, ordered by id.
 
@@ -224,28 +237,7 @@ class Catalog:
 
     def _refusal(self, where: str | None, error: Exception) -> Exception:
         """Return the error for a filter that could not be evaluated, or the error itself if the files are to blame."""
-        if self._is_outdated() or (self._is_valid(where) and not self._is_readable()):
-            return error
-        columns = ", ".join(filter_columns())
-        said = engine_message(error)
-        if said.startswith("No field named kind."):
-            said = "No field named kind; it is now `modality`"
-        return FilterError(f"filter {where!r}: {said} (columns: {columns})")
-
-    def _is_valid(self, where: str | None) -> bool:
-        """Return whether a filter can be planned; it may still fail on a row, as a division by zero does."""
-        with suppress(ValueError, OSError):
-            self._table.scanner(columns=["id"], filter=where).explain_plan()
-            return True
-        return False
-
-    def _is_readable(self) -> bool:
-        """Return whether the rows can be read where no filter looks at them; vectors, the bulk, are left out."""
-        names = [name for name in self._table.schema.names if name != "embedding"]
-        with suppress(DamagedCollectionError), self.guarded():
-            deque(self._table.to_batches(columns=names), maxlen=0)
-            return True
-        return False
+        return error if self._is_outdated() else refusal(self._table, where, error, self.guarded)
 
     @guard
     def commit(self, change: Change) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import lance
 import numpy as np
 import pyarrow as pa
-from lance.query import FullTextOperator, FullTextQuery, MatchQuery, PhraseQuery
+from lance.query import FullTextQuery, MatchQuery, PhraseQuery
 from numpy.typing import NDArray
 
 from unite_search.storage.words import WORDS
@@ -27,7 +27,12 @@ TOKENISER = {
     "max_token_length": None,
 }
 FUZZY_FROM_CHARACTERS = 4
-TWO_EDITS_FROM_CHARACTERS = 8
+MOST_EDITS = 2
+
+
+KEPT_FREQUENCIES = 4096
+_FREQUENCIES: dict[tuple[str, int, tuple[str, ...], int | None], int] = {}
+"""By table, version and phrase; those of common words take long to count, and are asked for again and again."""
 
 
 class FullText:
@@ -40,10 +45,6 @@ class FullText:
         """Return the partitions, by id, of the best `k` rows that hold at least one of the terms."""
         return self._found(MatchQuery(" ".join(terms), WORDS), k, where)
 
-    def match_all(self, terms: Sequence[str], k: int, where: str | None = None) -> dict[int, str]:
-        """Return the partitions, by id, of the best `k` rows that hold all of the terms."""
-        return self._found(MatchQuery(" ".join(terms), WORDS, operator=FullTextOperator.AND), k, where)
-
     def match_phrase(self, phrase: Sequence[str], k: int, where: str | None = None) -> dict[int, str]:
         """Return the partitions, by id, of the best `k` rows that hold some terms one after the other."""
         return self._found(_phrase_query(phrase), k, where)
@@ -51,16 +52,22 @@ class FullText:
     def similar_rows(self, term: str, k: int) -> list[str]:
         """Return the words of `k` rows with a term that is spelt like a misspelt one.
 
-        They differ by one letter, or by two if the term is long, and not by the first. Rows that are not in the index
-        yet are not found by this.
+        They differ by two letters at most, as two that are swapped do, and not by the first. Rows that are not in the
+        index yet are not found by this.
         """
-        query = MatchQuery(term, WORDS, fuzziness=edits_of(term), prefix_length=1)
+        query = MatchQuery(term, WORDS, fuzziness=MOST_EDITS, prefix_length=1)
         words: list[str] = self._scanned(query, k, None, [WORDS])[WORDS].to_pylist()
         return words
 
-    def frequency(self, term: str) -> int:
-        """Return how many rows hold a term."""
-        return int(self._scanned(MatchQuery(term, WORDS), self._table.count_rows(), None, []).num_rows)
+    def frequency(self, phrase: Sequence[str], most: int | None = None) -> int:
+        """Return how many rows hold some terms one after the other, and at most `most`."""
+        key = (self._table.uri, self._table.version, tuple(phrase), most)
+        if key not in _FREQUENCIES:
+            limit = self._table.count_rows() if most is None else most
+            while len(_FREQUENCIES) >= KEPT_FREQUENCIES:
+                _FREQUENCIES.pop(next(iter(_FREQUENCIES)), None)
+            _FREQUENCIES[key] = int(self._scanned(_phrase_query(phrase), limit, None, []).num_rows)
+        return _FREQUENCIES[key]
 
     def ids_of_phrase(self, phrase: Sequence[str]) -> NDArray[np.int64]:
         """Return the sorted ids of all rows that hold some terms one after the other."""
@@ -76,11 +83,6 @@ class FullText:
             columns=[*columns, "_score"], full_text_query=query, limit=max(1, k), filter=where, prefilter=True
         )
         return scanner.to_table()
-
-
-def edits_of(term: str) -> int:
-    """Return by how many letters a term may differ from one that is spelt like it."""
-    return 2 if len(term) >= TWO_EDITS_FROM_CHARACTERS else 1
 
 
 def _phrase_query(phrase: Sequence[str]) -> FullTextQuery:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from struct import Struct
 from zlib import crc32
 
 import numpy as np
@@ -23,6 +24,8 @@ from unite_search import strict_json
 
 VECTOR_CRC, ROW_CRC = "vector_crc", "row_crc"
 CHECKSUMS = (VECTOR_CRC, ROW_CRC)
+PHASH = "phash"
+"""A column of format 4. Rows without a value have the checksum that they had in format 3, where there was no column."""
 NUMBERS = (
     "id",
     "parent",
@@ -40,6 +43,7 @@ TEXTS = ("modality", "partition", "uri", "name", "folder", "content_hash", "reci
 INTEGERS_OF_JSON = range(-(2**63), 2**64)
 """Integers that the engine keeps exactly in JSON; it makes the others floats."""
 
+_LONG = Struct("<q")
 Checksums = NDArray[np.uint32]
 
 
@@ -73,7 +77,8 @@ def row_checksums(table: pa.Table) -> Checksums:
     nulls = np.zeros(len(table), np.int64)
     for place, name in enumerate([*NUMBERS, *TEXTS]):
         nulls |= pc.is_null(_plain(table[name])).to_numpy().astype(np.int64) << place
-    return _of_rows(np.ascontiguousarray(np.column_stack([*columns, nulls]).astype("<i8")).view(np.uint8))
+    made = _of_rows(np.ascontiguousarray(np.column_stack([*columns, nulls]).astype("<i8")).view(np.uint8))
+    return _with_phash(made, table[PHASH]) if PHASH in table.schema.names else made
 
 
 def are_vectors_sound(table: pa.Table) -> NDArray[np.bool_]:
@@ -118,6 +123,14 @@ def _stored(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """Return stored checksums, -1 where there is none."""
     stored: NDArray[np.int64] = pc.fill_null(column.cast(pa.int64()), -1).to_numpy()
     return stored
+
+
+def _with_phash(made: Checksums, column: pa.ChunkedArray) -> Checksums:
+    """Continue the checksums of the rows that have a perceptual hash over its 8 bytes."""
+    has_hash = pc.is_valid(column).to_numpy()
+    values = map(_LONG.pack, column.drop_null().to_pylist())
+    made[has_hash] = np.fromiter(map(crc32, values, made[has_hash].tolist()), np.uint32, np.count_nonzero(has_hash))
+    return made
 
 
 def _of_rows(rows: NDArray[np.uint8]) -> Checksums:

@@ -14,7 +14,7 @@ from unite_search import strict_json
 from unite_search.media.types import EARLIEST_NS, LATEST_NS, Draft, Facts, MediaFile
 from unite_search.media.uri import path_to_uri
 from unite_search.modality import Modality
-from unite_search.storage.row_checksums import CHECKSUMS, with_checksums
+from unite_search.storage.row_checksums import CHECKSUMS, PHASH, with_checksums
 from unite_search.storage.vectors import storable
 from unite_search.storage.words import WORDS, words_of
 
@@ -36,11 +36,12 @@ class EmbeddedItem:
     start_s: float | None
     end_s: float | None
     text: str | None
+    phash: int | None = None
 
     @classmethod
     def of(cls, draft: Draft, embedding: NDArray[np.float32]) -> EmbeddedItem:
         """Keep what a row needs of a draft."""
-        return cls(draft.content.modalities, embedding, draft.start_s, draft.end_s, draft.text)
+        return cls(draft.content.modalities, embedding, draft.start_s, draft.end_s, draft.text, draft.phash)
 
 
 def placed(row: Row, file: MediaFile) -> Row:
@@ -79,6 +80,7 @@ def new_row(file: MediaFile, content_hash: str, recipe: str, facts: Facts, item:
         "height": facts.height,
         "text": item.text,
         "metadata": strict_json.dumps(facts.metadata),
+        PHASH: item.phash,
     }
     return placed(row, file)
 
@@ -111,6 +113,7 @@ def schema(dim: int) -> pa.Schema:
         ("metadata", pa.json_(pa.utf8())),
         *((name, pa.uint32()) for name in CHECKSUMS),
         (WORDS, pa.utf8()),
+        (PHASH, pa.int64()),
     ]
     return pa.schema(
         [pa.field(name, kind, nullable=False) for name, kind in required] + [pa.field(*column) for column in optional]
@@ -119,7 +122,7 @@ def schema(dim: int) -> pa.Schema:
 
 def filter_columns() -> list[str]:
     """Return the columns that a filter is meant to use: all but the vector and what the program keeps for itself."""
-    return [name for name in schema(1).names if name not in ("embedding", "recipe", WORDS, *CHECKSUMS)]
+    return [name for name in schema(1).names if name not in ("embedding", "recipe", WORDS, PHASH, *CHECKSUMS)]
 
 
 def to_table(rows: Sequence[dict[str, Any]], dim: int) -> pa.Table:

@@ -1,8 +1,8 @@
 """Conversion of the table of a collection of format 1, 2 or 3 to that of format 4.
 
 Format 1: `modality` was a number and `kind` the word for it. Format 2: rows had no checksums. Format 3: rows had no
-words, and there was no full-text index. Each step looks at the
-columns that are there, so a conversion that was killed goes on where it stopped.
+words, there was no full-text index, and pictures had no perceptual hash, which stays null, since it would take decoding
+them again. Each step looks at the columns that are there, so a conversion that was killed goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unite_search.modality import Modality
 from unite_search.storage import full_text
 from unite_search.storage.catalog import TABLE
 from unite_search.storage.guard import guarded
-from unite_search.storage.row_checksums import CHECKSUMS, ROW_CRC, VECTOR_CRC, row_checksums, vector_checksums
+from unite_search.storage.row_checksums import CHECKSUMS, PHASH, ROW_CRC, VECTOR_CRC, row_checksums, vector_checksums
 from unite_search.storage.words import WORDS, words_of
 
 
@@ -35,6 +35,8 @@ def upgrade(directory: Path) -> None:
             _add_checksums(table)
         if WORDS not in table.schema.names:
             table.merge(pa.Table.from_batches(_words(table), _WORDS_SCHEMA), left_on="id")
+        if PHASH not in table.schema.names:
+            table.add_columns(pa.field(PHASH, pa.int64()))
         if full_text.index_name(table) is None:
             full_text.create(table)
 

@@ -64,6 +64,8 @@ class StarterEncoder(EncoderDefaults):
     dim = DIM
     modalities = Modality.TEXT | Modality.IMAGE | Modality.VIDEO
     concurrency = 2
+    short_text_templates = ("there is one {}",)
+    languages = frozenset({"English"})
     media = MediaSpec(image_side=VISION_SIDE, frame_side=VISION_SIDE, sampler=UniformFrames(FRAMES))
 
     def __init__(self, weights: Path = WEIGHTS) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unite_search.content import Content, MediaSpec
-from unite_search.encoders.base import EncoderOptions, Role, Workload
+from unite_search.encoders.base import EncoderDefaults, EncoderOptions, Role, Workload
 from unite_search.encoders.unite.batches import padded_tokens, plan_batches
 from unite_search.encoders.unite.checkpoint import Checkpoint, find_checkpoint
 from unite_search.encoders.unite.collate import Prepared, collate
@@ -27,7 +27,7 @@ RECIPE = "unite-1"
 TOKENS_PER_BATCH = {"cpu": 4096, "cuda": 16384}
 
 
-class UniteEncoder:
+class UniteEncoder(EncoderDefaults):
     """A UNITE model, or an adapter on one. The weights are loaded at the first call that embeds something.
 
     Attributes:
@@ -39,7 +39,6 @@ class UniteEncoder:
     """
 
     modalities = Modality.TEXT | Modality.IMAGE | Modality.VIDEO
-    concurrency = 1
 
     def __init__(self, name: str, options: EncoderOptions | None = None) -> None:
         """Find the model on this disk.
@@ -54,7 +53,7 @@ class UniteEncoder:
         self.media = MediaSpec(image_side=None, frame_side=None, sampler=frames)
         self.dim = self._checkpoint.dim()
         self.tokens_per_batch = TOKENS_PER_BATCH["cpu" if self._placement.device == "cpu" else "cuda"]
-        self.workload = Workload()
+        self.workload: Workload = Workload()
 
     @property
     def checkpoint(self) -> Checkpoint:

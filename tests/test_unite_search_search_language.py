@@ -1,0 +1,92 @@
+"""Queries in other languages are told by their script and by words that English does not have; in doubt, nothing is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unite_search.search.language import LANGUAGES, WORDS, foreign_language
+
+ENGLISH = frozenset({"English"})
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("ein Hund am Strand", "German"),
+        ("hund", "German"),
+        ("chien", "French"),
+        ("Voiture de police", "French"),
+        ("un perro en la playa", "Spanish"),
+        ("bambini che giocano", "Italian"),
+        ("vrouw met een rode jas", "Dutch"),
+        ("红色的汽车", "Chinese"),
+        ("狗", "Chinese"),
+        ("赤いボール", "Japanese"),
+        ("красная машина", "Russian"),
+        ("червоний автомобіль біля лісу", "Ukrainian"),
+        ("سيارة حمراء", "Arabic"),
+        ("پرچم", "Persian"),
+        ("빨간 자동차", "Korean"),
+        ("κόκκινο", "Greek"),
+        ("कुत्ता", "Hindi"),
+    ],
+)
+def test_a_query_in_another_language_is_named(text: str, language: str) -> None:
+    assert foreign_language(text, ENGLISH) == language
+    assert foreign_language(text, ENGLISH | {language}) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a dog on the beach",
+        "dog",
+        "die hard",
+        "espresso",
+        "a boy with a sombrero",
+        "Neuschwanstein",
+        "Eiffel Tower",
+        "München",
+        "Rio de Janeiro",
+        "Cirque du Soleil",
+        "IMG_2034",
+        "hund.jpg",
+        "https://chien.example",
+        "5 µm",
+        "Δ",
+        "",
+        "!?",
+        "photo of 東京 tower at night",
+    ],
+)
+def test_english_names_and_codes_are_not(text: str) -> None:
+    assert foreign_language(text, ENGLISH) is None
+
+
+@given(st.text(max_size=60))
+def test_any_text_has_an_answer(text: str) -> None:
+    assert foreign_language(text, ENGLISH) is None or isinstance(foreign_language(text, ENGLISH), str)
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_000, "1 " * 500_000, "'" * 1_000_000, "狗" * 1_000_000])
+def test_a_long_text_takes_no_time(text: str) -> None:
+    started = time.process_time()
+    foreign_language(text, ENGLISH)
+    assert time.process_time() - started < 0.5
+
+
+def test_the_list_of_words_is_sorted_and_knows_only_languages_with_a_name() -> None:
+    lines = WORDS.read_bytes().splitlines()
+    assert lines == sorted(lines)
+    assert {code.removeprefix("~") for line in lines for code in line.decode().split()[1:]} == set(LANGUAGES)
+
+
+def test_the_list_is_read_only_when_a_language_is_asked_for() -> None:
+    code = "import sys, unite_search.search.encoding; sys.exit('unite_search.search.language' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
