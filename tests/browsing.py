@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from served import PATIENCE_S
@@ -67,3 +69,20 @@ def asked_of(request: Request) -> dict[str, Any]:
     """What a request of the page sends."""
     sent: dict[str, Any] = request.post_data_json or {}
     return sent
+
+
+def contrast(page: Page, selector: str) -> float:
+    """Contrast of the first element's text with what is behind it; WCAG 2.2, relative luminance."""
+    script = """element => {
+        let behind = element;
+        const paper = (at) => getComputedStyle(at).backgroundColor;
+        while (/, 0\\)$|transparent/.test(paper(behind))) behind = behind.parentElement;
+        return [getComputedStyle(element).color, paper(behind)];
+    }"""
+    colours = page.locator(selector).first.evaluate(script)
+    luminance = []
+    for colour in colours:
+        channels = np.array([float(value) for value in re.findall(r"[\d.]+", colour)[:3]]) / 255
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        luminance.append(float(linear @ [0.2126, 0.7152, 0.0722]))
+    return (max(luminance) + 0.05) / (min(luminance) + 0.05)

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from browsing import IN_A_BROWSER, ask, asked_of, checked_page, launched
+from browsing import IN_A_BROWSER, ask, asked_of, checked_page, contrast, launched
 from drawn_media import numbered_frames, write_clip
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
@@ -254,25 +253,8 @@ def test_text_can_be_read_in_both_schemes(browser: Browser, address: str, scheme
     page.goto(f"{address}/#q=red")
     expect(page.locator(".card").first).to_be_visible()
     for selector in (".name", ".below", "#facts", ".kinds span", "#words", ".go"):
-        assert _contrast(page, selector) >= 4.5, selector
+        assert contrast(page, selector) >= 4.5, selector
     context.close()
-
-
-def _contrast(page: Page, selector: str) -> float:
-    """Contrast of the first element's text with what is behind it; WCAG 2.2, relative luminance."""
-    script = """element => {
-        let behind = element;
-        const paper = (at) => getComputedStyle(at).backgroundColor;
-        while (/, 0\\)$|transparent/.test(paper(behind))) behind = behind.parentElement;
-        return [getComputedStyle(element).color, paper(behind)];
-    }"""
-    colours = page.locator(selector).first.evaluate(script)
-    luminance = []
-    for colour in colours:
-        channels = np.array([float(value) for value in re.findall(r"[\d.]+", colour)[:3]]) / 255
-        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-        luminance.append(float(linear @ [0.2126, 0.7152, 0.0722]))
-    return (max(luminance) + 0.05) / (min(luminance) + 0.05)
 
 
 def test_nothing_sticks_out_on_a_phone(browser: Browser, address: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browsing import IN_A_BROWSER, ask, asked_of, checked_page, launched
+from browsing import IN_A_BROWSER, ask, asked_of, checked_page, contrast, launched
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from served import serving
@@ -221,7 +221,7 @@ def test_the_least_score_is_a_filter_that_can_be_taken_back(page: Page) -> None:
 def test_what_the_server_notes_is_shown_as_text(page: Page) -> None:
     def with_notes(route: object) -> None:
         answer = route.fetch()  # type: ignore[attr-defined]
-        route.fulfill(response=answer, json={**answer.json(), "notes": ["One <b>note</b>.", "Another."]})  # type: ignore[attr-defined]
+        route.fulfill(response=answer, json={**answer.json(), "notes": ["one <b>note</b>", "Another."]})  # type: ignore[attr-defined]
 
     page.route("**/api/v1/search", with_notes)
     ask(page, "red")
@@ -238,3 +238,13 @@ def test_an_address_with_nonsense_falls_back_to_the_defaults(page: Page, address
     assert page.get_by_label("Match").input_value() == "auto"
     assert page.get_by_label("Score at least").input_value() == ""
     expect(page.locator(".chip")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_said_of_hits_can_be_read_in_both_schemes(browser: Browser, address: str, scheme: str) -> None:
+    with checked_page(browser, address, color_scheme=scheme) as page:
+        ask(page, "TX-99")
+        page.locator("#options summary").click()
+        expect(page.locator(".cell.weak").first).to_be_visible()
+        for selector in (".exact", ".divider", ".weak .name", ".weak .below", ".options label", ".options select"):
+            assert contrast(page, selector) >= 4.5, selector
