@@ -15,7 +15,7 @@ from unite_search.content import Content
 from unite_search.encoders.base import Role
 from unite_search.encoders.starter.encoder import StarterEncoder
 from unite_search.query import Query
-from unite_search.search.encoding import NEGATIVE_WEIGHT, encode_query, is_short
+from unite_search.search.encoding import NEGATIVE_WEIGHT, encode_query, short_name
 
 TEMPLATES = ("there is a {}", "one {} outdoors")
 
@@ -65,7 +65,9 @@ def test_short_excluded_texts_are_put_into_templates_too_and_long_ones_are_not()
     assert found == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
 
 
-@pytest.mark.parametrize("texts", [("a dog",), ("two dogs playing outside",), ("IMG_2034",), ("red", "blue")])
+@pytest.mark.parametrize(
+    "texts", [("two dogs playing outside",), ("a dog on the beach",), ("IMG_2034",), ("red", "blue")]
+)
 def test_other_texts_are_encoded_as_they_are(texts: tuple[str, ...]) -> None:
     templated, plain = Templated(), ToyEncoder()
     query = Query.of(*texts)
@@ -81,19 +83,24 @@ def test_a_picture_with_a_word_is_encoded_as_it_is(tmp_path: Path) -> None:
 
 
 def test_braces_in_a_query_are_text() -> None:
-    assert not is_short("{0}")
-    assert not is_short("{}")
-    assert not is_short(" ")
+    assert [short_name(text) for text in ("{0}", "{}", " ")] == [None, None, None]
 
 
-@pytest.mark.parametrize("text", ["dog", "red car", "New York", "l'avion", "t-shirt", "two dogs playing", "DOG"])
+@pytest.mark.parametrize("text", ["dog", "red car", "New York", "l'avion", "t-shirt", "two dogs playing", "DOG", "the"])
 def test_names_of_things_are_short(text: str) -> None:
-    assert is_short(text)
+    assert short_name(text) == text
 
 
-def test_the_starter_gives_a_word_one_vector_in_either_case_and_that_of_its_template() -> None:
+@pytest.mark.parametrize("text", ["a dog", "A dog", "the dog", "an dog"])
+def test_an_article_changes_nothing(text: str) -> None:
+    assert short_name(text) == "dog"
+
+
+def test_the_starter_gives_a_word_one_vector_in_either_case_and_the_mean_of_its_templates() -> None:
     starter = StarterEncoder()
-    word, loud = (encode_query(starter, Query.of(text)).embedding for text in ("dog", "DOG"))
-    (sentence,) = starter.encode([Content((starter.short_text_templates[0].format("dog"),))], role="query")
+    word, loud, article = (encode_query(starter, Query.of(text)).embedding for text in ("dog", "DOG", "a dog"))
+    contents = [Content((template.format("dog"),)) for template in starter.short_text_templates]
+    mean = starter.encode(contents, role="query").mean(axis=0)
     assert np.array_equal(word, loud)
-    assert np.array_equal(word, sentence)
+    assert np.array_equal(word, article)
+    assert word == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)

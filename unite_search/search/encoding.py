@@ -173,14 +173,24 @@ def _weighed(parts: tuple[Part, ...], query: Query) -> Iterable[tuple[tuple[Part
 def _in_templates(content: Content, templates: Sequence[str]) -> list[Content]:
     """Put the one short text of a content into templates; return any other content as it is."""
     text = content.parts[0]
-    if not (templates and len(content.parts) == 1 and isinstance(text, str) and is_short(text)):
+    name = short_name(text) if templates and len(content.parts) == 1 and isinstance(text, str) else None
+    if name is None:
         return [content]
-    return [Content((template.replace("{}", text),), instruction=content.instruction) for template in templates]
+    return [Content((template.replace("{}", name),), instruction=content.instruction) for template in templates]
 
 
-def is_short(text: str) -> bool:
-    """Return whether a text is up to three words without an article: a name of a thing, not a sentence or a code."""
-    words = text.split(maxsplit=MOST_SHORT_WORDS)
-    if not 0 < len(words) <= MOST_SHORT_WORDS or words[0].lower() in ARTICLES:
-        return False
-    return all(word.replace("-", "").replace("'", "").isalpha() for word in words)
+def short_name(text: str) -> str | None:
+    """Return a text of up to three words without its article, or None if it is longer, or holds a code.
+
+    Examples:
+        >>> short_name("a red car"), short_name("IMG_2034"), short_name("a dog runs on the beach")
+        ('red car', None, None)
+    """
+    first, *others = text.split(maxsplit=MOST_SHORT_WORDS + 1) or [""]
+    words = others if others and first.lower() in ARTICLES else [first, *others]
+    is_short = len(words) <= MOST_SHORT_WORDS
+    return " ".join(words) if is_short and all(_is_plain(word) for word in words) else None
+
+
+def _is_plain(word: str) -> bool:
+    return word.replace("-", "").replace("'", "").isalpha()

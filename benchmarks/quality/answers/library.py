@@ -172,6 +172,6 @@ def finds(collection: Collection, text: str, path: Path, k: int = 10, modalities
     return any(Path(hit.uri) == path for hit in ask(collection, text, k, modalities).hits)
 
 
-def share(flags: Sequence[bool]) -> float:
-    """Return the share of true ones, rounded for a report."""
+def share(flags: Sequence[float]) -> float:
+    """Return the share of true ones, or the mean of shares, rounded for a report."""
     return round(float(np.mean(flags)), 4)

@@ -22,7 +22,7 @@ from benchmarks.common.results import RESULTS, merge_result
 from benchmarks.quality.answers.library import SMALL, Scale, Setting
 from unite_search.encoders.base import DEFAULT_ENCODER, load_encoder
 
-PARTS = ("tiny-partitions", "known-items", "absence", "bare-words", "mixes", "costs")
+PARTS = ("tiny-partitions", "known-items", "absence", "bare-words", "feedback", "mixes", "costs")
 MODULES = "benchmarks.quality.answers"
 NAME = "answers"
 

@@ -64,7 +64,7 @@ class StarterEncoder(EncoderDefaults):
     dim = DIM
     modalities = Modality.TEXT | Modality.IMAGE | Modality.VIDEO
     concurrency = 2
-    short_text_templates = ("there is one {}",)
+    short_text_templates = ("a {}", "there is one {}", "a {} can be seen")
     languages = frozenset({"English"})
     media = MediaSpec(image_side=VISION_SIDE, frame_side=VISION_SIDE, sampler=UniformFrames(FRAMES))
 
