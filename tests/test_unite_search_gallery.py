@@ -18,7 +18,7 @@ from PIL import Image
 
 from unite_search.gallery import Section, write_gallery
 from unite_search.media.uri import path_to_uri
-from unite_search.query import Hit, Query, SearchResult
+from unite_search.query import Evidence, Hit, Query, SearchResult
 
 EVIL = "<script>alert(1)</script> & \"quoted\" 'text'"
 
@@ -53,8 +53,10 @@ def hit(path: Path, **fields: Any) -> Hit:
     return Hit(uri=path_to_uri(path), **{**known, **fields})
 
 
-def page(tmp_path: Path, *hits: Hit, query: Query | None = None, title: str = "A title") -> Page:
-    result = SearchResult(hits=hits, searched={"image": 3}, encode_ms=1.0, search_ms=2.0)
+def page(
+    tmp_path: Path, *hits: Hit, query: Query | None = None, title: str = "A title", notes: tuple[str, ...] = ()
+) -> Page:
+    result = SearchResult(hits=hits, searched={"image": 3}, encode_ms=1.0, search_ms=2.0, notes=notes)
     target = tmp_path / "page.html"
     write_gallery(target, [(title, query or Query.of("x"), result)])
     return Page(target)
@@ -107,10 +109,17 @@ def test_names_and_texts_are_never_taken_for_markup(tmp_path: Path) -> None:
     evil.parent.mkdir()
     Image.new("RGB", (8, 8)).save(evil)
     query = Query.of(EVIL, image=evil, exclude=EVIL)
-    hits = [hit(evil, text=EVIL), hit(evil, partition="text", text=EVIL)]
-    found = page(tmp_path, *hits, query=query, title=EVIL)
-    assert "script" not in {tag for tag, _ in found.elements}
-    assert found.text.count("<script>alert(1)</script>") == 5
+    why = Evidence(words=1.0, matched=(EVIL,), terms=(EVIL,), spans=((0, 8), (15, 20)))
+    copy = hit(evil.parent / "<b>copy<script>")
+    fields = {"evidence": why, "copies": (copy,), "segments": (copy,), "is_exact": True}
+    hits = [
+        hit(evil, text=EVIL, group=f"/{EVIL.replace('/', '')}", **fields),
+        hit(evil, partition="text", text=EVIL, **fields),
+    ]
+    found = page(tmp_path, *hits, query=query, title=EVIL, notes=(EVIL,))
+    assert not {"script", "b"} & {tag for tag, _ in found.elements}
+    assert found.text.count("<script>alert(1)</script>") == 10
+    assert found.text.count("<b>copy<script>") == 3
     assert evil.name in found.all("img", "alt")
     assert found.all("a", "href")[0] == evil.as_uri()
 
@@ -171,3 +180,54 @@ def test_sections_keep_their_order(tmp_path: Path) -> None:
     target = tmp_path / "page.html"
     write_gallery(target, [(title, None, result) for title in ("first", "second", "third")])
     assert re.findall(r"<h2>(\w+)</h2>", target.read_text()) == ["first", "second", "third"]
+
+
+def test_weak_hits_stand_below_a_heading(tmp_path: Path, picture: Path) -> None:
+    close, weak = hit(picture, id=1), hit(picture, id=2, is_weak=True)
+    mixed, nothing, strong = page(tmp_path, close, weak), page(tmp_path, weak), page(tmp_path, close)
+    assert "Nothing else is close; the nearest are" in mixed.text
+    assert "Nothing close; the nearest are" in nothing.text
+    assert "nearest" not in strong.text
+    grids = [found.all("div", "class") for found in (mixed, nothing, strong)]
+    shown = [[name for name in classes if name.startswith("hits")] for classes in grids]
+    assert shown == [["hits", "hits weak"], ["hits weak"], ["hits"]]
+
+
+def test_found_words_are_marked_by_characters(tmp_path: Path) -> None:
+    text = "🐕🐕 A dog\n  & a 🐶 dog " + "and so on " * 30
+    spans = tuple((found.start(), found.end()) for found in re.finditer("dog", text))
+    found = page(tmp_path, hit(tmp_path / "gone.txt", partition="text", text=text, evidence=Evidence(spans=spans)))
+    assert re.findall("<mark>(.*?)</mark>", found.source) == ["dog", "dog"]
+    assert "🐕🐕 A dog & a 🐶 dog and so on" in found.text
+
+
+def test_a_long_text_begins_shortly_before_its_first_mark(tmp_path: Path) -> None:
+    text = "word " * 400 + "needle " + "word " * 400
+    why = Evidence(spans=((2000, 2006),))
+    found = page(tmp_path, hit(tmp_path / "gone.txt", partition="text", text=text, evidence=why))
+    (shown,) = re.findall("<q>(.*?)</q>", found.source)
+    assert shown.startswith("… ")
+    assert shown.endswith("…")
+    assert "<mark>needle</mark>" in shown
+    assert len(shown) < 480
+
+
+def test_a_hit_says_why_and_what_stands_behind_it(tmp_path: Path, picture: Path) -> None:
+    why = Evidence(meaning=-0.5, prior=0.25, words=2.0, matched=("caption", "picture"), terms=("dog",))
+    copies = tuple(hit(tmp_path / f"copy{number}.png") for number in range(60))
+    found = page(tmp_path, hit(picture, evidence=why, is_exact=True, copies=copies))
+    for text in ("exact", "Why: exact match in caption, picture", "meaning -0.50, words +2.00, partition +0.25", "dog"):
+        assert text in found.text
+    assert "+60 copies" in found.text
+    assert "and 10 more" in found.text
+    assert found.all("a", "href").count((tmp_path / "copy7.png").as_uri()) == 1
+    assert "Why" not in page(tmp_path, hit(picture)).text, "the hits of a benchmark have no evidence"
+
+
+def test_a_group_has_its_name_and_its_close_files(tmp_path: Path, picture: Path) -> None:
+    others = (hit(tmp_path / "near.png"), hit(tmp_path / "far.png", is_weak=True))
+    folder = page(tmp_path, hit(picture, segments=others, group=path_to_uri(tmp_path / "sea & town")))
+    assert "sea & town" in folder.text
+    assert "+1 other file" in folder.text
+    assert "far.png" not in folder.text
+    assert "2024-05-31" in page(tmp_path, hit(picture, segments=others, group="2024-05-31")).text

@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
+from browsing import IN_A_BROWSER, ask, asked_of, checked_page, contrast, launched
 from drawn_media import numbered_frames, write_clip
 from PIL import Image
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
-from served import PATIENCE_S, serving, until
+from playwright.sync_api import Browser, Page, expect
+from served import serving, until
 from toy import COLOURS, ToyEncoder
 
 from unite_search.collection import Collection
 from unite_search.server.settings import Settings
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 TOKEN = "correct horse battery"
-PATIENCE_MS = 1000 * PATIENCE_S
 SHADES = 40
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -68,37 +54,8 @@ def address(library: Path) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """A fresh page; what it complains about in the console, and what it asks elsewhere, fails the test."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: complaints.append(request.url) if not _is_own(request.url, address) else None)
-    page.on(
-        "console",
-        lambda message: complaints.append(message.text) if "Content Security Policy" in message.text else None,
-    )
-    page.goto(address)
-    expect(page.locator(".tries")).to_be_visible()
-    yield page
-    context.close()
-    assert complaints == []
-
-
-def _is_own(url: str, address: str) -> bool:
-    return url.startswith((address, "blob:", "data:"))
-
-
-def ask(page: Page, words: str) -> None:
-    page.fill("#words", words)
-    page.keyboard.press("Enter")
-
-
-def asked_of(request: Request) -> dict[str, Any]:
-    """What a request of the page sends."""
-    sent: dict[str, Any] = request.post_data_json or {}
-    return sent
+    with checked_page(browser, address, viewport={"width": 1200, "height": 900}) as page:
+        yield page
 
 
 def first_name(page: Page) -> str:
@@ -296,25 +253,8 @@ def test_text_can_be_read_in_both_schemes(browser: Browser, address: str, scheme
     page.goto(f"{address}/#q=red")
     expect(page.locator(".card").first).to_be_visible()
     for selector in (".name", ".below", "#facts", ".kinds span", "#words", ".go"):
-        assert _contrast(page, selector) >= 4.5, selector
+        assert contrast(page, selector) >= 4.5, selector
     context.close()
-
-
-def _contrast(page: Page, selector: str) -> float:
-    """Contrast of the first element's text with what is behind it; WCAG 2.2, relative luminance."""
-    script = """element => {
-        let behind = element;
-        const paper = (at) => getComputedStyle(at).backgroundColor;
-        while (/, 0\\)$|transparent/.test(paper(behind))) behind = behind.parentElement;
-        return [getComputedStyle(element).color, paper(behind)];
-    }"""
-    colours = page.locator(selector).first.evaluate(script)
-    luminance = []
-    for colour in colours:
-        channels = np.array([float(value) for value in re.findall(r"[\d.]+", colour)[:3]]) / 255
-        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-        luminance.append(float(linear @ [0.2126, 0.7152, 0.0722]))
-    return (max(luminance) + 0.05) / (min(luminance) + 0.05)
 
 
 def test_nothing_sticks_out_on_a_phone(browser: Browser, address: str) -> None:

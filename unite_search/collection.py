@@ -194,9 +194,17 @@ class Collection:
         """
         if query.mode == "words":
             return words_alone(query.texts)
-        liked, unliked = self.examples(query.like), self.examples(query.unlike)
         has_parts = query.texts or query.images or query.videos
         vector = encode_query(self.encoder, query) if has_parts else None
+        return self.steered(vector, query.like, query.unlike)
+
+    def steered(self, vector: QueryVector | None, like: Sequence[int], unlike: Sequence[int] = ()) -> QueryVector:
+        """Move an encoded query towards some items and away from others; without one, the liked items are the query.
+
+        Raises:
+            UnknownItemError: one of the items does not exist.
+        """
+        liked, unliked = self._examples(like), self._examples(unlike)
         return steered(vector, liked, unliked) if liked or unliked or vector is None else vector
 
     def similar(self, item_id: int, options: SearchOptions | None = None) -> SearchResult:
@@ -205,7 +213,7 @@ class Collection:
         Raises:
             UnknownItemError: there is no such item.
         """
-        return self.search_vector(steered(None, self.examples([item_id]), ()), options)
+        return self.search_vector(self.steered(None, [item_id]), options)
 
     def search_vector(self, vector: QueryVector, options: SearchOptions | None = None) -> SearchResult:
         """Answer a query that has been encoded already.
@@ -214,17 +222,6 @@ class Collection:
             FilterError: the filter cannot be evaluated.
         """
         return self._answer(vector, options or SearchOptions(), encode_s=0.0)
-
-    def examples(self, ids: Sequence[int]) -> list[Example]:
-        """Return items as examples, towards and away from which a query can be steered.
-
-        Raises:
-            UnknownItemError: one of them does not exist.
-        """
-        rows = (self._row(id_, ("embedding", "partition", "content_hash")) for id_ in ids)
-        return [
-            Example(np.asarray(row["embedding"], np.float32), row["partition"], row["content_hash"]) for row in rows
-        ]
 
     def item(self, item_id: int) -> Item:
         """Return what the catalog knows of an item.
@@ -360,6 +357,12 @@ class Collection:
         except (OutdatedError, DamagedIndexError):
             self.refresh()
         return ask()
+
+    def _examples(self, ids: Sequence[int]) -> list[Example]:
+        rows = (self._row(id_, ("embedding", "partition", "content_hash")) for id_ in ids)
+        return [
+            Example(np.asarray(row["embedding"], np.float32), row["partition"], row["content_hash"]) for row in rows
+        ]
 
     def _row(self, item_id: int, columns: Sequence[str]) -> dict[str, Any]:
         row = self._read(lambda catalog, _: catalog.rows([item_id], columns).get(item_id))

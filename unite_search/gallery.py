@@ -140,7 +140,7 @@ def _is_page(path: Path) -> bool:
 
 def _section(section: Section) -> str:
     result = section.result
-    notes = f'<p class="notes">{_text(" ".join(result.notes))}</p>' if result.notes else ""
+    notes = f'<p class="notes">{" ".join(map(_sentence, result.notes))}</p>' if result.notes else ""
     return f"""<section>
 <h2>{_text(section.title)}</h2>
 {_question(section.query) if section.query else ""}
@@ -165,6 +165,10 @@ def _hits(section: Section) -> str:
 def _grid(classes: str, section: Section, hits: Sequence[Hit]) -> str:
     cards = "\n".join(_card(hit, is_right=hit.id in section.right) for hit in hits)
     return f'<div class="{classes}">\n{cards}\n</div>'
+
+
+def _sentence(note: str) -> str:
+    return _text(note[:1].upper() + note[1:] + ("" if note.endswith((".", "!", "?")) else "."))
 
 
 def _facts(result: SearchResult) -> str:

@@ -76,12 +76,14 @@ class SearchRequest(Scope):
 class HitEvidence(_Model):
     """Why a hit was found; `meaning`, `prior` and `words` add up to its score."""
 
-    meaning: float | None
-    prior: float
-    words: float
+    meaning: float | None = Field(description="Log-odds by the vectors; null where only words were looked up.")
+    prior: float = Field(description="Log-odds of the partition.")
+    words: float = Field(description="Log-odds by the words.")
     matched: list[str] = Field(description="What matched: picture, clip, caption, passage, name, folder, keywords.")
     terms: list[str] = Field(description="Words of the query that the item holds.")
-    spans: list[tuple[int, int]] = Field(description="Where they stand in the text of the hit, in characters.")
+    spans: list[tuple[int, int]] = Field(
+        description="First character and the one behind the last of each, in the text; by code points."
+    )
 
 
 class HitSegment(_Model):
@@ -91,8 +93,8 @@ class HitSegment(_Model):
     uri: str
     score: float
     cosine: float | None
-    is_weak: bool
-    is_exact: bool
+    is_weak: bool = Field(description="Whether it is too far from the query to be called an answer.")
+    is_exact: bool = Field(description="Whether it holds the query, or a code or name of it, word for word.")
     evidence: HitEvidence
     partition: str
     start_s: float | None

@@ -14,7 +14,6 @@ from typing import NamedTuple
 from unite_search.content import Clip, Image, Part
 from unite_search.query import Query, SearchOptions, SearchResult
 from unite_search.search.encoding import QueryVector, ask, words_alone
-from unite_search.search.steering import steered
 from unite_search.server.decode_calls import load_item
 from unite_search.server.filters import checked_filter
 from unite_search.server.models import Scope, SearchRequest, SimilarScope
@@ -119,13 +118,12 @@ def _vector(reader: Reader, request: SearchRequest, encoded: Callable[[], QueryV
     if request.mode == "words":
         with _refused_if_invalid():
             return words_alone(request.texts)
-    base = None
+    collection = reader.collection
     if _is_item_alone(request):
-        base = steered(None, reader.collection.examples(request.ids), ())
-    elif request.texts or request.uploads or request.ids:
-        base = encoded()
-    liked, unliked = reader.collection.examples(request.like), reader.collection.examples(request.unlike)
-    return steered(base, liked, unliked) if liked or unliked or base is None else base
+        base: QueryVector | None = collection.steered(None, request.ids)
+    else:
+        base = encoded() if request.texts or request.uploads or request.ids else None
+    return collection.steered(base, request.like, request.unlike)
 
 
 def search_options(scope: Scope) -> SearchOptions:

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { closeDetail, current, openDetail, turn } from "./detail.js";
-import { byId, make, number } from "./dom.js";
+import { byId, make, number, sentence } from "./dom.js";
 import { focused, focusFirst, hideMessage, moveFocus, say, showHits, shown } from "./hits.js";
 import { addPart, asked, forgetItems, fromAddress, hasPicture, isEmpty, judge, query, removePart, showFilters, showParts, takeWords, toAddress, whenChanged, words } from "./query.js";
 import { set, setting, whenSet } from "./settings.js";
@@ -47,7 +47,7 @@ function show(found, offset) {
 }
 
 function showNotes(notes) {
-  byId("notes").textContent = notes.join(" ");
+  byId("notes").textContent = notes.map(sentence).join(" ");
   byId("notes").hidden = !notes.length;
 }
 
@@ -120,7 +120,7 @@ const actions = {
     closeDetail();
     if (setting("mode") === "words") set("mode", "auto");
     judge(kind, hit);
-    search();
+    search().then(focusFirst);
     window.scrollTo({ top: 0 });
   },
 };

@@ -38,6 +38,8 @@ export function decodeIfUrl(uri) {
 // What a person would call an item of a partition.
 export const modalityOf = (partition) => ["video", "image"].find((name) => partition.split("+").includes(name)) ?? "text";
 
+export const sentence = (text) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+
 export const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 
 export const number = (value) => value.toLocaleString("en");

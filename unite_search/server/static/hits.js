@@ -78,7 +78,7 @@ export function groupName({ group }) {
 
 const cards = () => [...document.querySelectorAll("#hits .card")];
 
-export const focusFirst = () => cards()[0]?.focus();
+export const focusFirst = () => cards()[0]?.focus({ preventScroll: true });
 
 export const focused = () => shown[cards().indexOf(document.activeElement)];
 

@@ -107,7 +107,7 @@ export function fromAddress(hash) {
   for (const [name, value] of new URLSearchParams(hash)) {
     const [first, ...rest] = value.split(":");
     if (name === "text" || name === "not") query.parts.push({ kind: name, text: value });
-    else if (name in OF_ITEMS) query.parts.push({ kind: name, id: Number(first), uri: rest.join(":") });
+    else if (name in OF_ITEMS && /^\d+$/.test(first)) query.parts.push({ kind: name, id: Number(first), uri: rest.join(":") });
     else if (name === "upload") query.parts.push({ kind: "upload", id: first, frames: Number(rest[0]) || 1 });
     else if (name in plain) plain[name] = value;
   }
