@@ -1,7 +1,7 @@
 """Whole searches against brute force, on collections that change between them.
 
 What is approximate by design is kept out of the state machine, and shown by tests of its own: of the items that hold a
-word, the search looks at the nearest by meaning and the best 200 by BM25; and a misspelt word is looked up in what the
+word, the search looks at the nearest by meaning and the best 100 by BM25; and a misspelt word is looked up in what the
 full-text index covers.
 """
 
@@ -38,6 +38,8 @@ from unite_search.modality import Modality
 from unite_search.query import Hit, Mode, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions
 from unite_search.search import candidates
+from unite_search.search.encoding import NEGATIVE_WEIGHT
+from unite_search.search.steering import LIKED_WEIGHT, UNLIKED_WEIGHT
 from unite_search.storage.change import Change
 
 DIM = 24
@@ -446,11 +448,11 @@ def steered(asked: Asked | None, away: Sequence[str], liked: Sequence[Entry], un
     else:
         vector = vector_of_text(asked.encoded)
     if away:
-        vector = unit(vector - 0.5 * np.mean([vector_of_text(text) for text in away], axis=0))
+        vector = unit(vector - NEGATIVE_WEIGHT * np.mean([vector_of_text(text) for text in away], axis=0))
     if liked:
-        vector = vector + 0.75 * np.mean([one.vector for one in liked], axis=0)
+        vector = vector + LIKED_WEIGHT * np.mean([one.vector for one in liked], axis=0)
     if unliked:
-        vector = vector - 0.15 * np.mean([one.vector for one in unliked], axis=0)
+        vector = vector - UNLIKED_WEIGHT * np.mean([one.vector for one in unliked], axis=0)
     return unit(vector)
 
 
@@ -804,7 +806,8 @@ def test_what_more_than_fifty_hold_is_not_exact(fixed: Fixed, copies: int) -> No
 
 
 def test_where_many_hold_a_word_the_nearest_and_the_shortest_are_looked_at(fixed: Fixed) -> None:
-    """By design: of 900 captions with the word, the hundred nearest and the best 200 by BM25, which are the shortest.
+    """By design: of 900 captions with the word, the hundred nearest and the best hundred by BM25, which are the
+    shortest.
 
     What is shown has its true score, and no caption that is left out would have come before the nearest.
     """
