@@ -68,6 +68,7 @@ FILTERS: dict[str | None, Callable[[Entry], bool]] = {
     "folder = '/lib/work'": lambda entry: entry.folder == "/lib/work",
     "text LIKE '%otter%'": lambda entry: "otter" in (entry.text or ""),
     "id < 0": lambda _: False,
+    "id >= 9 -- a comment": lambda entry: entry.id >= 9,
 }
 
 
