@@ -133,15 +133,14 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Everything that decides the order of the hits.
+    """Everything that decides the order of the hits. Without a vector, words are looked up alone.
 
-    Without a vector, words are looked up alone. Beside a picture they say how the answer should differ.
+    `asked` is None where no words are looked up: by meaning alone, and beside a picture.
     """
 
     vector: Vector | None
     kind: str = "text"
     asked: Asked | None = None
-    has_picture: bool = False
     own: frozenset[str] = frozenset()
     modalities: tuple[str, ...] = ()
     is_kept: Callable[[Entry], bool] = lambda _: True
@@ -226,7 +225,7 @@ class BruteForce:
         sizes = Counter(entry.partition for entry in competing)
         holders = self._holders(competing, asked)
         scored = self._meant(competing, sizes, question) if question.vector is not None else _bare(holders)
-        if asked is not None and not question.has_picture:
+        if asked is not None:
             evidence = self._evidence(asked)
             scored = [_joined(one, *evidence(one.entry)) for one in scored]
         kept = [one for one in self._judged(scored, question) if one.score >= question.min_score]

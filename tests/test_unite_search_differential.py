@@ -30,6 +30,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from unite_search import collection as collection_module
 from unite_search.collection import Collection
 from unite_search.content import Content, Image, MediaSpec
 from unite_search.encoders.base import EncoderDefaults, Role
@@ -240,9 +241,7 @@ class Searches(RuleBasedStateMachine):
         return self.collection._store.partitions.sample(partition)
 
     def opened(self) -> Collection:
-        opened = Collection.open(self.folder / "db", encoder=KnownEncoder(), create=True)
-        opened.__dict__["_calibration"] = CALIBRATION if self.is_calibrated else None
-        return opened
+        return Collection.open(self.folder / "db", encoder=KnownEncoder(), create=True)
 
     def teardown(self) -> None:
         self.collection.close()
@@ -643,8 +642,6 @@ class Files(Searches):
         question = Question(
             vector=vector_of_parts(parts),
             kind="text+image" if asked else "image",
-            asked=asked,
-            has_picture=True,
             own=frozenset([sha256(path.read_bytes()).hexdigest()]),
         )
         self.compare("picture", Query.of(*([asked.typed] if asked else []), image=path), question)
@@ -666,8 +663,10 @@ def run(machine: type[Searches], examples: int, steps: int, *, is_calibrated: bo
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+def _known_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The calibration that is known here; and no waiting for the disk."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr(collection_module, "find_calibration", lambda *_: CALIBRATION)
 
 
 @pytest.fixture(params=[True, False], ids=["calibrated", "relative"])
@@ -675,6 +674,7 @@ def is_calibrated(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     """With and without a calibration; without, what is done where many items are left out is done for three."""
     if not request.param:
         monkeypatch.setattr(candidates, "MANY_LEFT_OUT", 2)
+        monkeypatch.setattr(collection_module, "find_calibration", lambda *_: None)
     return bool(request.param)
 
 
