@@ -36,8 +36,8 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 WIDTHS = {"desktop": 1280, "phone": 390}
-OWN_COLUMNS = {"embedding", "recipe", "phash", *CHECKSUMS}
-"""Columns that nobody filters on: the vector, and what recognises a file again."""
+OWN_COLUMNS = {"embedding", "recipe", "phash", "words", *CHECKSUMS}
+"""Columns that nobody filters on: the vector, what recognises a file again, and what the full-text index reads."""
 
 
 @pytest.mark.parametrize("script", [cli_reference, http_reference], ids=lambda script: script.__name__)

@@ -78,8 +78,8 @@ def test_a_block_becomes_a_raise_and_its_docstring_stays() -> None:
 
 
 def test_each_mutant_of_a_real_module_compiles_and_differs() -> None:
-    source = (ROOT / "unite_search" / "search.py").read_text(encoding="utf-8")
-    mutants = mutants_of("unite_search/search.py", source)
+    source = (ROOT / "unite_search" / "search" / "find.py").read_text(encoding="utf-8")
+    mutants = mutants_of("unite_search/search/find.py", source)
     assert len(mutants) > 80
     changed_sources = {mutant.applied(source) for mutant in mutants}
     assert len(changed_sources) == len(mutants)

@@ -86,7 +86,7 @@ def test_two_files_that_swap_names_keep_their_own_vectors(collection: Collection
     (media / "blue.png").rename(media / "red.png")
     (media / "x.png").rename(media / "blue.png")
     collection.index([media])
-    top = {colour: names(collection.search(Query.of(colour)))[0] for colour in ("red", "blue")}
+    top = {colour: names(collection.search(Query.of(colour, mode="meaning")))[0] for colour in ("red", "blue")}
     assert top == {"red": "blue.png", "blue": "red.png"}
     assert collection.status().files == 5
     assert collection.verify() == []

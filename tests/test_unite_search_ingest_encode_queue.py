@@ -144,7 +144,7 @@ def test_a_film_among_photos_is_encoded_after_them(tmp_path: Path) -> None:
 
 
 def test_a_photo_is_committed_while_the_file_beside_it_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unite_search.collection.ReadOptions", partial(ReadOptions, timeout_s=4.0))
+    monkeypatch.setattr("unite_search.ingest.indexing.ReadOptions", partial(ReadOptions, timeout_s=4.0))
     folder = tmp_path / "media"
     folder.mkdir()
     quadrants().save(folder / "a.png")

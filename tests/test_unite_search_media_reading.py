@@ -229,7 +229,7 @@ def test_a_text_that_is_held_waits_for_the_pictures(tmp_path: Path) -> None:
 
 
 def test_index_names_what_it_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unite_search.collection.ReadOptions", partial(ReadOptions, max_items=2))
+    monkeypatch.setattr("unite_search.ingest.indexing.ReadOptions", partial(ReadOptions, max_items=2))
     file = draw_text(tmp_path / "long.txt", 5)
     index = ["index", str(file.path), "--db", str(tmp_path / "db")]
     done = CliRunner().invoke(app, [*index, "--json"])

@@ -21,7 +21,7 @@ def test_loose_arguments_become_tuples() -> None:
 
 
 def test_a_query_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="needs a text, an image or a video"):
+    with pytest.raises(ValueError, match="needs a text, an image, a video or an item to be like"):
         Query(exclude=("people",))
 
 

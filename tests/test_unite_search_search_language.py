@@ -88,5 +88,6 @@ def test_the_list_of_words_is_sorted_and_knows_only_languages_with_a_name() -> N
 
 
 def test_the_list_is_read_only_when_a_language_is_asked_for() -> None:
-    code = "import sys, unite_search.search.encoding; sys.exit('unite_search.search.language' in sys.modules)"
+    code = "import unite_search.search.encoding as _; import unite_search.search.language as one; import sys\n"
+    code += "sys.exit(one._lines.cache_info().currsize)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

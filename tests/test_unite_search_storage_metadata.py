@@ -100,6 +100,6 @@ def test_an_encoder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     write(tmp_path)
     fields = json.loads((tmp_path / FILE_NAME).read_text())
-    (tmp_path / FILE_NAME).write_text(json.dumps({**fields, "format_version": 4}))
-    with pytest.raises(UniteSearchError, match="format 4"):
+    (tmp_path / FILE_NAME).write_text(json.dumps({**fields, "format_version": 5}))
+    with pytest.raises(UniteSearchError, match="format 5"):
         CollectionMetadata.read(tmp_path)

@@ -184,7 +184,7 @@ def explanation(hit: Hit) -> str:
     """Return in one line what matched of a hit, which words, and the parts of its score.
 
     Examples:
-        >>> from unite_search.query import Evidence
+        >>> from unite_search.query import Evidence, Hit
         >>> why = Evidence(meaning=-0.5, prior=0.25, words=2.0, matched=("caption", "picture"), terms=("dog",))
         >>> hit = Hit(rank=1, id=7, score=1.75, cosine=0.3, partition="text+image", uri="/a", parent=7, evidence=why)
         >>> explanation(hit)
