@@ -57,14 +57,23 @@ def run(data: Path, folder: Path, against: Path | None) -> dict[str, Any]:
     if against is not None:
         programs = {"before": [str(against / ".venv" / "bin" / "unite-search")], **programs}
     indexed = {name: _index(program, folder, name) for name, program in programs.items()}
+    if against is not None:
+        indexed["before"]["commit"] = _commit(against)
     queries = [
         {"typed": query["typed"], **{name: _ask(program, folder, name, query) for name, program in programs.items()}}
         for query in plan["queries"]
     ]
-    return {"files": sum(path.is_file() for path in (folder / "library").rglob("*")), **indexed, "queries": queries}
+    files = [path for path in (folder / "library").rglob("*") if path.is_file()]
+    clips = sum(path.parent.name == "Clips" for path in files)
+    return {"files": len(files), "clips": clips, **indexed, "queries": queries}
 
 
-def _index(program: Sequence[str], folder: Path, name: str) -> dict[str, float]:
+def _commit(checkout: Path) -> str:
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _index(program: Sequence[str], folder: Path, name: str) -> dict[str, Any]:
     done = run_program("index", str(folder / "library"), "--db", str(folder / name), "--quiet", program=program)
     return {"index_s": round(done.wall_s, 1)}
 
@@ -102,8 +111,6 @@ def _shown(hit: Mapping[str, Any], library: Path) -> Answer:
             shown[flag] = True
     if hit.get("copies"):
         shown["copies"] = [os.path.relpath(copy["uri"], library) for copy in hit["copies"]]
-    if hit.get("group"):
-        shown["group"] = hit["group"]
     return shown
 
 
