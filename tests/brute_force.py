@@ -70,7 +70,7 @@ class Entry:
 
     @cached_property
     def in_text(self) -> set[str]:
-        words = words_of(self.text or "")
+        words = [*words_of(self.text or ""), *parts_of(self.text or "")]
         return {*words, *map(singular, words)}
 
     @cached_property
@@ -81,6 +81,10 @@ class Entry:
     @cached_property
     def runs(self) -> list[list[str]]:
         return [words_of(one) for one in (self.text or "", *self.fields)]
+
+    def is_named(self, word: Sequence[str]) -> bool:
+        """Whether a word is a label of the item, which its name, keywords and folder are, or all that it says."""
+        return word[0] in self.elsewhere or self.runs[0] == list(word)
 
     def has_phrase(self, phrase: Sequence[str]) -> bool:
         """Whether the words stand one after the other in one field; a single word may be a part or a singular, too."""
@@ -113,6 +117,10 @@ class Asked:
     def telling(self) -> list[str]:
         distinct = list(dict.fromkeys(self.words))
         return [word for word in distinct if word not in STOP_WORDS] or distinct
+
+    def is_label(self, phrase: Sequence[str]) -> bool:
+        """Whether a phrase is a query of one word that is neither a code nor quoted."""
+        return len(self.words) == 1 and self.phrases.count(self.words) == 1 and list(phrase) == self.words
 
     @property
     def phrases(self) -> list[list[str]]:
@@ -291,7 +299,8 @@ class BruteForce:
             elsewhere = {word for word in weights if _forms(word) & entry.elsewhere} - in_text
             found = sum(weights[word][word in elsewhere] for word in in_text | elsewhere)
             share = sum(weights[word][1] for word in in_text | elsewhere) / sum(all_ for _, all_ in weights.values())
-            is_exact = any(entry.has_phrase(phrase) for phrase in phrases)
+            holds_phrase = [entry.is_named if asked.is_label(phrase) else entry.has_phrase for phrase in phrases]
+            is_exact = any(has(phrase) for has, phrase in zip(holds_phrase, phrases, strict=True))
             return found / sqrt(len(weights)) * share + 20 * is_exact, is_exact
 
         return of

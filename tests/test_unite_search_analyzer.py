@@ -14,6 +14,7 @@ from unite_search.analyzer import (
     contains,
     document,
     folded,
+    read_document,
     singular,
     terms,
     variants,
@@ -90,10 +91,13 @@ def test_forms_of_one_text_have_the_same_terms(text: str) -> None:
 
 
 def test_a_document_keeps_phrases_inside_their_fields() -> None:
-    made = document(["The old dog", "", "two birds sleeps.txt"])
-    assert made == "the old dog |  | two birds sleeps txt | bird | sleep"
-    fields = [run.split() for run in made.split(f" {FIELD_BREAK} ")]
-    assert any(contains(run, ["old", "dog"]) for run in fields)
-    assert not any(contains(run, ["dog", "two"]) for run in fields)
+    made = document("The old dogs", ["", "two birds sleeps.txt"])
+    assert made == "the old dogs | dog ||  | two birds sleeps txt | bird | sleep"
+    in_text, in_labels = read_document(made)
+    assert (in_text[0], in_labels[:2]) == (["the", "old", "dogs"], [[], ["two", "birds", "sleeps", "txt"]])
+    fields = [*in_text, *in_labels]
+    assert any(contains(run, ["old", "dogs"]) for run in fields)
+    assert not any(contains(run, ["dogs", "two"]) for run in fields)
     assert not any(contains(run, ["bird", "sleep"]) for run in fields)
+    assert read_document(document("", [])) == ([[]], [[]])
     assert not contains(["a"], ["a", "b"])

@@ -97,7 +97,7 @@ def check(folder: Path, media: Path) -> None:
 
 def test_an_old_collection_is_converted_on_opening(old: Path, media: Path) -> None:
     check(old, media)
-    assert json.loads((old / FILE_NAME).read_text())["format_version"] == 3
+    assert json.loads((old / FILE_NAME).read_text())["format_version"] == 4
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
@@ -131,12 +131,12 @@ def test_a_collection_of_format_2_gets_checksums(old_2: Path, media: Path) -> No
     assert lance_items(old_2)[: len(before)] == before
     names = lance.dataset(str(old_2 / "catalog" / "items.lance")).schema.names
     assert names[-2:] == ["vector_crc", "row_crc"]
-    assert json.loads((old_2 / FILE_NAME).read_text())["format_version"] == 3
+    assert json.loads((old_2 / FILE_NAME).read_text())["format_version"] == 4
 
 
 def test_a_conversion_says_nothing_of_what_it_can_check_afterwards(old_2: Path) -> None:
     with Collection.open(old_2, encoder=ToyEncoder()) as collection:
-        assert collection.messages == ["converted to format 3; earlier versions of this program cannot read it"]
+        assert collection.messages == ["converted to format 4; earlier versions of this program cannot read it"]
     manifest = json.loads((old_2 / "partitions" / "manifest.json").read_text())
     assert manifest["version"] == lance.dataset(str(old_2 / "catalog" / "items.lance")).version
     with Collection.open(old_2, encoder=ToyEncoder()) as collection:
@@ -166,17 +166,17 @@ def test_a_conversion_that_is_killed_at_any_moment_goes_on(old_2: Path, media: P
 @pytest.mark.parametrize("fields", [{}, {"something": "new", "roots": {"a": 1}}])
 def test_a_newer_format_with_fields_of_its_own_says_so(old: Path, fields: dict[str, object]) -> None:
     path = old / FILE_NAME
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 4, "checksum": "another", **fields}))
-    with pytest.raises(UniteSearchError, match="has format 4, this program reads up to 3; update unite-search"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 5, "checksum": "another", **fields}))
+    with pytest.raises(UniteSearchError, match="has format 5, this program reads up to 4; update unite-search"):
         Collection.open(old)
-    with pytest.raises(UniteSearchError, match="has format 4"):
+    with pytest.raises(UniteSearchError, match="has format 5"):
         repair(old)
 
 
 def test_a_newer_format_says_so(old: Path) -> None:
     path = old / FILE_NAME
     path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 99}))
-    with pytest.raises(UniteSearchError, match="has format 99, this program reads up to 3; update unite-search"):
+    with pytest.raises(UniteSearchError, match="has format 99, this program reads up to 4; update unite-search"):
         Collection.open(old)
 
 

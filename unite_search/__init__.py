@@ -50,11 +50,22 @@ if TYPE_CHECKING:
     from unite_search.item import Item
     from unite_search.media.types import Cut, Skipped
     from unite_search.modality import Modality, ModalityName
-    from unite_search.query import Hit, PathArgument, Query, SearchOptions, SearchResult
+    from unite_search.query import (
+        Evidence,
+        GroupBy,
+        Hit,
+        Mode,
+        PartKind,
+        PathArgument,
+        Query,
+        SearchOptions,
+        SearchResult,
+    )
     from unite_search.recovery import repair, verify_folder
     from unite_search.report import IndexOptions, IndexReport, Progress, ProgressCallback, RepairReport, Stage, Status
     from unite_search.search.duplicates import CopyGroup, Duplicates
     from unite_search.search.encoding import QueryVector
+    from unite_search.search.words import Words
     from unite_search.storage.export import ExportReport
 
 __version__ = "0.1.0"
@@ -77,9 +88,11 @@ __all__ = [
     "EncoderMismatchError",
     "EncoderOptions",
     "EncoderUnavailableError",
+    "Evidence",
     "ExportReport",
     "FilterError",
     "FrameSampler",
+    "GroupBy",
     "Hit",
     "Image",
     "IndexConfig",
@@ -89,8 +102,10 @@ __all__ = [
     "MediaSpec",
     "Modality",
     "ModalityName",
+    "Mode",
     "OutdatedError",
     "Part",
+    "PartKind",
     "PathArgument",
     "Progress",
     "ProgressCallback",
@@ -108,6 +123,7 @@ __all__ = [
     "UniteSearchError",
     "UnknownItemError",
     "UnreadableFileError",
+    "Words",
     "Workload",
     "load_encoder",
     "repair",
@@ -147,7 +163,17 @@ _HOMES = {
     "unite_search.item": ("Item",),
     "unite_search.media.types": ("Cut", "Skipped"),
     "unite_search.modality": ("Modality", "ModalityName"),
-    "unite_search.query": ("Hit", "PathArgument", "Query", "SearchOptions", "SearchResult"),
+    "unite_search.query": (
+        "Evidence",
+        "GroupBy",
+        "Hit",
+        "Mode",
+        "PartKind",
+        "PathArgument",
+        "Query",
+        "SearchOptions",
+        "SearchResult",
+    ),
     "unite_search.recovery": ("repair", "verify_folder"),
     "unite_search.report": (
         "IndexOptions",
@@ -160,6 +186,7 @@ _HOMES = {
     ),
     "unite_search.search.duplicates": ("CopyGroup", "Duplicates"),
     "unite_search.search.encoding": ("QueryVector",),
+    "unite_search.search.words": ("Words",),
     "unite_search.storage.export": ("ExportReport",),
 }
 

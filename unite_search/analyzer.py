@@ -18,6 +18,8 @@ from functools import lru_cache
 
 FIELD_BREAK = "|"
 """A term that no text has; it keeps phrases from reaching from one field into the next."""
+TEXT_END = "||"
+"""Another one, between what a row says and what it is called."""
 MAX_TERM_CHARACTERS = 64
 """Longer runs, such as encoded data, are cut."""
 SHORTEST_PLURAL = 4
@@ -54,12 +56,24 @@ def variants(text: str) -> list[str]:
     return sorted({*parts, *characters, *map(singular, known)} - known)
 
 
-def document(fields: Iterable[str]) -> str:
-    """Return what the index holds of a row: the terms of each field, even of an empty one, then each variant alone."""
-    texts = list(fields)
-    runs = [" ".join(terms(text)) for text in texts]
-    forms = sorted({form for text in texts for form in variants(text)})
-    return f" {FIELD_BREAK} ".join([*runs, *forms])
+def document(text: str, labels: Sequence[str]) -> str:
+    """Return what the index holds of a row: the terms and variants of its text, and those of its labels.
+
+    The terms of the text and of each label stand together, and each variant alone, so that no phrase reaches from one
+    into the next.
+
+    Args:
+        text: what the row says.
+        labels: what it is called: its name, its keywords, its folder.
+    """
+    return f" {TEXT_END} ".join(f" {FIELD_BREAK} ".join(_runs(fields)) for fields in ([text], labels))
+
+
+def read_document(made: str) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the runs of terms of the text of a row, and those of its labels; the first is the text itself."""
+    text, _, labels = made.partition(f" {TEXT_END} ")
+    in_text, in_labels = ([run.split() for run in part.split(f" {FIELD_BREAK} ")] for part in (text, labels))
+    return in_text, in_labels
 
 
 def contains(words: Sequence[str], phrase: Sequence[str]) -> bool:
@@ -122,6 +136,11 @@ def _pieces(word: str) -> Iterable[tuple[int, int]]:
         yield from ((start, min(start + 2, run.end())) for start in range(run.start(), last))
         place = run.end()
     yield from [(place, len(word))] if len(word) > place else []
+
+
+def _runs(fields: Sequence[str]) -> list[str]:
+    forms = {form for field in fields for form in variants(field)}
+    return [*(" ".join(terms(field)) for field in fields), *sorted(forms)]
 
 
 def _terms_of_word(word: str) -> Iterable[str]:

@@ -140,7 +140,7 @@ class Collection:
         return self._store.metadata.load_encoder(self.directory, self._given, self._options)
 
     @cached_property
-    def calibration(self) -> Calibration | None:
+    def _calibration(self) -> Calibration | None:
         """The statistics by which scores are log-odds; None for an encoder that has none."""
         return find_calibration(self.encoder_name, self._store.metadata.fingerprint)
 
@@ -332,7 +332,7 @@ class Collection:
     def _answer(self, vector: QueryVector, options: SearchOptions, *, encode_s: float) -> SearchResult:
         started = time.perf_counter()
         hits, searched = self._read(
-            lambda catalog, partitions: find(catalog, partitions, vector, options, self.calibration)
+            lambda catalog, partitions: find(catalog, partitions, vector, options, self._calibration)
         )
         search_s = time.perf_counter() - started
         return SearchResult(

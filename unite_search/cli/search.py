@@ -55,23 +55,7 @@ def query(  # noqa: PLR0913 (the parameters of a command are its options)
 
     Example: unite-search query --image q.jpg --text "make it red" --in image
     """
-    texts = (*([" ".join(words)] if words else []), *(text or []))
-    if not (texts or image or video or like):
-        raise typer.BadParameter("give words, --text, --image, --video or --like", param_hint="WORDS")
-    try:
-        asked = Query(
-            texts=texts,
-            images=tuple(image or ()),
-            videos=tuple(video or ()),
-            exclude=tuple(exclude or ()),
-            instruction=instruction,
-            mode=mode,
-            weights=s.parse_weights(weight or []),
-            like=tuple(like or ()),
-            unlike=tuple(unlike or ()),
-        )
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="WORDS") from error
+    asked = _query(ctx.params)
     how, scope = HitOutput.of(ctx.params), _scope(ctx.params)
     with opened(chosen_directory(collection, db), encoder=encoder, options=EncoderOptions(device=device)) as searched:
         result = searched.search(asked, scope)
@@ -113,6 +97,32 @@ def similar(  # noqa: PLR0913 (the parameters of a command are its options)
         result = searched.similar(item, scope)
     record = {"id": item, **_scope_record(scope)}
     show_answer(Answer(title=f"Similar to item {item}", asked=record, query=None, result=result), how)
+
+
+def _query(options: Mapping[str, Any]) -> Query:
+    """Return the query that the options ask.
+
+    Raises:
+        BadParameter: they ask for nothing, or for what does not go together.
+    """
+    words = options["words"]
+    texts = (*([" ".join(words)] if words else []), *(options["text"] or []))
+    if not (texts or options["image"] or options["video"] or options["like"]):
+        raise typer.BadParameter("give words, --text, --image, --video or --like", param_hint="WORDS")
+    try:
+        return Query(
+            texts=texts,
+            images=tuple(options["image"] or ()),
+            videos=tuple(options["video"] or ()),
+            exclude=tuple(options["exclude"] or ()),
+            instruction=options["instruction"],
+            mode=options["mode"],
+            weights=s.parse_weights(options["weight"] or []),
+            like=tuple(options["like"] or ()),
+            unlike=tuple(options["unlike"] or ()),
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="WORDS") from error
 
 
 def _scope(options: Mapping[str, Any]) -> SearchOptions:

@@ -116,8 +116,8 @@ def _with(ranked: RankedList, ids: NDArray[np.int64], cosines: NDArray[np.float3
 
 
 def lookup_of(catalog: Catalog, query: QueryVector, scope: Scope, options: SearchOptions, k: int) -> Lookup:
-    """Look up the words of a query that consists of text alone; beside a picture they say how it should change."""
-    if query.kind != "text" or not query.words.terms or not scope.sizes:
+    """Look up the words of a query in the items of a scope."""
+    if not query.words.terms or not scope.sizes:
         return NOTHING_TO_LOOK_UP
     conditions = [f"({options.where})"] if options.where else []
     if options.modalities:  # Without them nothing is restricted, and a filter costs a scan.

@@ -129,6 +129,8 @@ def ask(encoder: Encoder, query: Query, media: Sequence[Part]) -> Asked:
         for some in (*(some for some, _ in weighed), *excluded)
     ]
     language = foreign_language(" ".join(texts), encoder.languages) if encoder.languages and not media else None
+    if media:  # Beside a picture, words say how the answer should differ.
+        words = replace(words, terms=(), codes=())
     kind = Content(parts).modalities.partition
     vector = QueryVector(np.empty(0, np.float32), kind=kind, words=words, mode=query.mode, language=language)
     return Asked(tuple(groups), tuple(weight for _, weight in weighed), vector)

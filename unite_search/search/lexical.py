@@ -13,7 +13,9 @@ not independent, and an item that holds one of ten says little, so the evidence 
 
 A word of a caption or passage is as rare as it is among the items that have a text.
 
-An item that holds the whole query word for word, or a code of it, is an *exact* match and comes first.
+An item that holds the whole query word for word, or a code of it, is an *exact* match and comes first. A query of one
+word has to be a label of the item, which its name, folder and keywords are, or the whole of its text: that a text holds
+one word of it is no surprise.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import log
 
-from unite_search.analyzer import FIELD_BREAK, contains, singular, within_edits
+from unite_search.analyzer import contains, read_document, singular, within_edits
 from unite_search.search.words import Words
 from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, MOST_EDITS, FullText
 
@@ -60,20 +62,24 @@ class Lookup:
     Attributes:
         terms: the telling words.
         phrases: the whole query and its codes, as far as few enough items hold them.
+        label: a query of one word, if few enough items hold it.
         candidates: partition by id of the items that are looked at because of their words.
     """
 
     terms: tuple[Term, ...] = ()
     phrases: tuple[tuple[str, ...], ...] = ()
+    label: tuple[str, ...] = ()
     candidates: Mapping[int, str] = field(default_factory=dict)
 
     def evidence(self, text: str | None) -> tuple[float, bool]:
         """Return the log-odds that speak for a row with some words, and whether it is an exact match."""
         if not text or self.forms.isdisjoint(text.split()):
             return NO_EVIDENCE
-        runs = [run.split() for run in text.split(f" {FIELD_BREAK} ")]
-        is_exact = any(contains(run, phrase) for phrase in self.phrases for run in runs)
-        log_odds = self._log_odds({*runs[0], *map(singular, runs[0])}, set().union(*runs[1:]))
+        in_text, in_labels = read_document(text)
+        is_exact = any(contains(run, phrase) for phrase in self.phrases for run in (*in_text, *in_labels))
+        if self.label:
+            is_exact |= in_text[0] == list(self.label) or any(contains(run, self.label) for run in in_labels)
+        log_odds = self._log_odds(set().union(*in_text), set().union(*in_labels))
         return log_odds + (EXACT_BONUS if is_exact else 0.0), is_exact
 
     def _log_odds(self, in_text: set[str], elsewhere: set[str]) -> float:
@@ -109,10 +115,12 @@ def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str
     terms = tuple(_term(index, term, with_text, everything) for term in words.telling)
     candidates = index.match(sorted(Lookup(terms).forms), k, where)
     most_exact = max(MOST_EXACT, int(MOST_EXACT_SHARE * everything))
-    phrases = [phrase for phrase in _phrases(words) if 0 < index.frequency(phrase, most_exact + 1) <= most_exact]
-    for phrase in phrases:
+    exact = [phrase for phrase in _phrases(words) if 0 < index.frequency(phrase, most_exact + 1) <= most_exact]
+    for phrase in exact:
         candidates |= index.match_phrase(phrase, k, where)
-    return Lookup(terms, tuple(phrases), candidates)
+    is_label = len(words.terms) == 1 and words.terms not in (*words.codes, *words.required)
+    phrases = tuple(phrase for phrase in exact if not is_label)
+    return Lookup(terms, phrases, words.terms if is_label and exact else (), candidates)
 
 
 def _phrases(words: Words) -> Iterable[tuple[str, ...]]:

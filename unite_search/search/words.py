@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from unite_search.analyzer import terms
 
-Phrase = tuple[str, ...]
-
 _QUOTES = '"“”„«»'
 _MARKED = re.compile(rf"(?<!\S)(-?)(?:[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]|(?<=-)([^\W\d_][^\s{_QUOTES}]*))(?!\S)")
 SHORTEST_CODE = 3
@@ -60,13 +58,13 @@ class Words:
     """
 
     text: str
-    terms: Phrase = ()
-    required: tuple[Phrase, ...] = ()
-    excluded: tuple[Phrase, ...] = ()
-    codes: tuple[Phrase, ...] = ()
+    terms: tuple[str, ...] = ()
+    required: tuple[tuple[str, ...], ...] = ()
+    excluded: tuple[tuple[str, ...], ...] = ()
+    codes: tuple[tuple[str, ...], ...] = ()
 
     @property
-    def telling(self) -> Phrase:
+    def telling(self) -> tuple[str, ...]:
         """The distinct terms without the stop words; all of them if there are no others."""
         distinct = tuple(dict.fromkeys(self.terms))
         return tuple(term for term in distinct if term not in STOP_WORDS) or distinct

@@ -17,7 +17,7 @@ def words_of(row: dict[str, Any]) -> str:
     """Return the words of a row: its caption or passage, name, the keywords of its sidecar, and folder."""
     metadata = row.get("metadata")
     known = strict_json.loads(metadata) if metadata and metadata != "{}" else {}
-    return document([row.get("text") or "", row["name"], *keywords_of(known), row["folder"]])
+    return document(row.get("text") or "", [row["name"], *keywords_of(known), row["folder"]])
 
 
 def keywords_of(metadata: dict[str, Any]) -> list[str]:
