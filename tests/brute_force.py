@@ -1,7 +1,8 @@
 """A whole search by brute force, in plain Python: every item is scored, sorted, grouped, and one page is cut out.
 
-Written from the documentation of `unite_search.search` and `indexers.calibration`, with nothing of their code. It knows
-English words of letters and digits only, with plurals that end in a single s.
+Written from the documentation of `unite_search.search` and `indexers.calibration`, with nothing of their code but the
+constants that were tuned. It knows English words of letters and digits only, with plurals that end in a single s, and
+no near copies: nothing here has a perceptual hash.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from math import inf, log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from unite_search.search.find import WORDS_ALONE
+from unite_search.search.lexical import CANDIDATES, EXACT_BONUS, MISSPELT_WEIGHT, MOST_EXACT, MOST_EXACT_SHARE
+from unite_search.search.scoring import PARTITION_SHARE
+
 Vector = NDArray[np.float64]
 STOP_WORDS = {"the", "a", "of", "on", "and", "in"}
-MOST_CANDIDATES = 100
-MOST_CANDIDATES_BY_WORDS_ALONE = 1000
-MOST_EXACT, MOST_EXACT_SHARE = 50, 0.05
 HEAD = 100
 FIRST_DEPTH = 4
 """At least 100 items of each partition are looked at, and four times as many as are wanted."""
@@ -131,7 +133,10 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Everything that decides the order of the hits. Without a vector, words are looked up alone."""
+    """Everything that decides the order of the hits. Without a vector, words are looked up alone.
+
+    `asked` is None where no words are looked up: by meaning alone, and beside a picture.
+    """
 
     vector: Vector | None
     kind: str = "text"
@@ -220,12 +225,12 @@ class BruteForce:
         sizes = Counter(entry.partition for entry in competing)
         holders = self._holders(competing, asked)
         scored = self._meant(competing, sizes, question) if question.vector is not None else _bare(holders)
-        if asked is not None and question.kind == "text":
+        if asked is not None:
             evidence = self._evidence(asked)
             scored = [_joined(one, *evidence(one.entry)) for one in scored]
         kept = [one for one in self._judged(scored, question) if one.score >= question.min_score]
         kept.sort(key=lambda one: one.key)
-        most = MOST_CANDIDATES_BY_WORDS_ALONE if question.vector is None else MOST_CANDIDATES
+        most = WORDS_ALONE if question.vector is None else CANDIDATES
         by_id = {one.entry.id: one for one in kept}
         return Expected(_gathered(kept, question), dict(sizes), by_id, len(holders) > most)
 
@@ -254,7 +259,7 @@ class BruteForce:
             name = entry.partition
             intercept, slope = self.lines[question.kind, name]
             centred = cosines[entry.id] - float(self.means[name] @ question.vector)
-            prior = log(0.8 + 0.2 / len(sizes) * sum(sizes.values()) / sizes[name])
+            prior = log(1 - PARTITION_SHARE + PARTITION_SHARE / len(sizes) * sum(sizes.values()) / sizes[name])
             meaning = intercept + slope * centred
             found.append(Scored(entry=entry, cosine=cosines[entry.id], meaning=meaning, prior=prior))
         return found
@@ -289,7 +294,7 @@ class BruteForce:
         weights = {}
         for word in asked.telling:
             holding = sum(_has(entry, word) for entry in everything)
-            factor = 1.0 if holding or len(word) < 4 else 0.7
+            factor = 1.0 if holding or len(word) < 4 else MISSPELT_WEIGHT
             weights[word] = [factor * _weight(holding, items) for items in (with_text, len(everything))]
         most = max(MOST_EXACT, int(MOST_EXACT_SHARE * len(everything)))
         phrases = [phrase for phrase in asked.phrases if sum(e.has_phrase(phrase) for e in everything) <= most]
@@ -301,7 +306,7 @@ class BruteForce:
             share = sum(weights[word][1] for word in in_text | elsewhere) / sum(all_ for _, all_ in weights.values())
             holds_phrase = [entry.is_named if asked.is_label(phrase) else entry.has_phrase for phrase in phrases]
             is_exact = any(has(phrase) for has, phrase in zip(holds_phrase, phrases, strict=True))
-            return found / sqrt(len(weights)) * share + 20 * is_exact, is_exact
+            return found / sqrt(len(weights)) * share + EXACT_BONUS * is_exact, is_exact
 
         return of
 

@@ -119,7 +119,7 @@ def lookup_of(catalog: Catalog, query: QueryVector, scope: Scope, options: Searc
     """Look up the words of a query in the items of a scope."""
     if not query.words.terms or not scope.sizes:
         return NOTHING_TO_LOOK_UP
-    conditions = [f"({options.where})"] if options.where else []
+    conditions = [f"({options.where}\n)"] if options.where else []  # The filter may end with a comment.
     if options.modalities:  # Without them nothing is restricted, and a filter costs a scan.
         within = ", ".join(f"'{name}'" for name in scope.sizes)
         conditions.append(f"partition IN ({within})")
