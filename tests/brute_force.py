@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unite_search.search.find import WORDS_ALONE
-from unite_search.search.lexical import CANDIDATES, EXACT_BONUS, MISSPELT_WEIGHT, MOST_EXACT, MOST_EXACT_SHARE
+from unite_search.search.lexical import EXACT_BONUS, MISSPELT_WEIGHT, MOST_EXACT, MOST_EXACT_SHARE, MOST_MATCHES
 from unite_search.search.scoring import PARTITION_SHARE
 
 Vector = NDArray[np.float64]
@@ -166,8 +166,8 @@ class Scored:
         return self.meaning + self.prior + self.words
 
     @property
-    def key(self) -> tuple[bool, float]:
-        return self.is_weak, -self.score
+    def key(self) -> tuple[bool, bool, float]:
+        return self.is_weak, not self.is_exact, -self.score
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ class BruteForce:
             scored = [_joined(one, *evidence(one.entry)) for one in scored]
         kept = [one for one in self._judged(scored, question) if one.score >= question.min_score]
         kept.sort(key=lambda one: one.key)
-        most = WORDS_ALONE if question.vector is None else CANDIDATES
+        most = WORDS_ALONE if question.vector is None else MOST_MATCHES
         by_id = {one.entry.id: one for one in kept}
         return Expected(_gathered(kept, question), dict(sizes), by_id, len(holders) > most)
 
@@ -240,8 +240,10 @@ class BruteForce:
             return scored
         floors = [self.floors.get((question.kind, one.entry.partition), (-inf, -inf)) for one in scored]
         pairs = list(zip(scored, floors, strict=True))
-        is_answered = any(one.meaning + one.words >= best for one, (_, best) in pairs)
-        return [replace(one, is_weak=not is_answered or one.meaning + one.words < floor) for one, (floor, _) in pairs]
+        is_answered = any(one.is_exact or one.meaning + one.words >= best for one, (_, best) in pairs)
+        if not is_answered:
+            return [replace(one, is_weak=True) for one in scored]
+        return [replace(one, is_weak=not one.is_exact and one.meaning + one.words < floor) for one, (floor, _) in pairs]
 
     def _holders(self, entries: Iterable[Entry], asked: Asked | None) -> list[Entry]:
         telling = asked.telling if asked else []
@@ -301,8 +303,11 @@ class BruteForce:
 
         def of(entry: Entry) -> tuple[float, bool]:
             in_text = {word for word in weights if _forms(word) & entry.in_text}
-            elsewhere = {word for word in weights if _forms(word) & entry.elsewhere} - in_text
-            found = sum(weights[word][word in elsewhere] for word in in_text | elsewhere)
+            elsewhere = {word for word in weights if _forms(word) & entry.elsewhere}
+            found = sum(
+                max(weights[word][place] for place, words in enumerate((in_text, elsewhere)) if word in words)
+                for word in in_text | elsewhere
+            )
             share = sum(weights[word][1] for word in in_text | elsewhere) / sum(all_ for _, all_ in weights.values())
             holds_phrase = [entry.is_named if asked.is_label(phrase) else entry.has_phrase for phrase in phrases]
             is_exact = any(has(phrase) for has, phrase in zip(holds_phrase, phrases, strict=True))

@@ -498,7 +498,7 @@ def check_group(hit: Hit, expected: Expected, must: set[int], tolerance: float) 
     ids = [item.entry.id for item in group.items]
     assert len({one.id for one in shown}) == len(shown)
     assert {id_ for id_ in ids if id_ in must} <= {one.id for one in shown} <= set(ids)
-    keys = [(one.is_weak, -one.score) for one in shown]
+    keys = [(one.is_weak, not one.is_exact, -one.score) for one in shown]
     assert keys == sorted(keys)
     for segment in hit.segments:
         check_parts(segment, expected, tolerance)

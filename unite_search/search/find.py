@@ -19,7 +19,7 @@ from unite_search.search.encoding import QueryVector
 from unite_search.search.explain import evidence
 from unite_search.search.found import Found, Rows, by_meaning, by_words
 from unite_search.search.grouping import GROUP_COLUMNS, Group, group_name, grouped
-from unite_search.search.lexical import CANDIDATES, Lookup
+from unite_search.search.lexical import MOST_MATCHES, Lookup
 from unite_search.search.scoring import meanings
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.words import WORDS
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FIRST_FETCH = 4
 WORDS_ALONE = 1000
 """Candidates of a query by words alone. They are sorted anew for each page, and pages must not repeat what is shown."""
+DEEPEST_FOR_FOLDERS = 6400
+"""Items of each partition by which folders and days are ranked, at most; there may be fewer of them than are wanted."""
 SHOWN_COLUMNS = (
     "parent",
     "uri",
@@ -68,9 +70,12 @@ def find(
     depth = max(HEAD, FIRST_FETCH * wanted)
     groups: list[Group] = []
     everything = sum(scope.sizes.values())
+    deepest = max(scope.sizes.values(), default=0)
+    if options.group_by in ("folder", "day"):
+        deepest = min(deepest, DEEPEST_FOR_FOLDERS)
     while scope.sizes:
         groups = finder.groups(min(depth, everything))
-        if finder.is_settled(groups, needed) or depth >= max(scope.sizes.values()):
+        if finder.is_settled(groups, needed) or depth >= deepest:
             break
         depth *= FIRST_FETCH
     if options.diverse:
@@ -95,7 +100,7 @@ class _Finder:
     calibration: Calibration | None
     scope: Scope
     lookup: Lookup = field(default_factory=Lookup)
-    unseen: tuple[bool, float] | None = None
+    unseen: tuple[bool, bool, float] | None = None
     _looked_up: int = 0
 
     def groups(self, depth: int) -> list[Group]:
@@ -112,7 +117,7 @@ class _Finder:
         All items that were found in a partition may be segments of one clip; the next one in it may be better than all
         of another partition.
         """
-        return self.unseen is None or (len(groups) >= needed and groups[needed - 1].best.order[:2] <= self.unseen)
+        return self.unseen is None or (len(groups) >= needed and groups[needed - 1].best.order[:3] <= self.unseen)
 
     def hit(self, group: Group, rank: int) -> Hit:
         """Return what is shown of a group."""
@@ -126,7 +131,7 @@ class _Finder:
         farthest = {int(ranked.ids[-1]) for ranked in lists if len(ranked.ids) < ranked.size}
         known = np.concatenate([ranked.ids for ranked in lists])
         with_words = np.setdiff1d(self._look_up(depth), known).tolist()
-        wanted = {id_: self.lookup.candidates[id_] for id_ in with_words}
+        wanted = {id_: self.lookup.candidates[id_] for id_ in with_words} | self._nearest_exact(depth, known)
         lists = with_items_of_words(lists, self.catalog, self.query, wanted)
         rows = self._rows(id_ for ranked in lists for id_ in ranked.ids.tolist())
         found = by_meaning(
@@ -138,17 +143,27 @@ class _Finder:
         )
         bounds = [one.order_of_farther for one in found if one.id in farthest]
         least = -np.inf if self.options.min_score is None else self.options.min_score
-        self.unseen = min(((is_weak, order) for is_weak, order in bounds if -order >= least), default=None)
+        self.unseen = min((bound for bound in bounds if -bound[-1] >= least), default=None)
+        return found
+
+    def _nearest_exact(self, depth: int, known: NDArray[np.int64]) -> dict[int, str]:
+        """Return the partitions, by id, of the nearest exact matches where there are more than candidates by words."""
+        found: dict[int, str] = {}
+        for phrase in self.lookup.crowded:
+            with self.catalog.guarded():
+                holding = self.scope.keeps(self.catalog.full_text.ids_of_phrase(phrase))
+            nearest = ranked_lists(self.partitions, self.query, replace(self.scope, allowed=holding), depth)
+            found |= {int(id_): ranked.name for ranked in nearest for id_ in np.setdiff1d(ranked.ids, known)}
         return found
 
     def _by_words(self, depth: int) -> list[Found]:
         with_words = self._look_up(max(WORDS_ALONE, depth))
-        self.unseen = None if len(self.lookup.candidates) < self._looked_up else (True, np.inf)
+        self.unseen = None if len(self.lookup.candidates) < self._looked_up else (True, True, np.inf)
         return by_words(self.lookup, self._rows(with_words.tolist()))
 
     def _look_up(self, depth: int) -> NDArray[np.int64]:
         """Look up the words of the query, and return the items of the scope that hold them."""
-        k = max(CANDIDATES, depth)
+        k = max(MOST_MATCHES, depth)
         if self.query.mode != "meaning" and k > self._looked_up:
             self.lookup = lookup_of(self.catalog, self.query, self.scope, self.options, k)
             self._looked_up = k

@@ -34,14 +34,14 @@ class Found:
         return (self.meaning or 0.0) + self.prior + self.words
 
     @property
-    def order(self) -> tuple[bool, float, int]:
-        """What items are sorted by, best first: weak ones come after all others."""
-        return self.is_weak, -self.score, self.id
+    def order(self) -> tuple[bool, bool, float, int]:
+        """What items are sorted by, best first: weak ones come after all others, and exact matches before them."""
+        return self.is_weak, not self.is_exact, -self.score, self.id
 
     @property
-    def order_of_farther(self) -> tuple[bool, float]:
+    def order_of_farther(self) -> tuple[bool, bool, float]:
         """What an item of the same partition can be sorted by at best that is no nearer and holds no word."""
-        return self.is_weak, -((self.meaning or 0.0) + self.prior)
+        return self.is_weak, True, -((self.meaning or 0.0) + self.prior)
 
 
 def by_meaning(
@@ -72,7 +72,7 @@ def by_meaning(
                 continue
             words, is_exact = lookup.evidence(rows[id_].get(WORDS))
             is_silent = only_words and not words
-            is_answered |= log_odds + words >= meaning.best_floor and not is_silent
+            is_answered |= is_exact or (log_odds + words >= meaning.best_floor and not is_silent)
             found.append(
                 Found(
                     id=id_,
@@ -83,7 +83,7 @@ def by_meaning(
                     prior=meaning.prior,
                     words=words,
                     is_exact=is_exact,
-                    is_weak=log_odds + words < meaning.floor or is_silent,
+                    is_weak=not is_exact and (log_odds + words < meaning.floor or is_silent),
                 )
             )
     return _in_order(found if is_answered else [replace(one, is_weak=True) for one in found])

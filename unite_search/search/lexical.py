@@ -32,7 +32,7 @@ from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, MOST_EDITS, Fu
 IMAGINARY_ITEMS = 100
 IMAGINARY_SHARE = 0.01
 """A and p: chosen on the photos by which the starter was calibrated, see docs/explanation/scores.md."""
-CANDIDATES = 100
+MOST_MATCHES = 100
 """Items that are looked at because of their words."""
 MISSPELT_WEIGHT = 0.7
 """What a word counts that is only similar to that of the query."""
@@ -64,12 +64,14 @@ class Lookup:
         phrases: the whole query and its codes, as far as few enough items hold them.
         label: a query of one word, if few enough items hold it.
         candidates: partition by id of the items that are looked at because of their words.
+        crowded: phrases that make more items exact than there are candidates.
     """
 
     terms: tuple[Term, ...] = ()
     phrases: tuple[tuple[str, ...], ...] = ()
     label: tuple[str, ...] = ()
     candidates: Mapping[int, str] = field(default_factory=dict)
+    crowded: tuple[tuple[str, ...], ...] = ()
 
     def evidence(self, text: str | None) -> tuple[float, bool]:
         """Return the log-odds that speak for a row with some words, and whether it is an exact match."""
@@ -82,12 +84,18 @@ class Lookup:
         log_odds = self._log_odds(set().union(*in_text), set().union(*in_labels))
         return log_odds + (EXACT_BONUS if is_exact else 0.0), is_exact
 
-    def _log_odds(self, in_text: set[str], elsewhere: set[str]) -> float:
-        of_text = [term for term in self.terms if in_text & term.forms]
-        of_others = [term for term in self.terms if elsewhere & term.forms and term not in of_text]
-        found = sum(term.of_text for term in of_text) + sum(term.of_all for term in of_others)
-        share = sum(term.of_all for term in (*of_text, *of_others)) / sum(term.of_all for term in self.terms)
-        return float(found / len(self.terms) ** 0.5 * share)
+    def _log_odds(self, in_text: set[str], in_labels: set[str]) -> float:
+        found, share = 0.0, 0.0
+        for term in self.terms:
+            weights = [
+                *([term.of_text] if in_text & term.forms else []),
+                *([term.of_all] if in_labels & term.forms else []),
+            ]
+            if weights:
+                found += max(weights)
+                share += term.of_all
+        everything = sum(term.of_all for term in self.terms)
+        return float(found / len(self.terms) ** 0.5 * share / everything)
 
     @cached_property
     def forms(self) -> frozenset[str]:
@@ -98,7 +106,7 @@ class Lookup:
 NOTHING_TO_LOOK_UP = Lookup()
 
 
-def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str, int], k: int = CANDIDATES) -> Lookup:
+def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str, int], k: int) -> Lookup:
     """Look the words of a query up.
 
     Args:
@@ -115,12 +123,14 @@ def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str
     terms = tuple(_term(index, term, with_text, everything) for term in words.telling)
     candidates = index.match(sorted(Lookup(terms).forms), k, where)
     most_exact = max(MOST_EXACT, int(MOST_EXACT_SHARE * everything))
-    exact = [phrase for phrase in _phrases(words) if 0 < index.frequency(phrase, most_exact + 1) <= most_exact]
+    counts = {phrase: index.frequency(phrase, most_exact + 1) for phrase in _phrases(words)}
+    exact = [phrase for phrase, count in counts.items() if 0 < count <= most_exact]
     for phrase in exact:
         candidates |= index.match_phrase(phrase, k, where)
     is_label = len(words.terms) == 1 and words.terms not in (*words.codes, *words.required)
     phrases = tuple(phrase for phrase in exact if not is_label)
-    return Lookup(terms, phrases, words.terms if is_label and exact else (), candidates)
+    crowded = tuple(phrase for phrase in exact if counts[phrase] > k)
+    return Lookup(terms, phrases, words.terms if is_label and exact else (), candidates, crowded)
 
 
 def _phrases(words: Words) -> Iterable[tuple[str, ...]]:
@@ -134,7 +144,7 @@ def _term(index: FullText, term: str, with_text: int, everything: int) -> Term:
     holding = max(index.frequency((form,)) for form in forms)
     factor = 1.0
     if not holding and len(term) >= FUZZY_FROM_CHARACTERS:
-        similar = _similar_forms(term, index.similar_rows(term, CANDIDATES))
+        similar = _similar_forms(term, index.similar_rows(term, MOST_MATCHES))
         forms |= similar
         holding, factor = sum(index.frequency((form,)) for form in similar), MISSPELT_WEIGHT
     return Term(frozenset(forms), factor * _weight(holding, with_text), factor * _weight(holding, everything))
