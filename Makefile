@@ -87,6 +87,7 @@ docs: $(VENV)/installed
 	$(BIN)/python -m tools.results_page
 	$(BIN)/python -m tools.reliability_page
 	$(BIN)/python -m tools.speed_tables
+	$(BIN)/python -m tools.typed_queries_page
 
 site: docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site

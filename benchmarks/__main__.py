@@ -1,7 +1,7 @@
 """The command line of the benchmarks: `python -m benchmarks NAME [--data DIR]` writes `docs/results/NAME.json`.
 
-Public data sets, `datasets` and `compare` have options of their own, see `quality.command_line`; so have `speed` and
-`answers`.
+Public data sets, `datasets` and `compare` have options of their own, see `quality.command_line`; so have `speed`,
+`answers` and `typed-queries`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.common.results import RESULTS, write_result
 from benchmarks.indexers import speed
-from benchmarks.quality import command_line
+from benchmarks.quality import command_line, typed_queries
 from benchmarks.quality.answers import parts as answers
 from benchmarks.system.peers import VARIABLES as PEERS
 from unite_search.encoders.base import DEFAULT_ENCODER, Encoder, EncoderOptions, load_encoder
@@ -182,9 +182,12 @@ def main() -> None:
     if sys.argv[1:2] == ["answers"]:
         answers.main(sys.argv[2:])
         return
+    if sys.argv[1:2] == [typed_queries.NAME]:
+        typed_queries.main(sys.argv[2:])
+        return
     names = "\n".join(f"  {name:20} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
     names = f"Run a benchmark and write its results to a JSON file.\n\nbenchmarks:\n{names}"
-    others = ", ".join([*command_line.COMMANDS, "speed", "answers"])
+    others = ", ".join([*command_line.COMMANDS, "speed", "answers", typed_queries.NAME])
     names += f"\n\ncommands with options of their own (NAME --help):\n  {others}"
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=names, formatter_class=argparse.RawDescriptionHelpFormatter
