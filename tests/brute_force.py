@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unite_search.search.find import WORDS_ALONE
-from unite_search.search.lexical import EXACT_BONUS, MISSPELT_WEIGHT, MOST_EXACT, MOST_EXACT_SHARE, MOST_MATCHES
+from unite_search.search.lexical import EXACT_BONUS, MOST_EXACT, MOST_EXACT_SHARE, MOST_MATCHES, WHOLE_QUERY
 from unite_search.search.scoring import PARTITION_SHARE
 
 Vector = NDArray[np.float64]
@@ -85,8 +85,9 @@ class Entry:
         return [words_of(one) for one in (self.text or "", *self.fields)]
 
     def is_named(self, word: Sequence[str]) -> bool:
-        """Whether a word is a label of the item, which its name, keywords and folder are, or all that it says."""
-        return word[0] in self.elsewhere or self.runs[0] == list(word)
+        """Whether a word is the name of the file, or all that it says."""
+        name = self.runs[1]
+        return list(word) in (self.runs[0], name, name[:-1])
 
     def has_phrase(self, phrase: Sequence[str]) -> bool:
         """Whether the words stand one after the other in one field; a single word may be a part or a singular, too."""
@@ -227,7 +228,7 @@ class BruteForce:
         scored = self._meant(competing, sizes, question) if question.vector is not None else _bare(holders)
         if asked is not None:
             evidence = self._evidence(asked)
-            scored = [_joined(one, *evidence(one.entry)) for one in scored]
+            scored = [_joined(one, *evidence(one.entry, one.meaning)) for one in scored]
         kept = [one for one in self._judged(scored, question) if one.score >= question.min_score]
         kept.sort(key=lambda one: one.key)
         most = WORDS_ALONE if question.vector is None else MOST_MATCHES
@@ -289,19 +290,21 @@ class BruteForce:
             found |= {id_: float(logit - level) for id_, logit in logits.items()}
         return found
 
-    def _evidence(self, asked: Asked) -> Callable[[Entry], tuple[float, bool]]:
+    def _evidence(self, asked: Asked) -> Callable[[Entry, float], tuple[float, bool]]:
         """What the words say of an item: rarity by how many items of the collection hold a word."""
         everything = list(self.entries.values())
         with_text = sum("text" in entry.partition for entry in everything)
         weights = {}
         for word in asked.telling:
             holding = sum(_has(entry, word) for entry in everything)
-            factor = 1.0 if holding or len(word) < 4 else MISSPELT_WEIGHT
-            weights[word] = [factor * _weight(holding, items) for items in (with_text, len(everything))]
+            if holding:
+                weights[word] = [_weight(holding, items) for items in (with_text, len(everything))]
         most = max(MOST_EXACT, int(MOST_EXACT_SHARE * len(everything)))
         phrases = [phrase for phrase in asked.phrases if sum(e.has_phrase(phrase) for e in everything) <= most]
 
-        def of(entry: Entry) -> tuple[float, bool]:
+        def of(entry: Entry, meaning: float) -> tuple[float, bool]:
+            if not weights:
+                return 0.0, False
             in_text = {word for word in weights if _forms(word) & entry.in_text}
             elsewhere = {word for word in weights if _forms(word) & entry.elsewhere}
             found = sum(
@@ -311,7 +314,10 @@ class BruteForce:
             share = sum(weights[word][1] for word in in_text | elsewhere) / sum(all_ for _, all_ in weights.values())
             holds_phrase = [entry.is_named if asked.is_label(phrase) else entry.has_phrase for phrase in phrases]
             is_exact = any(has(phrase) for has, phrase in zip(holds_phrase, phrases, strict=True))
-            return found / sqrt(len(weights)) * share + EXACT_BONUS * is_exact, is_exact
+            log_odds = found / sqrt(len(weights)) * share
+            if in_text | elsewhere == weights.keys():
+                log_odds = max(log_odds, WHOLE_QUERY - meaning)
+            return log_odds + EXACT_BONUS * is_exact, is_exact
 
         return of
 

@@ -7,8 +7,8 @@ of query meets each kind of item without anybody's judgement. Of the examples on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,9 @@ than a tenth of the right items of other photos were called weak even in bad luc
 BEST_FLOOR_PERCENT = 1
 """Share of the queries with an answer whose best hit is below the floor of best hits, in percent. Queries of one word
 have lower scores than the captions that are measured, and nonsense has much lower ones."""
+LESS_FOR_LIKENESS = 3.0
+"""The least with which photos that look alike pushed no right caption out of the first ten, of photos that asked for
+their captions among photos and captions of the calibration. Of 0 to 5 in steps of a half."""
 STEPS = 100
 PRECISION = 1e-6
 """Of intercept and slope; a file has three digits."""
@@ -76,12 +79,14 @@ def measure(encoder: Encoder, examples: Iterable[Example], origin: str) -> Calib
     if not means:
         most = max((len(numbers) for numbers, _ in items.values()), default=0)
         raise UniteSearchError(f"{most} photos or clips with captions; expected at least {FEWEST_EXAMPLES}")
-    lines = {}
+    lines, spreads = {}, {}
     for kind, asking in queries.items():
         for item, mean in means.items():
-            line = line_of(pairs(asking, items[item], mean))
+            measured = pairs(asking, items[item], mean)
+            line = line_of(measured)
             if line is not None:
-                lines[kind, item] = line
+                lines[kind, item], spreads[kind, item] = line, float(measured.unrelated.std())
+    lines = {pair: _line_of_likeness(*pair, lines, spreads) for pair in lines}
     if not lines:
         raise UniteSearchError(f"encoder {encoder.name} cannot tell which captions belong to which photos or clips")
     return Calibration(fingerprint=encoder.fingerprint, means=means, lines=lines, origin=origin, encoder=encoder.name)
@@ -184,6 +189,26 @@ def line_of(measured: Pairs) -> Line | None:
         for values, percent in ((related, FLOOR_PERCENT), (measured.best, BEST_FLOOR_PERCENT))
     )
     return Line(intercept, slope, floor, best_floor, share, len(related))
+
+
+def _line_of_likeness(
+    kind: str, item: str, lines: Mapping[tuple[str, str], Line], spreads: Mapping[tuple[str, str], float]
+) -> Line:
+    """Return the line of a pair of kinds, not that of its examples where both have pictures.
+
+    There the examples are altered copies, which say nothing of what only looks alike. As many standard deviations above
+    unrelated pairs as a caption is, it gets the log-odds of the caption, less `LESS_FOR_LIKENESS`.
+    """
+    own, base = lines[kind, item], lines.get(("text", item))
+    if base is None or kind == "text" or item == "text":
+        return own
+    return replace(
+        own,
+        intercept=base.intercept - LESS_FOR_LIKENESS,
+        slope=base.slope * spreads["text", item] / spreads[kind, item],
+        floor=base.floor - LESS_FOR_LIKENESS,
+        best_floor=base.best_floor - LESS_FOR_LIKENESS,
+    )
 
 
 def fit(related: NDArray[np.floating], unrelated: NDArray[np.floating]) -> tuple[float, float]:

@@ -70,7 +70,7 @@ def by_meaning(
         for id_, cosine, log_odds in triples:
             if id_ not in rows:
                 continue
-            words, is_exact = lookup.evidence(rows[id_].get(WORDS))
+            words, is_exact = lookup.evidence(rows[id_].get(WORDS), log_odds)
             is_silent = only_words and not words
             is_answered |= is_exact or (log_odds + words >= meaning.best_floor and not is_silent)
             found.append(

@@ -11,11 +11,12 @@ not independent, and an item that holds one of ten says little, so the evidence 
 
     weight of the words found / square root of their number in the query * share of the query's weight that was found
 
-A word of a caption or passage is as rare as it is among the items that have a text.
+A word of a caption or passage is as rare as it is among the items that have a text. Words that no item holds, nor one
+that is spelt like them, tell nothing and do not count. An item that holds all others is as likely relevant as
+`WHOLE_QUERY` says, however little its vector does: the encoder may not know a name.
 
 An item that holds the whole query word for word, or a code of it, is an *exact* match and comes first. A query of one
-word has to be a label of the item, which its name, folder and keywords are, or the whole of its text: that a text holds
-one word of it is no surprise.
+word has to be the name of the file, or the whole of its text: that a text holds one word of it is no surprise.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ MISSPELT_WEIGHT = 0.7
 """What a word counts that is only similar to that of the query."""
 TWO_EDITS_FROM_CHARACTERS = 8
 """A shorter word is misspelt by one letter at most."""
+WHOLE_QUERY = 0.3
+"""Log-odds that another caption of a photo says a word of its first one; on the 400 photos of the calibration."""
 EXACT_BONUS = 20.0
 """Added to the log-odds of an exact match, so that it comes before everything that is not one."""
 MOST_EXACT = 50
@@ -60,7 +63,7 @@ class Lookup:
     """What the words of a query say of any row.
 
     Attributes:
-        terms: the telling words.
+        terms: the telling words that are held by some item.
         phrases: the whole query and its codes, as far as few enough items hold them.
         label: a query of one word, if few enough items hold it.
         candidates: partition by id of the items that are looked at because of their words.
@@ -73,19 +76,25 @@ class Lookup:
     candidates: Mapping[int, str] = field(default_factory=dict)
     crowded: tuple[tuple[str, ...], ...] = ()
 
-    def evidence(self, text: str | None) -> tuple[float, bool]:
-        """Return the log-odds that speak for a row with some words, and whether it is an exact match."""
+    def evidence(self, text: str | None, meaning: float = 0.0) -> tuple[float, bool]:
+        """Return the log-odds that speak for a row with some words, and whether it is an exact match.
+
+        Args:
+            text: what the index holds of the row.
+            meaning: log-odds by the vectors.
+        """
         if not text or self.forms.isdisjoint(text.split()):
             return NO_EVIDENCE
         in_text, in_labels = read_document(text)
         is_exact = any(contains(run, phrase) for phrase in self.phrases for run in (*in_text, *in_labels))
         if self.label:
-            is_exact |= in_text[0] == list(self.label) or any(contains(run, self.label) for run in in_labels)
-        log_odds = self._log_odds(set().union(*in_text), set().union(*in_labels))
+            name = in_labels[0]
+            is_exact |= list(self.label) in (in_text[0], name, name[:-1])
+        log_odds = self._log_odds(set().union(*in_text), set().union(*in_labels), meaning)
         return log_odds + (EXACT_BONUS if is_exact else 0.0), is_exact
 
-    def _log_odds(self, in_text: set[str], in_labels: set[str]) -> float:
-        found, share = 0.0, 0.0
+    def _log_odds(self, in_text: set[str], in_labels: set[str], meaning: float) -> float:
+        found, share, is_whole = 0.0, 0.0, True
         for term in self.terms:
             weights = [
                 *([term.of_text] if in_text & term.forms else []),
@@ -94,8 +103,10 @@ class Lookup:
             if weights:
                 found += max(weights)
                 share += term.of_all
+            is_whole &= bool(weights)
         everything = sum(term.of_all for term in self.terms)
-        return float(found / len(self.terms) ** 0.5 * share / everything)
+        log_odds = float(found / len(self.terms) ** 0.5 * share / everything)
+        return max(log_odds, WHOLE_QUERY - meaning) if is_whole else log_odds
 
     @cached_property
     def forms(self) -> frozenset[str]:
@@ -120,7 +131,10 @@ def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str
         return NOTHING_TO_LOOK_UP
     everything = sum(sizes.values())
     with_text = sum(size for name, size in sizes.items() if "text" in name)
-    terms = tuple(_term(index, term, with_text, everything) for term in words.telling)
+    known = (_term(index, term, with_text, everything) for term in words.telling)
+    terms = tuple(term for term in known if term is not None)
+    if not terms:
+        return NOTHING_TO_LOOK_UP
     candidates = index.match(sorted(Lookup(terms).forms), k, where)
     most_exact = max(MOST_EXACT, int(MOST_EXACT_SHARE * everything))
     counts = {phrase: index.frequency(phrase, most_exact + 1) for phrase in _phrases(words)}
@@ -138,8 +152,11 @@ def _phrases(words: Words) -> Iterable[tuple[str, ...]]:
     return dict.fromkeys([words.terms, *words.codes, *words.required])
 
 
-def _term(index: FullText, term: str, with_text: int, everything: int) -> Term:
-    """Return a word with its weights; one that no item holds counts as those that are spelt like it."""
+def _term(index: FullText, term: str, with_text: int, everything: int) -> Term | None:
+    """Return a word with its weights; one that no item holds counts as those that are spelt like it.
+
+    None if there are none of those, either.
+    """
     forms = {term, singular(term)}
     holding = max(index.frequency((form,)) for form in forms)
     factor = 1.0
@@ -147,6 +164,8 @@ def _term(index: FullText, term: str, with_text: int, everything: int) -> Term:
         similar = _similar_forms(term, index.similar_rows(term, MOST_MATCHES))
         forms |= similar
         holding, factor = sum(index.frequency((form,)) for form in similar), MISSPELT_WEIGHT
+    if not holding:
+        return None
     return Term(frozenset(forms), factor * _weight(holding, with_text), factor * _weight(holding, everything))
 
 
