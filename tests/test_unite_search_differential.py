@@ -791,7 +791,8 @@ def test_names_and_captions_are_weighed_apart(fixed: Fixed) -> None:
     fixed.write("image", near(lone, [0.3], 2), name="otter {}")
     for seed, text in enumerate(("an otter", "two otters", "moths and otters", "moth otter")):
         fixed.write("text+image", near(lone, [0.3], 3 + seed), text)
-    expected = fixed.asked(Asked(plain=("otter",)), top_k=60)
+    fixed.write("text", near(lone, [0.3], 9), "kelp")
+    expected = fixed.asked(Asked(plain=("otter", "kelp")), top_k=60)  # No item holds both, which would count as whole.
     words = {one.entry.text: one.words for one in expected.scored.values() if one.words}
     assert words["an otter"] == words["two otters"] < words[None]
     expected = fixed.asked(Asked(plain=("moth", "otter")), top_k=60)
