@@ -358,12 +358,12 @@ def _is_refused(entry: Entry, asked: Asked) -> bool:
 
 
 def _gathered(ranked: Sequence[Scored], question: Question) -> list[Gathered]:
-    """Group items that are sorted: first by file, then copies behind the best of them, then by folder or day."""
+    """Group items that are sorted: by file, with copies behind the best of them, or by folder or day."""
     groups: dict[object, Gathered] = {}
     for one in ranked:
         key = one.entry.id if question.group_by == "item" else one.entry.parent
         groups.setdefault(key, Gathered([])).items.append(one)
-    if not question.copies:
+    if not question.copies and question.group_by in ("item", "parent"):
         kept: dict[object, Gathered] = {}
         for group in groups.values():
             first = kept.setdefault(_bytes_of(group.items[0].entry), group)
@@ -376,10 +376,8 @@ def _gathered(ranked: Sequence[Scored], question: Question) -> list[Gathered]:
             entry = group.items[0].entry
             into = joined.setdefault(entry.day if question.group_by == "day" else entry.folder, Gathered([]))
             into.items.extend(group.items)
-            into.copies.extend(group.copies)
         for into in joined.values():
             into.items.sort(key=lambda one: one.key)
-            into.copies.sort(key=lambda copy: copy.items[0].key)
         groups = joined
     return list(groups.values())
 

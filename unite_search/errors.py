@@ -8,6 +8,7 @@ UniteSearchError
   EncoderMismatchError      the collection was built by another encoder
   EncoderUnavailableError   the encoder's weights or packages are not here
   FilterError               a --where expression that the catalog cannot evaluate
+  QueryError                a query that asks for nothing that can be looked for
   OutdatedError             the version that was open has been deleted by later changes
   UnreadableFileError       one media file cannot be read; carries the reason
   UnknownItemError          an id that the collection does not hold
@@ -54,6 +55,10 @@ class EncoderUnavailableError(UniteSearchError):
 
 class FilterError(UniteSearchError, ValueError):
     """A filter expression that the catalog cannot evaluate."""
+
+
+class QueryError(UniteSearchError, ValueError):
+    """A query that asks for nothing that can be looked for."""
 
 
 class OutdatedError(UniteSearchError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -61,8 +62,11 @@ class Query:
     def __post_init__(self) -> None:
         if not (self.texts or self.images or self.videos or self.like):
             raise ValueError("a query needs a text, an image, a video or an item to be like")
-        if not all(text.strip() for text in (*self.texts, *self.exclude)):
-            raise ValueError("a text of the query has no words in it")
+        for text in (*self.texts, *self.exclude):
+            if not text.strip():
+                raise ValueError("a text of the query has no words in it")
+            if any("\ud800" <= character <= "\udfff" for character in text):
+                raise ValueError("a text of the query is not valid Unicode")
         if self.mode not in get_args(Mode):
             raise ValueError(f"mode is {self.mode!r}; expected one of {', '.join(get_args(Mode))}")
         if self.mode == "words" and (not self.texts or self._uses_vectors):
@@ -141,6 +145,8 @@ class SearchOptions:
             raise ValueError(f"group_by is {self.group_by!r}; expected one of {', '.join(get_args(GroupBy))}")
         if self.top_k < 1:
             raise ValueError(f"top_k is {self.top_k}; expected at least 1")
+        if self.min_score is not None and not isfinite(self.min_score):
+            raise ValueError(f"min_score is {self.min_score}; expected a number")
         if self.offset < 0:
             raise ValueError(f"offset is {self.offset}; expected 0 or more")
 

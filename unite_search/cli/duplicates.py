@@ -100,7 +100,8 @@ def _unhashed(count: int) -> str:
     has = "has" if count == 1 else "have"
     return (
         f"Note: {counted(count, 'picture or clip', 'pictures and clips')} {has} no perceptual hash, because an earlier "
-        "version indexed them or they were imported; only copies with equal bytes were found among them"
+        "version indexed them or they were imported; only copies with equal bytes were found among them. "
+        "To have all compared, `unite-search remove` and `index` them again"
     )
 
 

@@ -28,9 +28,9 @@ SHOWN_SIDE = 192
 THUMBNAIL_CELLS = 4
 CSV_COLUMNS = (
     *("rank", "id", "score", "cosine", "uri", "modality", "partition", "start_s", "end_s", "text"),
-    *("duration_s", "width", "height", "taken_at"),
+    *("duration_s", "width", "height", "taken_at", "is_weak", "is_exact"),
 )
-HIT_FIELDS = (*CSV_COLUMNS, "parent", "metadata", "is_weak", "is_exact", "evidence")
+HIT_FIELDS = (*CSV_COLUMNS, "parent", "group", "metadata", "evidence")
 OPENING_S = 3.0
 """How long `xdg-open` may take to find that no program opens a file."""
 Draw = Callable[["Hit"], "RenderableType"]
@@ -106,8 +106,10 @@ def show_answer(answer: Answer, how: HitOutput) -> None:
     if how.as_json:
         output.print_json(answer_record(answer))
     elif how.as_csv:
+        _say_if_weak(answer.result)
         output.print_csv(CSV_COLUMNS, map(hit_record, hits))
     elif how.as_paths or how.print0:
+        _say_if_weak(answer.result)
         output.print_paths(_distinct_paths(hits), end=b"\0" if how.print0 else b"\n")
     else:
         _show_tables(hits, how)
@@ -119,13 +121,18 @@ def show_answer(answer: Answer, how: HitOutput) -> None:
         open_path(how.html or _path(hits[0]))
 
 
+def _say_if_weak(result: SearchResult) -> None:
+    if result.is_weak:
+        output.say("Note: nothing close; these are the nearest")
+
+
 def _show_tables(hits: Sequence[Hit], how: HitOutput) -> None:
     """Print a table of the hits, and below it one of those that are weak."""
     strong, weak = [hit for hit in hits if not hit.is_weak], [hit for hit in hits if hit.is_weak]
     if strong:
         output.print_table(hit_table(strong, thumbnails=how.thumbnails, explain=how.explain))
     if weak:
-        output.say("Nothing else is close; the nearest are:" if strong else "Nothing close; the nearest are:")
+        output.print_lines(["Nothing else is close; the nearest are:" if strong else "Nothing close; the nearest are:"])
         output.print_table(hit_table(weak, thumbnails=how.thumbnails, explain=how.explain))
 
 
@@ -162,6 +169,8 @@ def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False, explain: bool = 
     if draw:
         columns[""] = draw
     columns["file"] = _file_cell
+    if any(hit.group is not None for hit in hits):
+        columns["group"] = _group_cell
     if any(hit.start_s is not None for hit in hits):
         columns["time"] = lambda hit: time_range(hit.start_s, hit.end_s)
     if any(hit.text for hit in hits):
@@ -172,6 +181,11 @@ def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False, explain: bool = 
     for hit in hits:
         table.add_row(*(cell(hit) for cell in columns.values()))
     return table
+
+
+def _group_cell(hit: Hit) -> RenderableType:
+    count = len({hit.uri, *(segment.uri for segment in hit.segments)})
+    return output.literal(f"{shown_path(Path(hit.group or 'no date'))} ({counted(count, 'file')})")
 
 
 def _file_cell(hit: Hit) -> RenderableType:
@@ -192,7 +206,7 @@ def explanation(hit: Hit) -> str:
     """
     why = hit.evidence
     words = ", ".join(f'"{term}"' for term in why.terms)
-    matched = ("exactly " if hit.is_exact else "") + (", ".join(why.matched) or "nothing close")
+    matched = ("exact in " if hit.is_exact else "") + (", ".join(why.matched) or "nothing close")
     parts = {"meaning": why.meaning, "words": why.words or None, "partition": why.prior or None}
     sums = ", ".join(f"{name} {part:+.2f}" for name, part in parts.items() if part is not None)
     return f"{matched}{f' ({words})' if words else ''}: {sums}"
@@ -241,7 +255,11 @@ def _distinct_paths(hits: Sequence[Hit]) -> list[Path]:
 
 def _searched(searched: dict[str, int]) -> str:
     parts = ", ".join(f"{name} {count:,}" for name, count in searched.items() if count)
-    return f"{counted(sum(searched.values()), 'item')}" + (f" ({parts})" if parts else " in the given scope")
+    return (
+        f"{counted(sum(searched.values()), 'item')} ({parts})"
+        if parts
+        else "no item at all: none is indexed, or none passes the filters and holds the quoted words"
+    )
 
 
 def _write_page(answer: Answer, path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Annotated, Any
 
+import click
 import typer
 
 from unite_search.cli import options as o
@@ -15,9 +17,15 @@ from unite_search.encoders.base import EncoderOptions
 from unite_search.query import Query, SearchOptions
 
 
+WORDS_HELP = (
+    "What to look for, in words. In quotes for the shell, 'dog -snow' leaves out what holds a word, and '\"hot dog\"' asks "
+    "for words as they stand."
+)
+
+
 def query(  # noqa: PLR0913 (the parameters of a command are its options)
     ctx: typer.Context,
-    words: Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="What to look for, in words.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="WORDS", help=WORDS_HELP)] = None,
     *,
     image: s.Images = None,
     video: s.Videos = None,
@@ -65,7 +73,9 @@ def query(  # noqa: PLR0913 (the parameters of a command are its options)
 
 def similar(  # noqa: PLR0913 (the parameters of a command are its options)
     ctx: typer.Context,
-    item: Annotated[int, typer.Argument(metavar="ID", help="Id of an item, as printed by `query --json`.")],
+    item: Annotated[
+        int, typer.Argument(metavar="ID", min=0, max=s.MAX_ID, help="Id of an item, as printed by `query --json`.")
+    ],
     *,
     modalities: s.In = "",
     where: s.Where = None,
@@ -122,10 +132,12 @@ def _query(options: Mapping[str, Any]) -> Query:
             unlike=tuple(options["unlike"] or ()),
         )
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="WORDS") from error
+        raise click.UsageError(str(error)) from error
 
 
 def _scope(options: Mapping[str, Any]) -> SearchOptions:
+    if options["min_score"] is not None and not isfinite(options["min_score"]):
+        raise typer.BadParameter("expected a number", param_hint="--min-score")
     return SearchOptions(
         top_k=options["top_k"],
         offset=options["offset"],

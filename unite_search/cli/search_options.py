@@ -13,6 +13,7 @@ from unite_search.cli.options import checked
 from unite_search.modality import Modality
 from unite_search.query import GroupBy, Mode, PartKind
 
+MAX_ID = 2**63 - 1
 QUERY = "Query"
 SCOPE = "Filters and paging"
 OUTPUT = "Output"
@@ -144,19 +145,28 @@ Weights = Annotated[
         metavar="PART=NUMBER",
         callback=_checked_all(parse_weights),
         rich_help_panel=QUERY,
-        help="How much the images, videos or texts count, such as image=0.7. Default: 1 each. May be repeated.",
+        help="How much the images, videos or texts count, from 0 to 10, such as image=0.7. Default: 1 each. May be "
+        "repeated.",
     ),
 ]
 Like = Annotated[
     list[int] | None,
     typer.Option(
-        metavar="ID", min=0, rich_help_panel=QUERY, help="An item to move the query towards. May be repeated."
+        metavar="ID",
+        min=0,
+        max=MAX_ID,
+        rich_help_panel=QUERY,
+        help="An item to move the query towards. May be repeated.",
     ),
 ]
 Unlike = Annotated[
     list[int] | None,
     typer.Option(
-        metavar="ID", min=0, rich_help_panel=QUERY, help="An item to move the query away from. May be repeated."
+        metavar="ID",
+        min=0,
+        max=MAX_ID,
+        rich_help_panel=QUERY,
+        help="An item to move the query away from. May be repeated.",
     ),
 ]
 MinScore = Annotated[

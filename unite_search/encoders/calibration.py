@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 BUILT_IN = {"starter": Path(__file__).parent / "starter" / "weights" / "calibration.npz"}
-STAND_INS = (("video", "image"), ("image", "video"), ("text+", ""), ("image", "text"))
-"""What stands in for a kind that was not measured, tried in this order: photos for clips, clips for photos, bare for
-captioned ones."""
+STAND_INS = (("image+video", "image"), ("video", "image"), ("image", "video"), ("text+", ""), ("image", "text"))
+"""What stands in for a kind that was not measured, tried in this order: photos for photos and clips, photos for clips,
+clips for photos, bare for captioned ones. Where none of them was measured, anything that was stands in."""
 MOST_BYTES = 64 << 20
 """Most bytes of the arrays in a file; five means of 4096 numbers have 40 kB."""
 MEASURE_AGAIN = "delete it, or measure again with `unite-search encoders calibrate`"
@@ -141,7 +141,7 @@ class Calibration:
             for found in _near(partition):
                 if (asked, found) in self.lines:
                     return asked, found
-        raise UniteSearchError(f"the calibration has nothing about {partition} items asked for by {kind}")
+        return next(iter(self.lines))
 
     @classmethod
     def read(cls, path: Path) -> Calibration:
@@ -261,7 +261,4 @@ def _near(kind: str) -> list[str]:
 
 
 def _stand_in(kind: str, known: Mapping[str, object]) -> str:
-    name = next((name for name in _near(kind) if name in known), None)
-    if name is None:
-        raise UniteSearchError(f"the calibration has nothing about {kind} items")
-    return name
+    return next(name for name in (*_near(kind), *known) if name in known)

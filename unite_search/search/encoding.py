@@ -24,6 +24,7 @@ import numpy as np
 from indexers.unit import unit_rows
 from unite_search.content import Content, Image, Part
 from unite_search.encoders.base import Encoder, encode
+from unite_search.errors import QueryError
 from unite_search.media.load import load_clip, load_image
 from unite_search.query import Mode, PartKind, Query
 from unite_search.search.language import foreign_language
@@ -97,7 +98,7 @@ def encode_query(encoder: Encoder, query: Query) -> QueryVector:
 
     Raises:
         UnreadableFileError: an image or clip of the query cannot be read.
-        ValueError: the texts only say what must not occur.
+        QueryError: the texts say nothing to look for.
     """
     loaded: list[tuple[Part, str]] = [load_image(path, encoder.media) for path in query.images]
     loaded += [load_clip(path, encoder.media) for path in query.videos]
@@ -116,12 +117,12 @@ def ask(encoder: Encoder, query: Query, media: Sequence[Part]) -> Asked:
         media: the pictures and clips of the query, read.
 
     Raises:
-        ValueError: the texts only say what must not occur.
+        QueryError: the texts say nothing to look for.
     """
     texts, words = unparsed(query.texts) if query.mode == "meaning" else parse_all(query.texts)
     parts = (*media, *texts)
     if not parts:
-        raise ValueError("the query only says what must not occur; say what to look for, too")
+        raise QueryError("the query says nothing to look for, only marks or what must not occur")
     weighed = list(_weighed(parts, query))
     excluded = [(text,) for text in query.exclude]
     groups = [
@@ -140,11 +141,11 @@ def words_alone(texts: Sequence[str]) -> QueryVector:
     """Return a query that looks up words and has no vector.
 
     Raises:
-        ValueError: the texts have no words to look for.
+        QueryError: the texts have no words to look for.
     """
     _, words = parse_all(texts)
     if not words.terms:
-        raise ValueError("the query has no words to look for")
+        raise QueryError("the query has no words to look for")
     return QueryVector(np.empty(0, np.float32), words=words, mode="words")
 
 

@@ -26,7 +26,7 @@ def evidence(found: Found, lookup: Lookup) -> Evidence:
         *([_text_field(found.partition)] if in_text else []),
         *(name for name, terms in elsewhere.items() if terms),
     ]
-    by_meaning = _media(found.partition) if found.meaning is not None and not found.is_weak else []
+    by_meaning = _media(found.partition) if found.is_near and not found.is_weak else []
     return Evidence(
         meaning=found.meaning,
         prior=found.prior,
@@ -59,6 +59,5 @@ def _text_field(partition: str) -> str:
 
 
 def _media(partition: str) -> list[str]:
-    """Return what an encoder saw of an item of a partition."""
-    parts = sorted(partition.split("+"), key=lambda part: part == "text")
-    return [MEDIA.get(part, _text_field(partition)) for part in parts]
+    """Return what an encoder saw of an item of a partition; its pictures, or the text of one that has none."""
+    return [MEDIA[part] for part in partition.split("+") if part in MEDIA] or [_text_field(partition)]

@@ -16,7 +16,10 @@ Rows = Mapping[int, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A candidate with its row of the catalog and the parts of its score, see `query.Evidence`."""
+    """A candidate with its row of the catalog and the parts of its score, see `query.Evidence`.
+
+    `is_near` says whether the vector alone would not make it weak.
+    """
 
     id: int
     partition: str
@@ -25,6 +28,7 @@ class Found:
     meaning: float | None = None
     prior: float = 0.0
     words: float = 0.0
+    is_near: bool = False
     is_exact: bool = False
     is_weak: bool = False
 
@@ -82,6 +86,7 @@ def by_meaning(
                     meaning=log_odds,
                     prior=meaning.prior,
                     words=words,
+                    is_near=log_odds >= meaning.floor and not only_words,
                     is_exact=is_exact,
                     is_weak=not is_exact and (log_odds + words < meaning.floor or is_silent),
                 )

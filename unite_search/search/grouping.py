@@ -40,10 +40,10 @@ def grouped(found: Iterable[Found], by: GroupBy, vectors_of: VectorsOf, *, with_
         found: the items.
         by: what makes one group.
         vectors_of: returns the (n, D) vectors of items, by which near copies are told.
-        with_copies: whether copies are groups of their own.
+        with_copies: whether copies are groups of their own; in a folder or day they are files like others.
     """
     groups = _collected(found, by)
-    if not with_copies:
+    if not with_copies and by in ("item", "parent"):
         groups = _near_copies_behind(_copies_behind(groups), vectors_of)
     if by in ("folder", "day"):
         groups = _joined(groups, by)
@@ -114,10 +114,8 @@ def _joined(groups: Sequence[Group], by: GroupBy) -> list[Group]:
         key = group_name(group.best.row, by)
         if key in joined:
             joined[key].items.extend(group.items)
-            joined[key].copies.extend(group.copies)
         else:
             joined[key] = group
     for group in joined.values():
         group.items.sort(key=lambda one: one.order)
-        group.copies.sort(key=lambda copy: copy.best.order)
     return list(joined.values())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from unite_search.analyzer import terms
 
 _QUOTES = '"“”„«»'
-_MARKED = re.compile(rf"(?<!\S)(-?)(?:[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]|(?<=-)([^\W\d_][^\s{_QUOTES}]*))(?!\S)")
+_MARKED = re.compile(rf"(?<!\S)(-?)(?:[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]|(?<=-)([^\W_][^\s{_QUOTES}]*))(?!\S)")
 SHORTEST_CODE = 3
 STOP_WORDS = frozenset(
     [
