@@ -16,10 +16,9 @@ from unite_search.cli.opening import chosen_directory, opened
 from unite_search.encoders.base import EncoderOptions
 from unite_search.query import Query, SearchOptions
 
-
 WORDS_HELP = (
-    "What to look for, in words. In quotes for the shell, 'dog -snow' leaves out what holds a word, and '\"hot dog\"' asks "
-    "for words as they stand."
+    "What to look for, in words. In quotes for the shell, 'dog -snow' leaves out what holds a word, and "
+    "'\"hot dog\"' asks for words as they stand."
 )
 
 
