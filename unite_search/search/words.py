@@ -86,11 +86,6 @@ def parse_all(texts: Iterable[str]) -> tuple[list[str], Words]:
     )
 
 
-def unparsed(texts: Iterable[str]) -> tuple[list[str], Words]:
-    """Return texts that are taken as they are, and no words to look for."""
-    return list(texts), NO_WORDS
-
-
 def parse(text: str) -> Words:
     """Read one text of a query."""
     required, excluded = [], []
