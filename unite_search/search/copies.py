@@ -8,7 +8,6 @@ tells copies from photos of one burst, and the cosine rules out what has the sam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ LEAST_COSINE = 0.75
 
 
 def copies_among(
-    content_hashes: Sequence[str], phashes: Sequence[int | None], vectors: NDArray[np.floating[Any]]
+    content_hashes: Sequence[str], phashes: Sequence[int | None], vectors: NDArray[np.float32]
 ) -> NDArray[np.int64]:
     """Say which of some hits are copies of an earlier one.
 
@@ -42,7 +41,7 @@ def copies_among(
         if originals[place] >= 0:
             continue
         later = slice(place + 1, None)
-        cosines = vectors[later].astype(np.float32) @ vectors[place].astype(np.float32)
+        cosines = vectors[later] @ vectors[place]
         is_copy = (codes[later] == codes[place]) | are_near(known[later], known[place], cosines)
         originals[later][is_copy & (originals[later] < 0)] = place
     return originals
