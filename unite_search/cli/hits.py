@@ -175,8 +175,7 @@ def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False, explain: bool = 
 
 
 def _file_cell(hit: Hit) -> RenderableType:
-    count = len(hit.copies)
-    others = f" (+{count:,} {'copy' if count == 1 else 'copies'})" if count else ""
+    others = f" (+{counted(len(hit.copies), 'copy', 'copies')})" if hit.copies else ""
     return output.literal(f"{shown_path(_path(hit))}{others}")
 
 
@@ -193,8 +192,7 @@ def explanation(hit: Hit) -> str:
     why = hit.evidence
     words = ", ".join(f'"{term}"' for term in why.terms)
     matched = ("exactly " if hit.is_exact else "") + (", ".join(why.matched) or "nothing close")
-    parts = {"meaning": why.meaning, "words": why.words or None, "partition": why.prior or None}
-    sums = ", ".join(f"{name} {part:+.2f}" for name, part in parts.items() if part is not None)
+    sums = ", ".join(f"{name} {part:+.2f}" for name, part in why.parts.items())
     return f"{matched}{f' ({words})' if words else ''}: {sums}"
 
 
