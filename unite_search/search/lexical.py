@@ -39,7 +39,7 @@ MISSPELT_WEIGHT = 0.7
 TWO_EDITS_FROM_CHARACTERS = 8
 """A shorter word is misspelt by one letter at most."""
 EXACT_BONUS = 20.0
-"""Added to the log-odds of an exact match, so that it comes before everything that is not one."""
+"""Added to the log-odds of an exact match, so that its score is above those of all others, too."""
 MOST_EXACT = 50
 MOST_EXACT_SHARE = 0.05
 """If more items hold the whole query than both of these, holding it says little, and none is called exact."""
