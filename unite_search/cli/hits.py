@@ -30,7 +30,7 @@ CSV_COLUMNS = (
     *("rank", "id", "score", "cosine", "uri", "modality", "partition", "start_s", "end_s", "text"),
     *("duration_s", "width", "height", "taken_at"),
 )
-HIT_FIELDS = (*CSV_COLUMNS, "parent", "metadata", "is_weak", "is_exact", "evidence")
+HIT_FIELDS = (*CSV_COLUMNS, "parent", "metadata", "is_weak", "is_exact", "evidence", "group")
 OPENING_S = 3.0
 """How long `xdg-open` may take to find that no program opens a file."""
 Draw = Callable[["Hit"], "RenderableType"]
@@ -156,11 +156,13 @@ def hit_record(hit: Hit) -> dict[str, Any]:
 
 
 def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False, explain: bool = False) -> Table:
-    """Return a table of the hits: rank, score, picture if the terminal can show one, file, time, text, explanation."""
+    """Return a table of the hits, without columns of what none of them has, or of pictures that cannot be shown."""
     draw = thumbnail_drawer() if thumbnails else None
     columns: dict[str, Draw] = {"#": lambda hit: str(hit.rank), "score": lambda hit: f"{hit.score:.2f}"}
     if draw:
         columns[""] = draw
+    if any(hit.group is not None for hit in hits):
+        columns["group"] = _group_cell
     columns["file"] = _file_cell
     if any(hit.start_s is not None for hit in hits):
         columns["time"] = lambda hit: time_range(hit.start_s, hit.end_s)
@@ -177,6 +179,13 @@ def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False, explain: bool = 
 def _file_cell(hit: Hit) -> RenderableType:
     others = f" (+{counted(len(hit.copies), 'copy', 'copies')})" if hit.copies else ""
     return output.literal(f"{shown_path(_path(hit))}{others}")
+
+
+def _group_cell(hit: Hit) -> RenderableType:
+    """Return the folder or the day that a hit stands for."""
+    from unite_search.media.uri import uri_to_path
+
+    return output.literal(shown_path(uri_to_path(hit.group)) if hit.group else "no date")
 
 
 def explanation(hit: Hit) -> str:
