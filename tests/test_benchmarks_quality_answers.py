@@ -14,7 +14,9 @@ from toy import COLOURS, ToyEncoder
 
 from benchmarks.common.photos import Captioned
 from benchmarks.quality.answers import absence, bare_words, known_items, mixes, parts, tiny_partitions
-from benchmarks.quality.answers.library import CALIBRATED_ON, Scale, Setting, spoken
+from benchmarks.quality.answers.library import Scale, Setting, spoken
+from benchmarks.quality.log_odds import MEASURED_PHOTOS, NONSENSE
+from unite_search.encoders.measure import auc
 
 SCALE = Scale(
     plain_photos=4,
@@ -35,24 +37,17 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     data = tmp_path_factory.mktemp("data")
     (data / "captioned").mkdir()
     entries = []
-    for number in range(CALIBRATED_ON + 2 * len(RARE)):
-        split, colour = "dev" if number < CALIBRATED_ON + len(RARE) else "train", list(COLOURS)[number % 4]
+    for number in range(MEASURED_PHOTOS + 2 * len(RARE)):
+        split, colour = "dev" if number < MEASURED_PHOTOS + len(RARE) else "train", list(COLOURS)[number % 4]
         thing = RARE[number % len(RARE)]
         captions = [f"{colour} picture with {thing}", *(f"{colour} view {turn} {thing}" for turn in range(4))]
         entries.append({"path": f"{split}-{number}.png", "split": split, "text": captions})
-        if number < len(RARE) or number >= CALIBRATED_ON:
+        if number < len(RARE) or number >= MEASURED_PHOTOS:
             shade = tuple(min(255, level + number % 50) for level in COLOURS[colour])
             Image.new("RGB", (32, 32), shade).save(data / "captioned" / f"{split}-{number}.png")
     lines = "".join(json.dumps(entry) + "\n" for entry in entries)
     (data / "captioned" / "manifest.jsonl").write_text(lines, encoding="utf-8")
     return Setting(data, ToyEncoder(), tmp_path_factory.mktemp("libraries"), SCALE)
-
-
-def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
-    rng = np.random.default_rng(0)
-    present, missing = rng.integers(0, 9, 40).astype(float), rng.integers(-3, 6, 30).astype(float)
-    pairs = [(one > other) + (one == other) / 2 for one in present for other in missing]
-    assert absence.auc(present, missing) == pytest.approx(np.mean(pairs))
 
 
 def test_the_area_under_the_points_is_near_the_auc() -> None:
@@ -65,7 +60,7 @@ def test_the_area_under_the_points_is_near_the_auc() -> None:
         (x - x_next) * (y + y_next) / 2
         for (x, x_next), (y, y_next) in zip(pairwise(wrong), pairwise(right), strict=True)
     )
-    assert area == pytest.approx(absence.auc(present, missing), abs=0.01)
+    assert area == pytest.approx(auc(present, missing), abs=0.01)
     assert all(point["nonsense_below"] == 1.0 for point in points)
 
 
@@ -138,7 +133,7 @@ def test_the_mixes_are_searched_for_photos_and_captions(setting: Setting) -> Non
 
 def test_absence_reports_every_group(setting: Setting) -> None:
     result = absence.run(setting)
-    assert result["queries"] == {"true": 4, "absent": len(absence.ABSENT), "nonsense": len(absence.NONSENSE)}
+    assert result["queries"] == {"true": 4, "absent": len(absence.ABSENT), "nonsense": len(NONSENSE)}
     assert 0 <= result["auc_absent"]["reached"] <= 1
     assert len(absence.ABSENT) == 60
 

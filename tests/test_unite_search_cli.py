@@ -45,7 +45,7 @@ if __name__ == "__main__":
 HIT_KEYS = {
     *("rank", "id", "score", "cosine", "uri", "modality", "partition", "start_s", "end_s", "text", "duration_s"),
     *("width", "height", "taken_at", "parent", "metadata", "segments"),
-    *("is_weak", "is_exact", "evidence", "copies"),
+    *("is_weak", "is_exact", "evidence", "copies", "group"),
 }
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -460,7 +460,10 @@ def test_an_empty_folder_is_an_empty_collection(cli: Cli) -> None:
     assert cli("index", "nothing", "--encoder", "toy")[:2] == (0, "no files; 0 items written in 00:00\n")
     code, output, errors = cli("query", "red")
     assert (code, output) == (0, "")
-    assert errors == "No hits among 0 items in the given scope\n"
+    assert (
+        errors
+        == "No hits among no item at all: nothing is indexed, or nothing passes the filters and holds the quoted words\n"
+    )
 
 
 # query and similar
@@ -494,6 +497,15 @@ def test_query_words_text_and_image_become_one_composed_query(cli: Cli, shared: 
         "diverse": False,
     }
     assert [hit["rank"] for hit in hits(output)] == [2, 3]
+
+
+def test_a_folder_or_a_day_is_named(cli: Cli, shared: Path) -> None:
+    folders = hits(cli("query", "blue", "--group-by", "folder", "--json")[1])
+    assert [hit["group"] for hit in folders] == [str(Path(hit["uri"]).parent) for hit in folders]
+    days = hits(cli("query", "blue", "--group-by", "day", "--json")[1])
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", hit["group"]) for hit in days)
+    table = cli("query", "blue", "--group-by", "day")[1]
+    assert all(hit["group"] in table for hit in days)
 
 
 def test_json_has_one_schema(cli: Cli, shared: Path) -> None:

@@ -172,6 +172,16 @@ def test_clips_stand_in_for_photos() -> None:
     assert only.floor("image", "image") == only.lines["video", "video"].floor
 
 
+def test_nothing_stands_in_for_texts_and_it_is_known_before_a_search_fails() -> None:
+    found = measure(ToyEncoder(), photos(20, captions=1), "drawn")
+    assert "text" not in found.means
+    assert found.covers("image", "image")
+    assert found.covers("video", "text+video")
+    assert not found.covers("text", "text")
+    with pytest.raises(UniteSearchError, match="nothing about text items asked for by text"):
+        found.floor("text", "text")
+
+
 def test_an_encoder_of_texts_alone_is_measured_on_captions() -> None:
     class Texts(ToyEncoder):
         modalities = Modality.TEXT

@@ -18,6 +18,7 @@ from indexers.partitioned import PartitionedIndex
 from unite_search.collection import Collection
 from unite_search.content import Clip, Content, Image, MediaSpec
 from unite_search.encoders.base import Role
+from unite_search.encoders.calibration import Calibration, Line
 from unite_search.query import PartKind, Query, SearchOptions, SearchResult
 from unite_search.search.encoding import NEGATIVE_WEIGHT, QueryVector, ask, encode_query
 from unite_search.search.find import FIRST_FETCH
@@ -223,6 +224,25 @@ def test_partitions_are_merged_as_the_formula_says(
     assert [(hit.id, hit.partition) for hit in result.hits] == [(id_, name) for _, _, id_, name in expected]
     assert [hit.score for hit in result.hits] == pytest.approx([score for score, *_ in expected], abs=1e-4)
     assert [hit.cosine for hit in result.hits] == pytest.approx([cosine for _, cosine, *_ in expected], abs=1e-5)
+
+
+@pytest.mark.parametrize(("among", "is_covered"), [((), False), (("image",), True), (("text",), False)])
+def test_a_calibration_counts_where_it_covers_all_partitions(
+    mixed: Known, among: tuple[str, ...], is_covered: bool
+) -> None:
+    line = Line(-3.0, 8.0, floor=-9.0, best_floor=-9.0, auc=0.9, pairs=100)
+    photos_alone = Calibration("toy", {"image": np.zeros_like(ASKED)}, {("text", "image"): line})
+    relative = answer(mixed.collection, among=among)
+    mixed.collection._calibration = photos_alone
+    try:
+        calibrated = answer(mixed.collection, among=among)
+    finally:
+        del mixed.collection._calibration
+    if is_covered:
+        expected = [-3 + 8 * (hit.cosine or 0.0) for hit in calibrated.hits]
+        assert [hit.score for hit in calibrated.hits] == pytest.approx(expected)
+    else:
+        assert calibrated.hits == relative.hits
 
 
 def test_what_is_left_out_of_one_partition_does_not_mix_up_the_other(tmp_path: Path) -> None:

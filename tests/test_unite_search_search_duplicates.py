@@ -148,18 +148,19 @@ def test_thousands_of_pictures_with_one_hash_are_compared_with_the_best_of_them(
     assert [len(group.files) for group in groups] == [1500, 1500]
 
 
-HITS = st.lists(st.tuples(st.sampled_from("abcd"), ITEMS), max_size=12)
+HITS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([None, "", "a dog", "a cat"]), ITEMS), max_size=12)
 
 
 @given(HITS)
-def test_copies_among_hits_are_those_of_the_definition(hits: list[tuple[str, Item]]) -> None:
-    vectors = VECTORS[[vector for _, (_, vector) in hits]]
+def test_copies_among_hits_are_those_of_the_definition(hits: list[tuple[str, str | None, Item]]) -> None:
+    vectors = VECTORS[[vector for *_, (_, vector) in hits]]
     expected: list[int] = []
-    for place, (digest, (phash, _)) in enumerate(hits):
+    for place, (digest, text, (phash, _)) in enumerate(hits):
         originals = [
             earlier
-            for earlier, (other, (known, _)) in enumerate(hits[:place])
+            for earlier, (other, said, (known, _)) in enumerate(hits[:place])
             if expected[earlier] < 0
+            and (not text or not said or text == said)
             and (
                 other == digest
                 or (
@@ -171,5 +172,6 @@ def test_copies_among_hits_are_those_of_the_definition(hits: list[tuple[str, Ite
             )
         ]
         expected.append(originals[0] if originals else -1)
-    found = copies_among([digest for digest, _ in hits], [phash for _, (phash, _) in hits], vectors)
+    digests, texts = [digest for digest, *_ in hits], [text for _, text, _ in hits]
+    found = copies_among(digests, [phash for *_, (phash, _) in hits], texts, vectors)
     assert found.tolist() == expected

@@ -84,7 +84,7 @@ def contains(words: Sequence[str], phrase: Sequence[str]) -> bool:
 
 def word_spans(text: str, forms: Collection[str]) -> Iterator[tuple[int, int, str]]:
     """Yield where words of a text stand that are found under one of some forms: start, end, and the form."""
-    for word in _WORD.finditer(text):
+    for word in _WORD.finditer(text) if forms else ():
         for start, end in _pieces(word.group()):
             form = next((form for form in _forms(word.group()[start:end]) if form in forms), None)
             if form is not None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from indexers.atomic import write_text
-from unite_search.display import file_size, one_line, printable, time_range
+from unite_search.display import counted, file_size, one_line, printable, time_range
 from unite_search.errors import UniteSearchError, UnreadableFileError
 from unite_search.item import Item
 from unite_search.media.preview import contact_strip, image_thumbnail
@@ -251,8 +251,7 @@ def _close(hit: Hit) -> list[Hit]:
 def _why(hit: Hit) -> str:
     """Return what matched and the parts of the score, folded; nothing for a hit that no search has found."""
     why = hit.evidence
-    parts = {"meaning": why.meaning, "words": why.words or None, "partition": why.prior or None}
-    lines = [f"{name} {part:+.2f}" for name, part in parts.items() if part is not None]
+    lines = [f"{name} {part:+.2f}" for name, part in why.parts.items()]
     if not lines:
         return ""
     matched = ("exact match in " if hit.is_exact else "") + (", ".join(why.matched) or "nothing close")
@@ -270,8 +269,8 @@ def _others(singular: str, plural: str, hits: Iterable[Hit], shown: Path) -> str
         for path in paths[:LISTED_FILES]
     )
     rest = f"<li>and {len(paths) - LISTED_FILES:,} more</li>" if len(paths) > LISTED_FILES else ""
-    noun = singular if len(paths) == 1 else plural
-    return f"<details><summary>+{len(paths):,} {noun}</summary><ul>{links}{rest}</ul></details>"
+    count = counted(len(paths), singular, plural)
+    return f"<details><summary>+{count}</summary><ul>{links}{rest}</ul></details>"
 
 
 def _marked(hit: Hit, length: int) -> str:

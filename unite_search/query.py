@@ -80,7 +80,7 @@ class Query:
                 raise ValueError(f"the query has no {kind} that could have the weight {weight:g}")
             if not 0 <= weight <= MAX_WEIGHT:
                 raise ValueError(f"the weight of {kind} is {weight:g}; expected 0 to {MAX_WEIGHT:g}")
-        weights: dict[str, float] = {kind: 1.0 for kind, parts in given.items() if parts} | {**self.weights}
+        weights: dict[str, float] = {kind: 1.0 for kind, parts in given.items() if parts} | dict(self.weights)
         if self.weights and not any(weights.values()):
             raise ValueError("all parts of the query have the weight 0")
 
@@ -171,6 +171,12 @@ class Evidence:
     matched: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """The parts of the score as people are shown them: `meaning`, `words` and `partition`, as far as they count."""
+        parts = {"meaning": self.meaning, "words": self.words or None, "partition": self.prior or None}
+        return {name: part for name, part in parts.items() if part is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from unite_search.ingest.examples import MANIFEST, CaptionedFile, measure_files,
 
 STARTER = "starter"
 PHOTOS = 400
-ORIGIN = "Flickr8k dev photos 1 to 400 and 79 clips"
+ORIGIN = f"Flickr8k dev photos 1 to {PHOTOS} and 79 clips"
 
 
 def calibrate_starter(data: Path, out: Path) -> None:

@@ -163,14 +163,14 @@ def hit_record(hit: Hit) -> dict[str, Any]:
 
 
 def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False, explain: bool = False) -> Table:
-    """Return a table of the hits: rank, score, picture if the terminal can show one, file, time, text, explanation."""
+    """Return a table of the hits, without columns of what none of them has, or of pictures that cannot be shown."""
     draw = thumbnail_drawer() if thumbnails else None
     columns: dict[str, Draw] = {"#": lambda hit: str(hit.rank), "score": lambda hit: f"{hit.score:.2f}"}
     if draw:
         columns[""] = draw
-    columns["file"] = _file_cell
     if any(hit.group is not None for hit in hits):
         columns["group"] = _group_cell
+    columns["file"] = _file_cell
     if any(hit.start_s is not None for hit in hits):
         columns["time"] = lambda hit: time_range(hit.start_s, hit.end_s)
     if any(hit.text for hit in hits):
@@ -184,13 +184,16 @@ def hit_table(hits: Sequence[Hit], *, thumbnails: bool = False, explain: bool = 
 
 
 def _group_cell(hit: Hit) -> RenderableType:
+    """Return the folder or the day that a hit stands for, and how many files of it were found."""
+    from unite_search.media.uri import uri_to_path
+
+    name = shown_path(uri_to_path(hit.group)) if hit.group else "no date"
     count = len({hit.uri, *(segment.uri for segment in hit.segments)})
-    return output.literal(f"{shown_path(Path(hit.group or 'no date'))} ({counted(count, 'file')})")
+    return output.literal(f"{name} ({counted(count, 'file')})")
 
 
 def _file_cell(hit: Hit) -> RenderableType:
-    count = len(hit.copies)
-    others = f" (+{count:,} {'copy' if count == 1 else 'copies'})" if count else ""
+    others = f" (+{counted(len(hit.copies), 'copy', 'copies')})" if hit.copies else ""
     return output.literal(f"{shown_path(_path(hit))}{others}")
 
 
@@ -207,8 +210,7 @@ def explanation(hit: Hit) -> str:
     why = hit.evidence
     words = ", ".join(f'"{term}"' for term in why.terms)
     matched = ("exact in " if hit.is_exact else "") + (", ".join(why.matched) or "nothing close")
-    parts = {"meaning": why.meaning, "words": why.words or None, "partition": why.prior or None}
-    sums = ", ".join(f"{name} {part:+.2f}" for name, part in parts.items() if part is not None)
+    sums = ", ".join(f"{name} {part:+.2f}" for name, part in why.parts.items())
     return f"{matched}{f' ({words})' if words else ''}: {sums}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from math import isfinite
 from typing import Annotated, Any
 
@@ -66,7 +67,7 @@ def query(  # noqa: PLR0913 (the parameters of a command are its options)
     how, scope = HitOutput.of(ctx.params), _scope(ctx.params)
     with opened(chosen_directory(collection, db), encoder=encoder, options=EncoderOptions(device=device)) as searched:
         result = searched.search(asked, scope)
-    record = {**_query_record(asked), **_scope_record(scope)}
+    record = {**asdict(asked), **asdict(scope)}
     show_answer(Answer(title=_title(asked), asked=record, query=asked, result=result), how)
 
 
@@ -104,7 +105,7 @@ def similar(  # noqa: PLR0913 (the parameters of a command are its options)
     how, scope = HitOutput.of(ctx.params), _scope(ctx.params)
     with opened(chosen_directory(collection, db)) as searched:
         result = searched.similar(item, scope)
-    record = {"id": item, **_scope_record(scope)}
+    record = {"id": item, **asdict(scope)}
     show_answer(Answer(title=f"Similar to item {item}", asked=record, query=None, result=result), how)
 
 
@@ -148,34 +149,6 @@ def _scope(options: Mapping[str, Any]) -> SearchOptions:
         min_score=options["min_score"],
         diverse=options["diverse"],
     )
-
-
-def _query_record(query: Query) -> dict[str, Any]:
-    return {
-        "texts": query.texts,
-        "images": query.images,
-        "videos": query.videos,
-        "exclude": query.exclude,
-        "instruction": query.instruction,
-        "mode": query.mode,
-        "weights": dict(query.weights),
-        "like": query.like,
-        "unlike": query.unlike,
-    }
-
-
-def _scope_record(scope: SearchOptions) -> dict[str, Any]:
-    return {
-        "modalities": scope.modalities,
-        "where": scope.where,
-        "top_k": scope.top_k,
-        "offset": scope.offset,
-        "group_by": scope.group_by,
-        "include_self": scope.include_self,
-        "copies": scope.copies,
-        "min_score": scope.min_score,
-        "diverse": scope.diverse,
-    }
 
 
 def _title(query: Query) -> str:

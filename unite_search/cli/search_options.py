@@ -51,7 +51,7 @@ def parse_weights(texts: Sequence[str]) -> dict[PartKind, float]:
 
 
 def _checked_all(parse: Callable[[list[str]], object]) -> Callable[[list[str] | None], list[str] | None]:
-    """Return a callback as `_checked` does, for an option that may be repeated."""
+    """Return a callback as `checked` does, for an option that may be repeated."""
 
     def check(texts: list[str] | None) -> list[str] | None:
         try:

@@ -117,8 +117,11 @@ class Calibration:
             kind: what the query is made of, as a partition is named.
             partition: of the items.
             cosines: (K,) cosines of the items and the query.
+
+        Raises:
+            UniteSearchError: nothing was measured of such a query and such items, see `covers`.
         """
-        line, mean = self.lines[self._measured(kind, partition)], self.means[_stand_in(partition, self.means)]
+        line, mean = self._line(kind, partition), self.means[_stand_in(partition, self.means)]
         centred = cosines.astype(np.float64) - float(np.einsum("d,d->", query, mean))
         return np.asarray(line.intercept + line.slope * centred)
 
@@ -129,19 +132,29 @@ class Calibration:
             kind: what the query is made of, as a partition is named.
             partition: of the item.
         """
-        return self.lines[self._measured(kind, partition)].floor
+        return self._line(kind, partition).floor
 
     def best_floor(self, kind: str, partition: str) -> float:
         """Return the log-odds below which the best item of a partition is a weak answer; arguments as for `floor`."""
-        return self.lines[self._measured(kind, partition)].best_floor
+        return self._line(kind, partition).best_floor
 
-    def _measured(self, kind: str, partition: str) -> tuple[str, str]:
+    def covers(self, kind: str, partition: str) -> bool:
+        """Return whether a query and a partition were measured, or what stands in for them; arguments as for `floor`.
+
+        Nothing stands in for texts, and a kind of query of which nothing could be told of any item has no line.
+        """
+        return self._measured(kind, partition) is not None
+
+    def _line(self, kind: str, partition: str) -> Line:
+        measured = self._measured(kind, partition)
+        if measured is None:
+            raise UniteSearchError(f"the calibration has nothing about {partition} items asked for by {kind}")
+        return self.lines[measured]
+
+    def _measured(self, kind: str, partition: str) -> tuple[str, str] | None:
         """Return the measured pair of kinds that is next to a pair."""
-        for asked in _near(kind):
-            for found in _near(partition):
-                if (asked, found) in self.lines:
-                    return asked, found
-        return next(iter(self.lines))
+        pairs = ((asked, found) for asked in _near(kind) for found in _near(partition))
+        return next((pair for pair in pairs if pair in self.lines), None)
 
     @classmethod
     def read(cls, path: Path) -> Calibration:

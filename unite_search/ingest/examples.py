@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypeVar
 
 from unite_search import strict_json
 from unite_search.content import Clip, Image, MediaSpec
@@ -30,6 +30,7 @@ from unite_search.media.uri import absolute
 from unite_search.media.video import ClipLimits, read_clip
 from unite_search.modality import Modality, ModalityName
 
+T = TypeVar("T")
 MANIFEST = "manifest.jsonl"
 MAX_LINE_BYTES = 1 << 20
 SEED = 0
@@ -185,7 +186,7 @@ def _decoded(pool: CallPool, file: CaptionedFile, options: ReadOptions) -> Image
     return pool.call(read_clip, file.path, options.media, ClipLimits(pixels=options.max_pixels))
 
 
-def _drawn(files: Iterable[Any], limit: int) -> list[Any]:
+def _drawn(files: Iterable[T], limit: int) -> list[T]:
     """Return at most `limit` of some files in the order of a lottery with a fixed seed; no more are held in memory."""
     lottery = random.Random(SEED)
     numbered = ((lottery.random(), number, file) for number, file in enumerate(files))

@@ -8,7 +8,6 @@ tells copies from photos of one burst, and the cosine rules out what has the sam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +22,17 @@ LEAST_COSINE = 0.75
 
 
 def copies_among(
-    content_hashes: Sequence[str], phashes: Sequence[int | None], vectors: NDArray[np.floating[Any]]
+    content_hashes: Sequence[str],
+    phashes: Sequence[int | None],
+    texts: Sequence[str | None],
+    vectors: NDArray[np.float32],
 ) -> NDArray[np.int64]:
     """Say which of some hits are copies of an earlier one.
 
     Args:
         content_hashes: K hashes of the bytes of the files, best hit first. Each hit stands for another file.
         phashes: K perceptual hashes; None where there is none.
+        texts: K captions; hits with different ones are no copies, but one without may be a copy of one with.
         vectors: (K, D) unit rows.
 
     Returns:
@@ -37,13 +40,15 @@ def copies_among(
     """
     known = np.array([FLAT if phash is None else phash for phash in phashes], np.uint64)
     codes = np.unique(np.asarray(content_hashes, np.str_), return_inverse=True)[1]
+    said = np.array([text or "" for text in texts], object)
     originals = np.full(len(codes), -1, np.int64)
     for place in range(len(codes)):
         if originals[place] >= 0:
             continue
         later = slice(place + 1, None)
-        cosines = vectors[later].astype(np.float32) @ vectors[place].astype(np.float32)
+        cosines = vectors[later] @ vectors[place]
         is_copy = (codes[later] == codes[place]) | are_near(known[later], known[place], cosines)
+        is_copy &= (said[later] == said[place]) | (said[later] == "") | (not said[place])
         originals[later][is_copy & (originals[later] < 0)] = place
     return originals
 

@@ -28,7 +28,7 @@ from unite_search.errors import QueryError
 from unite_search.media.load import load_clip, load_image
 from unite_search.query import Mode, PartKind, Query
 from unite_search.search.language import foreign_language
-from unite_search.search.words import NO_WORDS, Words, parse_all, unparsed
+from unite_search.search.words import NO_WORDS, Words, parse_all
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +119,7 @@ def ask(encoder: Encoder, query: Query, media: Sequence[Part]) -> Asked:
     Raises:
         QueryError: the texts say nothing to look for.
     """
-    texts, words = unparsed(query.texts) if query.mode == "meaning" else parse_all(query.texts)
+    texts, words = (list(query.texts), NO_WORDS) if query.mode == "meaning" else parse_all(query.texts)
     parts = (*media, *texts)
     if not parts:
         raise QueryError("the query says nothing to look for, only marks or what must not occur")

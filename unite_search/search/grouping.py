@@ -92,20 +92,15 @@ def _near_copies_behind(groups: list[Group], vectors_of: VectorsOf) -> list[Grou
     originals = copies_among(
         [group.best.row["content_hash"] for group in suspects],
         [group.best.row["phash"] for group in suspects],
+        [group.best.row["text"] for group in suspects],
         vectors_of([group.best.id for group in suspects]),
     )
     behind = set()
     for group, place in zip(suspects, originals.tolist(), strict=True):
-        if place >= 0 and _may_be_one(group, suspects[place]):
+        if place >= 0:
             suspects[place].copies.extend([group, *group.copies])
             behind.add(group.best.id)
     return [group for group in groups if group.best.id not in behind]
-
-
-def _may_be_one(group: Group, other: Group) -> bool:
-    """Return whether two pictures have the same caption, or one of them has none."""
-    texts = {group.best.row["text"], other.best.row["text"]} - {None, ""}
-    return len(texts) <= 1
 
 
 def _joined(groups: Sequence[Group], by: GroupBy) -> list[Group]:

@@ -1,7 +1,7 @@
 """Tell that a short query is in a language that the encoder does not know.
 
-Detectors of languages are made for sentences, and are wrong about one English word in five; `docs/results/queries.json`
-has the numbers. What is done here prefers silence to a wrong answer:
+Detectors of languages are made for sentences, and are often wrong about single words. What is done here prefers silence
+to a wrong answer; `docs/results/queries.json` says how often it is silent or wrong:
 
 - A script that is not Latin tells the language by itself.
 - In Latin script a query is foreign if it has a word that another language uses often and English hardly ever, and if

@@ -42,7 +42,7 @@ TWO_EDITS_FROM_CHARACTERS = 8
 WHOLE_QUERY = 0.3
 """Log-odds that another caption of a photo says a word of its first one; on the 400 photos of the calibration."""
 EXACT_BONUS = 20.0
-"""Added to the log-odds of an exact match, so that it comes before everything that is not one."""
+"""Added to the log-odds of an exact match, so that its score is above those of all others, too."""
 MOST_EXACT = 50
 MOST_EXACT_SHARE = 0.05
 """If more items hold the whole query than both of these, holding it says little, and none is called exact."""

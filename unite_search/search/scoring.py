@@ -2,7 +2,8 @@
 
 With a calibration of the encoder, a score is the log-odds that the item is relevant, plus the prior of its partition.
 Without one, scores are relative to the other items of the partition (`indexers.calibration`), which is the best that
-can be said of an encoder of which nothing is known.
+can be said of an encoder of which nothing is known. So they are, in all partitions, where the calibration has nothing
+about one of them.
 
 The prior: if every item were as likely to be the answer, one captioned photo among five thousand plain ones would have
 to be far nearer to the query than they; if every partition were as likely, it would come first whatever is asked. The
@@ -53,7 +54,7 @@ class Meaning:
 
 def meanings(lists: Sequence[RankedList], query: QueryVector, calibration: Calibration | None) -> dict[str, Meaning]:
     """Score the items of ranked lists, none of them empty, by their vectors; return the scores by partition."""
-    if calibration is None:
+    if calibration is None or not all(calibration.covers(query.kind, ranked.name) for ranked in lists):
         relative = calibrate(lists)
         return {ranked.name: Meaning(scores) for ranked, scores in zip(lists, relative, strict=True)}
     priors = log_priors({ranked.name: ranked.size for ranked in lists})

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from unite_search.analyzer import terms
 
 _QUOTES = '"“”„«»'
-_MARKED = re.compile(rf"(?<!\S)(-?)(?:[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]|(?<=-)([^\W_][^\s{_QUOTES}]*))(?!\S)")
+_MARKED = re.compile(
+    rf"(?<!\S)(-?)(?:[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]|(?<=-)(?!\d{{1,2}}(?!\w))([^\W_][^\s{_QUOTES}]*))(?!\S)"
+)
+"""A mark: quoted words, or a word behind a dash; `-5` is a number, and `-2024` is not."""
 SHORTEST_CODE = 3
 STOP_WORDS = frozenset(
     [
@@ -84,11 +87,6 @@ def parse_all(texts: Iterable[str]) -> tuple[list[str], Words]:
         tuple(phrase for words in read for phrase in words.excluded),
         tuple(phrase for words in read for phrase in words.codes),
     )
-
-
-def unparsed(texts: Iterable[str]) -> tuple[list[str], Words]:
-    """Return texts that are taken as they are, and no words to look for."""
-    return list(texts), NO_WORDS
 
 
 def parse(text: str) -> Words:

@@ -7,6 +7,7 @@ are not in the index yet are scanned by each search; `update` brings it up to da
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import lance
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from unite_search.storage.words import WORDS
 
 UNINDEXED_SHARE = 0.1
+"""Share of rows outside the index that is not worth writing the whole index again."""
 TOKENISER = {
     "with_position": True,
     "base_tokenizer": "whitespace",
@@ -27,12 +29,16 @@ TOKENISER = {
     "max_token_length": None,
 }
 FUZZY_FROM_CHARACTERS = 4
+"""A shorter word is not taken for a misspelt one."""
 MOST_EDITS = 2
-
-
+"""Two letters that are swapped are two edits to the engine."""
 KEPT_FREQUENCIES = 4096
-_FREQUENCIES: dict[tuple[str, int, tuple[str, ...], int | None], int] = {}
-"""By table, version and phrase; those of common words take long to count, and are asked for again and again."""
+
+_Frequencies = dict[tuple[int, tuple[str, ...], int | None], int]
+_FREQUENCIES: WeakKeyDictionary[lance.LanceDataset, _Frequencies] = WeakKeyDictionary()
+"""By handle, version and phrase; those of common words take long to count, and are asked for again and again.
+
+By handle and not by path, at which another collection may have been made since."""
 
 
 class FullText:
@@ -61,13 +67,16 @@ class FullText:
 
     def frequency(self, phrase: Sequence[str], most: int | None = None) -> int:
         """Return how many rows hold some terms one after the other, and at most `most`."""
-        key = (self._table.uri, self._table.version, tuple(phrase), most)
-        if key not in _FREQUENCIES:
+        known = _FREQUENCIES.setdefault(self._table, {})
+        key = (self._table.version, tuple(phrase), most)
+        count = known.get(key)  # Another thread may empty the dictionary at any moment.
+        if count is None:
             limit = self._table.count_rows() if most is None else most
-            while len(_FREQUENCIES) >= KEPT_FREQUENCIES:
-                _FREQUENCIES.pop(next(iter(_FREQUENCIES)), None)
-            _FREQUENCIES[key] = int(self._scanned(_phrase_query(phrase), limit, None, []).num_rows)
-        return _FREQUENCIES[key]
+            count = int(self._scanned(_phrase_query(phrase), limit, None, []).num_rows)
+            if len(known) >= KEPT_FREQUENCIES:
+                known.clear()
+            known[key] = count
+        return count
 
     def ids_of_phrase(self, phrase: Sequence[str]) -> NDArray[np.int64]:
         """Return the sorted ids of all rows that hold some terms one after the other."""

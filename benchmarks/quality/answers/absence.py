@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from benchmarks.common.photos import Captioned
 from benchmarks.indexers.speed import at_least, at_most
 from benchmarks.quality.answers.library import DATABASE, Setting, ask, share, spoken
+from benchmarks.quality.log_odds import NONSENSE
 from unite_search.collection import Collection
+from unite_search.encoders.measure import auc
 
 ABSENT: dict[str, str] = {
     "an x-ray of a broken arm": "x-ray",
@@ -84,13 +86,6 @@ ABSENT: dict[str, str] = {
     "a floor plan of a house": "floor plan",
 }
 """What is asked for, and the word by which captions are checked for it."""
-NONSENSE: tuple[str, ...] = (
-    *("asdf qwer zxcv", "qwertyuiop", "lorem ipsum dolor sit amet", "xkcd zzyx qqq", "blarg flibber wug"),
-    *("1234567890", "aaaa bbbb cccc", "foo bar baz qux", "hjkl hjkl", "mxyzptlk", "vbn fgh rty", "ololo trololo"),
-    *("zxzxzx", "plugh xyzzy", "gnip gnop", "qaz wsx edc", "snarfblat", "kjh gfd sa", "!!!???", "tgif brb afk"),
-    *("wibble wobble wubble", "0x7ffe 0xdead", "uuuu iiii oooo", "frobnicate the quux", "dkfjg lskdjf", "pqpqpq"),
-    *("grumbo flanx", "jjjjjj", "sdfg dfgh fghj", "nnn mmm lll"),
-)
 ROC_POINTS = 21
 
 
@@ -126,13 +121,6 @@ def run(setting: Setting) -> dict[str, Any]:
         },
         "roc": roc(present.meaning, missing.meaning, nonsense.meaning),
     }
-
-
-def auc(present: NDArray[np.float64], missing: NDArray[np.float64]) -> float:
-    """Return the share of pairs of (P,) and (M,) scores in which that of `present` is higher; a tie counts half."""
-    below = np.searchsorted(np.sort(missing), present, side="left")
-    up_to = np.searchsorted(np.sort(missing), present, side="right")
-    return float((below + up_to).sum() / (2 * len(present) * len(missing)))
 
 
 def roc(present: NDArray[np.float64], *missing: NDArray[np.float64]) -> list[dict[str, float]]:

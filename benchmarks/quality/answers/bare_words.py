@@ -43,10 +43,7 @@ def run(setting: Setting) -> dict[str, Any]:
     """Measure every form of every word, and the labels."""
     photos = setting.photos("dev")
     folder = setting.plain("dev", photos)
-    right = {
-        word: frozenset(photo.path.name for photo in photos if mentions(photo, (word, plural)) >= LEAST_CAPTIONS)
-        for word, plural in WORDS.items()
-    }
+    right = right_names(photos)
     asked = [word for word in WORDS if len(right[word]) >= LEAST_PHOTOS]
     with Collection.open(folder / DATABASE, encoder=setting.encoder) as collection:
         by_word = {
@@ -64,6 +61,14 @@ def run(setting: Setting) -> dict[str, Any]:
         "bare_minus_with_an_article": at_least(0, sums["bare"] - sums["with an article"]),
         "by_word": {word: {"photos": len(right[word]), **row} for word, row in by_word.items()},
         "labels": {"labels": len(LABELS), f"precision_at_{LABEL_DEPTH}": labels},
+    }
+
+
+def right_names(photos: Sequence[Captioned]) -> dict[str, frozenset[str]]:
+    """Return for each word the names of the photos that are right for it."""
+    return {
+        word: frozenset(photo.path.name for photo in photos if mentions(photo, (word, plural)) >= LEAST_CAPTIONS)
+        for word, plural in WORDS.items()
     }
 
 

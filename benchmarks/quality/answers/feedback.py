@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.indexers.speed import at_least
-from benchmarks.quality.answers.bare_words import LEAST_CAPTIONS, WORDS, mentions, with_article
+from benchmarks.quality.answers.bare_words import WORDS, right_names, with_article
 from benchmarks.quality.answers.library import DATABASE, Setting, share
 from unite_search.collection import Collection
 from unite_search.query import Query, SearchOptions
@@ -29,10 +29,7 @@ def run(setting: Setting) -> dict[str, Any]:
     """Measure the precision of each page, with and without feedback."""
     photos = setting.photos("dev")
     folder = setting.plain("dev", photos)
-    right = {
-        word: frozenset(photo.path.name for photo in photos if mentions(photo, (word, plural)) >= LEAST_CAPTIONS)
-        for word, plural in WORDS.items()
-    }
+    right = right_names(photos)
     asked = [word for word in WORDS if len(right[word]) >= LEAST_PHOTOS]
     with Collection.open(folder / DATABASE, encoder=setting.encoder) as collection:
         pages = {

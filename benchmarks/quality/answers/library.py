@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common.photos import Captioned, read_photos
+from benchmarks.quality.log_odds import MEASURED_PHOTOS
 from unite_search.collection import Collection
 from unite_search.encoders.base import Encoder
 from unite_search.query import Query, SearchOptions, SearchResult
 
-CALIBRATED_ON = 400
-"""The first photos of the dev split, on which the calibration of the starter was measured."""
 DATABASE = "db"
 _SYNTAX = str.maketrans("", "", '"“”„«»')
 
@@ -98,7 +97,7 @@ class Setting:
 
     def unseen(self) -> list[Captioned]:
         """Return the dev photos on which the encoder was not calibrated."""
-        return read_photos(self.data, "dev")[CALIBRATED_ON:][: self.scale.dev_photos]
+        return read_photos(self.data, "dev")[MEASURED_PHOTOS:][: self.scale.dev_photos]
 
     def plain(self, name: str, photos: Sequence[Captioned]) -> Path:
         """Index photos without captions, unless an earlier part has; return the folder with files and collection."""
