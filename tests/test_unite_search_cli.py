@@ -460,10 +460,7 @@ def test_an_empty_folder_is_an_empty_collection(cli: Cli) -> None:
     assert cli("index", "nothing", "--encoder", "toy")[:2] == (0, "no files; 0 items written in 00:00\n")
     code, output, errors = cli("query", "red")
     assert (code, output) == (0, "")
-    assert (
-        errors
-        == "No hits among no item at all: nothing is indexed, or nothing passes the filters and holds the quoted words\n"
-    )
+    assert errors == "No hits: nothing is indexed, or nothing passes the filters and holds the quoted words\n"
 
 
 # query and similar
@@ -561,7 +558,11 @@ def test_in_restricts_to_modalities(cli: Cli, shared: Path) -> None:
 
 
 def test_no_hits_says_what_was_searched_and_exits_0(cli: Cli, shared: Path) -> None:
-    assert cli("query", "blue", "--offset", "50") == (0, "", "No hits among 5 items (image 4, text 1)\n")
+    assert cli("query", "blue", "--offset", "50") == (
+        0,
+        "",
+        "No hits: 5 items (image 4, text 1), but none scores enough or stands so far behind\n",
+    )
 
 
 def test_similar_answers_like_a_query_by_that_file(cli: Cli, shared: Path) -> None:

@@ -20,6 +20,7 @@ from unite_search.search.words import Words, parse, parse_all
         ("-dog", "", [], [["dog"]]),
         ("foo-bar x-ray", "foo-bar x-ray", [], []),
         ("at -5 degrees", "at -5 degrees", [], []),
+        ("invoice -2024", "invoice", [], [["2024"]]),
         ('an open " quote', 'an open " quote', [], []),
         ('5" screen and 6" screen', '5" screen and 6" screen', [], []),
         ('""', "", [], []),

@@ -114,7 +114,7 @@ def show_answer(answer: Answer, how: HitOutput) -> None:
     else:
         _show_tables(hits, how)
     if not hits:
-        output.say(f"No hits among {_searched(answer.result.searched)}")
+        output.say(f"No hits: {_searched(answer.result.searched)}")
     if how.html is not None:
         _write_page(answer, how.html)
     if how.open_first and (how.html is not None or hits):
@@ -257,11 +257,9 @@ def _distinct_paths(hits: Sequence[Hit]) -> list[Path]:
 
 def _searched(searched: dict[str, int]) -> str:
     parts = ", ".join(f"{name} {count:,}" for name, count in searched.items() if count)
-    return (
-        f"{counted(sum(searched.values()), 'item')} ({parts})"
-        if parts
-        else "no item at all: none is indexed, or none passes the filters and holds the quoted words"
-    )
+    if not parts:
+        return "nothing is indexed, or nothing passes the filters and holds the quoted words"
+    return f"{counted(sum(searched.values()), 'item')} ({parts}), but none scores enough or stands so far behind"
 
 
 def _write_page(answer: Answer, path: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Annotated, Any
 
-import click
 import typer
 
 from unite_search.cli import options as o
@@ -132,7 +131,7 @@ def _query(options: Mapping[str, Any]) -> Query:
             unlike=tuple(options["unlike"] or ()),
         )
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise typer.BadParameter(str(error)) from error
 
 
 def _scope(options: Mapping[str, Any]) -> SearchOptions:
