@@ -45,7 +45,7 @@ if __name__ == "__main__":
 HIT_KEYS = {
     *("rank", "id", "score", "cosine", "uri", "modality", "partition", "start_s", "end_s", "text", "duration_s"),
     *("width", "height", "taken_at", "parent", "metadata", "segments"),
-    *("is_weak", "is_exact", "evidence", "copies", "group"),
+    *("is_weak", "is_exact", "evidence", "copies", "group", "files"),
 }
 
 Cli = Callable[..., tuple[int, str, str]]

@@ -331,7 +331,7 @@ class Collection:
 
     def _answer(self, vector: QueryVector, options: SearchOptions, *, encode_s: float) -> SearchResult:
         started = time.perf_counter()
-        hits, searched = self._read(
+        hits, searched, notes = self._read(
             lambda catalog, partitions: find(catalog, partitions, vector, options, self._calibration)
         )
         search_s = time.perf_counter() - started
@@ -340,7 +340,7 @@ class Collection:
             searched=searched,
             encode_ms=encode_s * 1e3,
             search_ms=search_s * 1e3,
-            notes=(foreign_note(self.encoder, vector.language),) if vector.language else (),
+            notes=((foreign_note(self.encoder, vector.language),) if vector.language else ()) + notes,
         )
 
     def _read(self, ask: Callable[[Catalog, PartitionedIndex], T]) -> T:

@@ -203,7 +203,8 @@ class Hit:
         is_weak: whether the evidence is below the floor of the encoder: what is not there looks like this, too.
         is_exact: whether it holds the whole query, or a code or name of it, word for word.
         evidence: the parts of the score, and what matched.
-        segments: other matching items of the same file, folder or day, best first.
+        files: number of files that it stands for: 1, or those of the folder or day that were found.
+        segments: other matching items of the same file, folder or day, best first; at most 200.
         copies: the best items of files that are copies of this one, best first.
         group: the folder, or the day as `2024-05-31`, that the hit stands for; None where a hit is a file or an item.
     """
@@ -226,6 +227,7 @@ class Hit:
     is_weak: bool = False
     is_exact: bool = False
     evidence: Evidence = Evidence()
+    files: int = 1
     segments: tuple[Hit, ...] = ()
     copies: tuple[Hit, ...] = ()
     group: str | None = None

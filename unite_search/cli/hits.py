@@ -30,7 +30,7 @@ CSV_COLUMNS = (
     *("rank", "id", "score", "cosine", "uri", "modality", "partition", "start_s", "end_s", "text"),
     *("duration_s", "width", "height", "taken_at", "is_weak", "is_exact"),
 )
-HIT_FIELDS = (*CSV_COLUMNS, "parent", "group", "metadata", "evidence")
+HIT_FIELDS = (*CSV_COLUMNS, "parent", "group", "files", "metadata", "evidence")
 OPENING_S = 3.0
 """How long `xdg-open` may take to find that no program opens a file."""
 Draw = Callable[["Hit"], "RenderableType"]
@@ -188,8 +188,7 @@ def _group_cell(hit: Hit) -> RenderableType:
     from unite_search.media.uri import uri_to_path
 
     name = shown_path(uri_to_path(hit.group)) if hit.group else "no date"
-    count = len({hit.uri, *(segment.uri for segment in hit.segments)})
-    return output.literal(f"{name} ({counted(count, 'file')})")
+    return output.literal(f"{name} ({counted(hit.files, 'file')})")
 
 
 def _file_cell(hit: Hit) -> RenderableType:

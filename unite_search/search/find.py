@@ -32,6 +32,7 @@ WORDS_ALONE = 1000
 """Candidates of a query by words alone. They are sorted anew for each page, and pages must not repeat what is shown."""
 DEEPEST_FOR_FOLDERS = 6400
 """Items of each partition by which folders and days are ranked, at most; there may be fewer of them than are wanted."""
+MOST_SEGMENTS = 200
 SHOWN_COLUMNS = (
     "parent",
     "uri",
@@ -53,11 +54,11 @@ def find(
     query: QueryVector,
     options: SearchOptions,
     calibration: Calibration | None = None,
-) -> tuple[tuple[Hit, ...], dict[str, int]]:
+) -> tuple[tuple[Hit, ...], dict[str, int], tuple[str, ...]]:
     """Rank the items for a query vector.
 
     Returns:
-        The page of hits, and how many items competed by partition.
+        The page of hits, how many items competed by partition, and what there is to say about the words.
 
     Raises:
         FilterError: `options.where` cannot be evaluated.
@@ -81,7 +82,8 @@ def find(
     if options.diverse:
         groups = diversified(groups, finder.vectors)
     page = groups[options.offset : wanted]
-    return tuple(finder.hit(group, rank) for rank, group in enumerate(page, options.offset + 1)), scope.sizes
+    hits = tuple(finder.hit(group, rank) for rank, group in enumerate(page, options.offset + 1))
+    return hits, scope.sizes, finder.lookup.notes()
 
 
 @dataclass(slots=True, eq=False)
@@ -121,10 +123,11 @@ class _Finder:
 
     def hit(self, group: Group, rank: int) -> Hit:
         """Return what is shown of a group."""
-        best, *others = (self._single_hit(one, rank) for one in group.items)
+        best, *others = (self._single_hit(one, rank) for one in group.items[: 1 + MOST_SEGMENTS])
         copies = tuple(self.hit(copy, rank) for copy in group.copies)
         name = group_name(group.best.row, self.options.group_by)
-        return replace(best, segments=tuple(others), copies=copies, group=name)
+        files = len({one.row["parent"] for one in group.items})
+        return replace(best, segments=tuple(others), copies=copies, group=name, files=files)
 
     def _by_meaning(self, depth: int) -> list[Found]:
         lists = ranked_lists(self.partitions, self.query, self.scope, depth)

@@ -51,11 +51,15 @@ NO_EVIDENCE = (0.0, False)
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word of the query: the forms under which it counts as found, and its weights in a text and elsewhere."""
+    """A word of the query: the forms under which it counts as found, and its weights in a text and elsewhere.
+
+    `misspelt` is the word, if no item holds it and the forms are only spelt like it.
+    """
 
     forms: frozenset[str]
     of_text: float
     of_all: float
+    misspelt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,14 @@ class Lookup:
         log_odds = float(found / len(self.terms) ** 0.5 * share / everything)
         return max(log_odds, WHOLE_QUERY - meaning) if is_whole else log_odds
 
+    def notes(self) -> tuple[str, ...]:
+        """Return a sentence on each word that was taken for another."""
+        return tuple(
+            f"nothing holds {term.misspelt}; looked for {', '.join(sorted(term.forms - {term.misspelt}))}"
+            for term in self.terms
+            if term.misspelt
+        )
+
     @cached_property
     def forms(self) -> frozenset[str]:
         """All forms under which words of the query are found."""
@@ -159,14 +171,14 @@ def _term(index: FullText, term: str, with_text: int, everything: int) -> Term |
     """
     forms = {term, singular(term)}
     holding = max(index.frequency((form,)) for form in forms)
-    factor = 1.0
+    factor, misspelt = 1.0, None
     if not holding and len(term) >= FUZZY_FROM_CHARACTERS:
         similar = _similar_forms(term, index.similar_rows(term, MOST_MATCHES))
-        forms |= similar
         holding, factor = sum(index.frequency((form,)) for form in similar), MISSPELT_WEIGHT
+        forms, misspelt = {term, *similar}, term
     if not holding:
         return None
-    return Term(frozenset(forms), factor * _weight(holding, with_text), factor * _weight(holding, everything))
+    return Term(frozenset(forms), factor * _weight(holding, with_text), factor * _weight(holding, everything), misspelt)
 
 
 def _similar_forms(term: str, texts: Sequence[str]) -> set[str]:

@@ -113,6 +113,7 @@ class Hit(HitSegment):
     duration_s: float | None
     taken_at: LocalTime | None
     metadata: dict[str, Any]
+    files: int = Field(description="Number of files that it stands for.")
     segments: list[HitSegment]
     copies: list[HitSegment] = Field(description="Copies of the file.")
     group: str | None = Field(description="The folder or the day that the hit stands for.")
