@@ -315,7 +315,7 @@ class BruteForce:
             holds_phrase = [entry.is_named if asked.is_label(phrase) else entry.has_phrase for phrase in phrases]
             is_exact = any(has(phrase) for has, phrase in zip(holds_phrase, phrases, strict=True))
             log_odds = found / sqrt(len(weights)) * share
-            if in_text | elsewhere == weights.keys():
+            if in_text | elsewhere == set(asked.telling):
                 log_odds = max(log_odds, WHOLE_QUERY - meaning)
             return log_odds + EXACT_BONUS * is_exact, is_exact
 

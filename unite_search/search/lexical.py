@@ -12,8 +12,8 @@ not independent, and an item that holds one of ten says little, so the evidence 
     weight of the words found / square root of their number in the query * share of the query's weight that was found
 
 A word of a caption or passage is as rare as it is among the items that have a text. Words that no item holds, nor one
-that is spelt like them, tell nothing and do not count. An item that holds all others is as likely relevant as
-`WHOLE_QUERY` says, however little its vector does: the encoder may not know a name.
+that is spelt like them, tell nothing and do not count. An item that holds every word of the query is as likely relevant
+as `WHOLE_QUERY` says, however little its vector does: the encoder may not know a name.
 
 An item that holds the whole query word for word, or a code of it, is an *exact* match and comes first. A query of one
 word has to be the name of the file, or the whole of its text: that a text holds one word of it is no surprise.
@@ -71,6 +71,7 @@ class Lookup:
         phrases: the whole query and its codes, as far as few enough items hold them.
         label: a query of one word, if few enough items hold it.
         candidates: partition by id of the items that are looked at because of their words.
+        is_complete: whether every telling word is held by some item.
         crowded: phrases that make more items exact than there are candidates.
     """
 
@@ -78,6 +79,7 @@ class Lookup:
     phrases: tuple[tuple[str, ...], ...] = ()
     label: tuple[str, ...] = ()
     candidates: Mapping[int, str] = field(default_factory=dict)
+    is_complete: bool = True
     crowded: tuple[tuple[str, ...], ...] = ()
 
     def evidence(self, text: str | None, meaning: float = 0.0) -> tuple[float, bool]:
@@ -98,7 +100,7 @@ class Lookup:
         return log_odds + (EXACT_BONUS if is_exact else 0.0), is_exact
 
     def _log_odds(self, in_text: set[str], in_labels: set[str], meaning: float) -> float:
-        found, share, is_whole = 0.0, 0.0, True
+        found, share, is_whole = 0.0, 0.0, self.is_complete
         for term in self.terms:
             weights = [
                 *([term.of_text] if in_text & term.forms else []),
@@ -156,7 +158,8 @@ def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str
     is_label = len(words.terms) == 1 and words.terms not in (*words.codes, *words.required)
     phrases = tuple(phrase for phrase in exact if not is_label)
     crowded = tuple(phrase for phrase in exact if counts[phrase] > k)
-    return Lookup(terms, phrases, words.terms if is_label and exact else (), candidates, crowded)
+    label = words.terms if is_label and exact else ()
+    return Lookup(terms, phrases, label, candidates, len(terms) == len(words.telling), crowded)
 
 
 def _phrases(words: Words) -> Iterable[tuple[str, ...]]:
