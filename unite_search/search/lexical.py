@@ -71,7 +71,7 @@ class Lookup:
         phrases: the whole query and its codes, as far as few enough items hold them.
         label: a query of one word, if few enough items hold it.
         candidates: partition by id of the items that are looked at because of their words.
-        is_complete: whether every telling word is held by some item.
+        is_complete: whether every telling word is held by some item, as it is spelt.
         crowded: phrases that make more items exact than there are candidates.
     """
 
@@ -159,7 +159,8 @@ def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str
     phrases = tuple(phrase for phrase in exact if not is_label)
     crowded = tuple(phrase for phrase in exact if counts[phrase] > k)
     label = words.terms if is_label and exact else ()
-    return Lookup(terms, phrases, label, candidates, len(terms) == len(words.telling), crowded)
+    is_complete = len(terms) == len(words.telling) and not any(term.misspelt for term in terms)
+    return Lookup(terms, phrases, label, candidates, is_complete, crowded)
 
 
 def _phrases(words: Words) -> Iterable[tuple[str, ...]]:
