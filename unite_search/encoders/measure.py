@@ -34,9 +34,9 @@ than a tenth of the right items of other photos were called weak even in bad luc
 BEST_FLOOR_PERCENT = 1
 """Share of the queries with an answer whose best hit is below the floor of best hits, in percent. Queries of one word
 have lower scores than the captions that are measured, and nonsense has much lower ones."""
-LESS_FOR_LIKENESS = 3.0
-"""The least with which photos that look alike pushed no right caption out of the first ten, of photos that asked for
-their captions among photos and captions of the calibration. Of 0 to 5 in steps of a half."""
+LESS_FOR_LIKENESS = 4.0
+"""Chosen on photos of the calibration that asked for their captions among photos and captions: with less, photos that
+look alike push more right captions out of the first ten, and with more hardly any fewer."""
 STEPS = 100
 PRECISION = 1e-6
 """Of intercept and slope; a file has three digits."""
