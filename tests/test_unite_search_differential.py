@@ -40,6 +40,7 @@ from unite_search.query import Hit, Mode, Query, SearchOptions, SearchResult
 from unite_search.report import IndexOptions
 from unite_search.search import candidates
 from unite_search.search.encoding import NEGATIVE_WEIGHT
+from unite_search.search.find import MOST_SEGMENTS
 from unite_search.search.steering import LIKED_WEIGHT, UNLIKED_WEIGHT
 from unite_search.storage.change import Change
 
@@ -495,11 +496,14 @@ def check_group(hit: Hit, expected: Expected, must: set[int], tolerance: float) 
     check_parts(hit, expected, tolerance)
     shown = [hit, *hit.segments]
     group = next(one for one in all_groups(expected.groups) if any(item.entry.id == hit.id for item in one.items))
-    ids = [item.entry.id for item in group.items]
-    assert len({one.id for one in shown}) == len(shown)
-    assert {id_ for id_ in ids if id_ in must} <= {one.id for one in shown} <= set(ids)
+    ids = {item.entry.id for item in group.items}
     keys = [(one.is_weak, not one.is_exact, -one.score) for one in shown]
     assert keys == sorted(keys)
+    assert len({one.id for one in shown} & ids) == len(shown) <= 1 + MOST_SEGMENTS
+    left_out = [item for item in group.items if item.entry.id in must - {one.id for one in shown}]
+    assert not left_out or len(shown) == 1 + MOST_SEGMENTS
+    *marks, last = keys[-1]
+    assert all((*marks, last - tolerance) <= item.key for item in left_out)
     for segment in hit.segments:
         check_parts(segment, expected, tolerance)
     for copy in hit.copies:
