@@ -69,17 +69,22 @@ def document(text: str, labels: Sequence[str]) -> str:
     return f" {TEXT_END} ".join(f" {FIELD_BREAK} ".join(_runs(fields)) for fields in ([text], labels))
 
 
-def read_document(made: str) -> tuple[list[list[str]], list[list[str]]]:
-    """Return the runs of terms of the text of a row, and those of its labels; the first is the text itself."""
+def read_document(made: str) -> tuple[str, str]:
+    """Return what a document holds of the text of a row, and of its labels."""
     text, _, labels = made.partition(f" {TEXT_END} ")
-    in_text, in_labels = ([run.split() for run in part.split(f" {FIELD_BREAK} ")] for part in (text, labels))
-    return in_text, in_labels
+    return text, labels
 
 
-def contains(words: Sequence[str], phrase: Sequence[str]) -> bool:
-    """Return whether the terms of a phrase stand in a sequence of terms, one after the other."""
-    length = len(phrase)
-    return any(list(words[start : start + length]) == list(phrase) for start in range(len(words) - length + 1))
+def first_run(part: str) -> str:
+    """Return the terms of the text itself from the first part of a document, and those of the first label from the
+    second.
+    """
+    return part.partition(f" {FIELD_BREAK} ")[0]
+
+
+def contains(made: str, phrase: Sequence[str]) -> bool:
+    """Return whether the terms of a phrase stand in a document, one after the other."""
+    return f" {' '.join(phrase)} " in f" {made} "
 
 
 def word_spans(text: str, forms: Collection[str]) -> Iterator[tuple[int, int, str]]:

@@ -91,26 +91,25 @@ def ranked_lists(partitions: PartitionedIndex, query: QueryVector, scope: Scope,
 
 
 def with_items_of_words(
-    lists: list[RankedList], catalog: Catalog, query: QueryVector, wanted: Mapping[int, str]
+    lists: list[RankedList], partitions: PartitionedIndex, query: QueryVector, wanted: Mapping[int, str]
 ) -> list[RankedList]:
     """Return the lists with some more items, each in the list of its partition and in its place by cosine.
 
     Args:
         lists: the nearest items of each partition.
-        catalog: knows the vectors.
+        partitions: knows the vectors.
         query: the query.
         wanted: partitions of the items, by id.
     """
-    ids = np.sort(np.fromiter(wanted, np.int64, len(wanted)))
-    if not len(ids):
-        return lists
-    names = np.array([wanted[id_] for id_ in ids.tolist()])
-    cosines = _cosines(catalog.vectors(ids), query.embedding)
-    return [_with(ranked, ids[names == ranked.name], cosines[names == ranked.name]) for ranked in lists]
+    more: dict[str, list[int]] = {ranked.name: [] for ranked in lists}
+    for id_, name in wanted.items():
+        more[name].append(id_)
+    return [_with(ranked, partitions, query, more[ranked.name]) if more[ranked.name] else ranked for ranked in lists]
 
 
-def _with(ranked: RankedList, ids: NDArray[np.int64], cosines: NDArray[np.float32]) -> RankedList:
-    scores = np.append(ranked.scores, cosines)
+def _with(ranked: RankedList, partitions: PartitionedIndex, query: QueryVector, more: list[int]) -> RankedList:
+    ids = np.sort(np.array(more, np.int64))
+    scores = np.append(ranked.scores, _cosines(partitions.reconstruct(ranked.name, ids), query.embedding))
     order = np.argsort(-scores, kind="stable")
     return replace(ranked, ids=np.append(ranked.ids, ids)[order], scores=scores[order])
 

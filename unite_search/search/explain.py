@@ -16,9 +16,9 @@ from unite_search.storage.words import keywords_of
 MEDIA = {"image": "picture", "video": "clip"}
 
 
-def evidence(found: Found, lookup: Lookup) -> Evidence:
-    """Return the evidence for a found item."""
-    row, forms = found.row, lookup.forms
+def evidence(found: Found, row: dict[str, Any], lookup: Lookup) -> Evidence:
+    """Return the evidence for a found item with its row of the catalog."""
+    forms = lookup.forms
     text = row["text"] or ""
     in_text = list(word_spans(text, forms))
     elsewhere = {name: {term for _, _, term in word_spans(value, forms)} for name, value in _other_fields(row)}

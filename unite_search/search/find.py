@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from unite_search.search.diversity import POOL, diversified
 from unite_search.search.encoding import QueryVector
 from unite_search.search.explain import evidence
 from unite_search.search.found import Found, Rows, by_meaning, by_words
-from unite_search.search.grouping import GROUP_COLUMNS, Group, group_name, grouped
+from unite_search.search.grouping import COLUMNS_OF, Group, group_name, grouped
 from unite_search.search.lexical import MOST_MATCHES, Lookup
 from unite_search.search.scoring import meanings
 from unite_search.storage.catalog import Catalog
@@ -45,7 +45,6 @@ SHOWN_COLUMNS = (
     "taken_at",
     "metadata",
 )
-COLUMNS = tuple(dict.fromkeys((*SHOWN_COLUMNS, *GROUP_COLUMNS)))
 
 
 def find(
@@ -82,8 +81,16 @@ def find(
     if options.diverse:
         groups = diversified(groups, finder.vectors)
     page = groups[options.offset : wanted]
-    hits = tuple(finder.hit(group, rank) for rank, group in enumerate(page, options.offset + 1))
+    rows = catalog.rows((one.id for group in page for one in _shown(group)), SHOWN_COLUMNS)
+    hits = tuple(finder.hit(group, rank, rows) for rank, group in enumerate(page, options.offset + 1))
     return hits, scope.sizes, finder.lookup.notes()
+
+
+def _shown(group: Group) -> Iterable[Found]:
+    """Yield the items of a group and of its copies that are shown."""
+    yield from group.items[: 1 + MOST_SEGMENTS]
+    for copy in group.copies:
+        yield from _shown(copy)
 
 
 @dataclass(slots=True, eq=False)
@@ -121,10 +128,10 @@ class _Finder:
         """
         return self.unseen is None or (len(groups) >= needed and groups[needed - 1].best.order[:3] <= self.unseen)
 
-    def hit(self, group: Group, rank: int) -> Hit:
-        """Return what is shown of a group."""
-        best, *others = (self._single_hit(one, rank) for one in group.items[: 1 + MOST_SEGMENTS])
-        copies = tuple(self.hit(copy, rank) for copy in group.copies)
+    def hit(self, group: Group, rank: int, rows: Rows) -> Hit:
+        """Return what is shown of a group, with the rows of the catalog that it needs."""
+        best, *others = (self._single_hit(one, rank, rows[one.id]) for one in group.items[: 1 + MOST_SEGMENTS])
+        copies = tuple(self.hit(copy, rank, rows) for copy in group.copies)
         name = group_name(group.best.row, self.options.group_by)
         files = len({one.row["parent"] for one in group.items})
         return replace(best, segments=tuple(others), copies=copies, group=name, files=files)
@@ -135,7 +142,7 @@ class _Finder:
         known = np.concatenate([ranked.ids for ranked in lists])
         with_words = np.setdiff1d(self._look_up(depth), known).tolist()
         wanted = {id_: self.lookup.candidates[id_] for id_ in with_words} | self._nearest_exact(depth, known)
-        lists = with_items_of_words(lists, self.catalog, self.query, wanted)
+        lists = with_items_of_words(lists, self.partitions, self.query, wanted)
         rows = self._rows(id_ for ranked in lists for id_ in ranked.ids.tolist())
         found = by_meaning(
             lists,
@@ -177,12 +184,13 @@ class _Finder:
         return self.catalog.vectors(np.sort(ids))[np.argsort(np.argsort(ids))]
 
     def _rows(self, ids: Iterable[int]) -> Rows:
-        columns = (*COLUMNS, WORDS) if self.lookup.terms else COLUMNS
-        return self.catalog.rows(ids, columns)
+        """Read what is needed to score items and to group them."""
+        words = [WORDS] if self.lookup.terms else []
+        return self.catalog.rows(ids, [*COLUMNS_OF[self.options.group_by], *words])
 
-    def _single_hit(self, found: Found, rank: int) -> Hit:
-        row = {name: found.row[name] for name in SHOWN_COLUMNS}
-        row["metadata"] = strict_json.loads(row["metadata"] or "{}")
+    def _single_hit(self, found: Found, rank: int, row: dict[str, Any]) -> Hit:
+        shown = {name: row[name] for name in SHOWN_COLUMNS}
+        shown["metadata"] = strict_json.loads(row["metadata"] or "{}")
         return Hit(
             rank=rank,
             id=found.id,
@@ -191,6 +199,6 @@ class _Finder:
             partition=found.partition,
             is_weak=found.is_weak,
             is_exact=found.is_exact,
-            evidence=evidence(found, self.lookup),
-            **row,
+            evidence=evidence(found, row, self.lookup),
+            **shown,
         )

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
     VectorsOf = Callable[[list[int]], NDArray[np.float32]]
 
-GROUP_COLUMNS = ("parent", "folder", "taken_at", "modified_at", "content_hash", "phash", "start_s", "text")
+COPY_COLUMNS = ("parent", "content_hash", "phash", "start_s", "text")
+COLUMNS_OF: dict[GroupBy, tuple[str, ...]] = {
+    "item": COPY_COLUMNS,
+    "parent": COPY_COLUMNS,
+    "folder": ("parent", "folder"),
+    "day": ("parent", "taken_at", "modified_at"),
+}
+"""Columns of the catalog by which items are grouped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,9 @@ def grouped(found: Iterable[Found], by: GroupBy, vectors_of: VectorsOf, *, with_
 
 def group_name(row: dict[str, Any], by: GroupBy) -> str | None:
     """Return the folder or the day of a row, None where a hit is a file or an item."""
-    return {"folder": row["folder"], "day": day_of(row)}.get(by)
+    if by == "folder":
+        return str(row["folder"])
+    return day_of(row) if by == "day" else None
 
 
 def day_of(row: dict[str, datetime | None]) -> str:

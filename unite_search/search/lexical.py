@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import log
 
-from unite_search.analyzer import contains, read_document, singular, within_edits
+from unite_search.analyzer import contains, first_run, read_document, singular, within_edits
 from unite_search.search.words import Words
 from unite_search.storage.full_text import FUZZY_FROM_CHARACTERS, MOST_EDITS, FullText
 
@@ -91,12 +91,12 @@ class Lookup:
         """
         if not text or self.forms.isdisjoint(text.split()):
             return NO_EVIDENCE
-        in_text, in_labels = read_document(text)
-        is_exact = any(contains(run, phrase) for phrase in self.phrases for run in (*in_text, *in_labels))
+        said, labels = read_document(text)
+        is_exact = any(contains(text, phrase) for phrase in self.phrases)
         if self.label:
-            name = in_labels[0]
-            is_exact |= list(self.label) in (in_text[0], name, name[:-1])
-        log_odds = self._log_odds(set().union(*in_text), set().union(*in_labels), meaning)
+            label, name = " ".join(self.label), first_run(labels)
+            is_exact |= label in (first_run(said), name, name.rpartition(" ")[0])
+        log_odds = self._log_odds({*said.split()}, {*labels.split()}, meaning)
         return log_odds + (EXACT_BONUS if is_exact else 0.0), is_exact
 
     def _log_odds(self, in_text: set[str], in_labels: set[str], meaning: float) -> float:
