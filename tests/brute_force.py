@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from math import inf, log, sqrt
 
@@ -38,8 +39,13 @@ def singular(word: str) -> str:
 
 
 def parts_of(text: str) -> list[str]:
-    """The parts of `IMG2034` and `sunsetBeach2`."""
-    return [part.lower() for part in re.findall("[A-Z]*[a-z]+|[A-Z]+|[0-9]+", text)]
+    """The parts of `IMG2034` and `sunsetBeach2`, and up to four that stand side by side."""
+    found = []
+    for word in re.findall("[A-Za-z0-9]+", text):
+        parts = [part.lower() for part in re.findall("[A-Z]*[a-z]+|[A-Z]+|[0-9]+", word)]
+        most = len(parts) if len(parts) <= 4 else 1
+        found += ["".join(parts[at : at + length]) for length in range(1, most + 1) for at in range(len(parts))]
+    return found
 
 
 def holds(words: Sequence[str], phrase: Sequence[str]) -> bool:
@@ -84,10 +90,10 @@ class Entry:
     def runs(self) -> list[list[str]]:
         return [words_of(one) for one in (self.text or "", *self.fields)]
 
-    def is_named(self, word: Sequence[str]) -> bool:
-        """Whether a word is the name of the file, or all that it says."""
+    def is_named(self, words: Sequence[str]) -> bool:
+        """Whether words are the name of the file, or all that it says."""
         name = self.runs[1]
-        return list(word) in (self.runs[0], name, name[:-1])
+        return list(words) in (self.runs[0], name, name[:-1])
 
     def has_phrase(self, phrase: Sequence[str]) -> bool:
         """Whether the words stand one after the other in one field; a single word may be a part or a singular, too."""
@@ -121,15 +127,19 @@ class Asked:
         distinct = list(dict.fromkeys(self.words))
         return [word for word in distinct if word not in STOP_WORDS] or distinct
 
-    def is_label(self, phrase: Sequence[str]) -> bool:
-        """Whether a phrase is a query of one word that is neither a code nor quoted."""
-        return len(self.words) == 1 and self.phrases.count(self.words) == 1 and list(phrase) == self.words
+    @property
+    def codes(self) -> list[list[str]]:
+        return [words_of(word) for word in self.encoded.split() if len(word) >= 3 and re.search("[0-9]", word)]
 
     @property
-    def phrases(self) -> list[list[str]]:
-        """What makes a match exact: the whole query, its codes, what is quoted."""
-        codes = [word for word in self.encoded.split() if len(word) >= 3 and re.search("[0-9]", word)]
-        return [self.words, *map(words_of, codes), *map(words_of, self.required)]
+    def quoted(self) -> list[list[str]]:
+        return [words_of(one) for one in self.required]
+
+    @property
+    def is_label(self) -> bool:
+        """Whether all that is asked is one word, perhaps with stop words, that is neither a code nor quoted."""
+        is_one = len({word for word in self.words if word not in STOP_WORDS}) <= 1
+        return is_one and self.words not in (*self.codes, *self.quoted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,8 +177,8 @@ class Scored:
         return self.meaning + self.prior + self.words
 
     @property
-    def key(self) -> tuple[bool, bool, float]:
-        return self.is_weak, not self.is_exact, -self.score
+    def key(self) -> tuple[bool, bool, float, float]:
+        return self.is_weak, not self.is_exact, -round(self.score, 6), -self.meaning
 
 
 @dataclass(frozen=True)
@@ -233,7 +243,10 @@ class BruteForce:
         kept.sort(key=lambda one: one.key)
         most = WORDS_ALONE if question.vector is None else MOST_MATCHES
         by_id = {one.entry.id: one for one in kept}
-        return Expected(_gathered(kept, question), dict(sizes), by_id, len(holders) > most)
+        groups = _gathered(kept, question)
+        if question.kind != "text" and question.group_by in ("item", "parent"):
+            groups = _in_turns(groups, sizes)
+        return Expected(groups, dict(sizes), by_id, len(holders) > most)
 
     def _judged(self, scored: list[Scored], question: Question) -> list[Scored]:
         """Call hits weak that are below their floor, or all of them if none reaches the floor of the best."""
@@ -300,7 +313,14 @@ class BruteForce:
             if holding:
                 weights[word] = [_weight(holding, items) for items in (with_text, len(everything))]
         most = max(MOST_EXACT, int(MOST_EXACT_SHARE * len(everything)))
-        phrases = [phrase for phrase in asked.phrases if sum(e.has_phrase(phrase) for e in everything) <= most]
+
+        def count(phrase: Sequence[str]) -> int:
+            return sum(entry.has_phrase(phrase) for entry in everything)
+
+        whole = asked.telling[:1] if asked.is_label else asked.words
+        others = [*([] if count(whole) else asked.codes), *asked.quoted]
+        phrases = [phrase for phrase in (whole, *others) if 0 < count(phrase) <= most]
+        labels = [asked.words, *([word] for word in asked.telling)] if asked.is_label and phrases else []
 
         def of(entry: Entry, meaning: float) -> tuple[float, bool]:
             if not weights:
@@ -312,8 +332,7 @@ class BruteForce:
                 for word in in_text | elsewhere
             )
             share = sum(weights[word][1] for word in in_text | elsewhere) / sum(all_ for _, all_ in weights.values())
-            holds_phrase = [entry.is_named if asked.is_label(phrase) else entry.has_phrase for phrase in phrases]
-            is_exact = any(has(phrase) for has, phrase in zip(holds_phrase, phrases, strict=True))
+            is_exact = any(map(entry.is_named, labels) if labels else map(entry.has_phrase, phrases))
             log_odds = found / sqrt(len(weights)) * share
             if in_text | elsewhere == set(asked.telling):
                 log_odds = max(log_odds, WHOLE_QUERY - meaning)
@@ -380,6 +399,29 @@ def _gathered(ranked: Sequence[Scored], question: Question) -> list[Gathered]:
             into.items.sort(key=lambda one: one.key)
         groups = joined
     return list(groups.values())
+
+
+def _in_turns(groups: Sequence[Gathered], sizes: Mapping[str, int]) -> list[Gathered]:
+    """Where a picture asks: other items and texts in turn, texts as often as they are many; weak ones at the end."""
+    ordered: list[Gathered] = []
+    for is_weak in (False, True):
+        alike = [group for group in groups if group.items[0].is_weak == is_weak]
+        texts = [group for group in alike if group.items[0].entry.partition == "text"]
+        others = [group for group in alike if group.items[0].entry.partition != "text"]
+        while texts or others:
+            count = sum(
+                group.items[0].entry.partition == "text" for group in ordered[len(ordered) - _done(ordered, is_weak) :]
+            )
+            place = _done(ordered, is_weak) + 1
+            wants_text = Fraction(count) < int(
+                max(Fraction(1, 2), Fraction(sizes["text"], sum(sizes.values()))) * place
+            )
+            ordered.append((texts if (wants_text and texts) or not others else others).pop(0))
+    return ordered
+
+
+def _done(ordered: Sequence[Gathered], is_weak: bool) -> int:
+    return sum(group.items[0].is_weak == is_weak for group in ordered)
 
 
 def _bytes_of(entry: Entry) -> tuple[object, ...]:

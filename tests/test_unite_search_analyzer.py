@@ -47,7 +47,7 @@ def test_terms(text: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("sunsetBeach2", ["2", "beach", "sunset"]),
+        ("sunsetBeach2", ["2", "beach", "beach2", "sunset", "sunsetbeach"]),
         ("DSC00123", ["00123", "dsc"]),
         ("dogs and ponies", ["dog", "pony"]),
         ("京都", ["京", "都"]),

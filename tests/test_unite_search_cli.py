@@ -561,7 +561,7 @@ def test_no_hits_says_what_was_searched_and_exits_0(cli: Cli, shared: Path) -> N
     assert cli("query", "blue", "--offset", "50") == (
         0,
         "",
-        "No hits: 5 items (image 4, text 1), but none scores enough or stands so far behind\n",
+        "No hits: 5 items (image 4, text 1), but none matches, reaches --min-score, and is left after --offset\n",
     )
 
 

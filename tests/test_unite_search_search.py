@@ -20,7 +20,7 @@ from unite_search.content import Clip, Content, Image, MediaSpec
 from unite_search.encoders.base import Role
 from unite_search.encoders.calibration import Calibration, Line
 from unite_search.query import PartKind, Query, SearchOptions, SearchResult
-from unite_search.search.encoding import NEGATIVE_WEIGHT, QueryVector, ask, encode_query
+from unite_search.search.encoding import NEGATIVE_WEIGHT, QueryVector, encode_query, plan_encoding
 from unite_search.search.find import FIRST_FETCH
 
 DIM = 64
@@ -320,7 +320,7 @@ def test_a_query_of_one_text_has_no_files_and_keeps_its_vector() -> None:
 
 
 def test_one_excluded_text_is_subtracted_by_half_and_an_empty_rest_is_not_divided() -> None:
-    asked = ask(Recording([1, 0]), Query.of("red", exclude="blue"), [])  # type: ignore[arg-type]
+    asked = plan_encoding(Recording([1, 0]), Query.of("red", exclude="blue"), [])  # type: ignore[arg-type]
     combined = asked.embedding(np.array([[1, 0], [0, 1]], np.float32))
     assert combined == pytest.approx(np.array([1, -0.5]) / np.sqrt(1.25), abs=1e-6)
     assert asked.embedding(np.array([[1, 0], [2, 0]], np.float32)).tolist() == [0, 0]
@@ -340,7 +340,7 @@ def test_parts_are_encoded_together_and_the_surplus_of_a_kind_alone(
     tmp_path: Path, weights: dict[PartKind, float], expected: list[list[Any]]
 ) -> None:
     query = Query(texts=("red",), images=(tmp_path / "q.png",), weights=weights)
-    asked = ask(Recording([1, 0]), query, [Image(np.zeros((2, 2, 3), np.uint8))])  # type: ignore[arg-type]
+    asked = plan_encoding(Recording([1, 0]), query, [Image(np.zeros((2, 2, 3), np.uint8))])  # type: ignore[arg-type]
     encoded = [tuple("text" if part == "red" else "image" for part in content.parts) for content in asked.contents]
     assert [[parts, weight] for parts, weight in zip(encoded, asked.weights, strict=True)] == expected
     rows = np.eye(len(encoded), 3, dtype=np.float32)

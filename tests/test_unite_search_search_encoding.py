@@ -14,7 +14,8 @@ from toy import ToyEncoder
 from unite_search.content import Content
 from unite_search.encoders.base import Role
 from unite_search.encoders.starter.encoder import StarterEncoder
-from unite_search.query import Query
+from unite_search.errors import QueryError
+from unite_search.query import Mode, Query
 from unite_search.search.encoding import NEGATIVE_WEIGHT, encode_query, short_name
 
 TEMPLATES = ("there is a {}", "one {} outdoors")
@@ -104,3 +105,18 @@ def test_the_starter_gives_a_word_one_vector_in_either_case_and_the_mean_of_its_
     assert np.array_equal(word, loud)
     assert np.array_equal(word, article)
     assert word == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)
+
+
+def test_nothing_is_searched_for_where_only_a_part_of_weight_0_is_left(tmp_path: Path) -> None:
+    Picture.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
+    query = Query(texts=("-snow",), images=(tmp_path / "a.png",), weights={"image": 0.0})
+    with pytest.raises(QueryError, match="weight 0"):
+        encode_query(ToyEncoder(), query)
+
+
+@pytest.mark.parametrize(("mode", "language"), [("auto", "German"), ("meaning", None)])
+def test_the_language_matters_where_words_are_looked_up_instead(mode: Mode, language: str | None) -> None:
+    class English(ToyEncoder):
+        languages = frozenset({"English"})
+
+    assert encode_query(English(), Query.of("schwarzer hund", mode=mode)).language == language

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unite_search.search.language import LANGUAGES, WORDS, foreign_language
+from unite_search.search.language import LANGUAGES, WORD_LIST, foreign_language
 
 ENGLISH = frozenset({"English"})
 
@@ -25,8 +26,8 @@ ENGLISH = frozenset({"English"})
         ("un perro en la playa", "Spanish"),
         ("bambini che giocano", "Italian"),
         ("vrouw met een rode jas", "Dutch"),
-        ("红色的汽车", "Chinese"),
-        ("狗", "Chinese"),
+        ("红色的汽车", "Chinese or Japanese"),
+        ("狗", "Chinese or Japanese"),
         ("赤いボール", "Japanese"),
         ("красная машина", "Russian"),
         ("червоний автомобіль біля лісу", "Ukrainian"),
@@ -39,7 +40,7 @@ ENGLISH = frozenset({"English"})
 )
 def test_a_query_in_another_language_is_named(text: str, language: str) -> None:
     assert foreign_language(text, ENGLISH) == language
-    assert foreign_language(text, ENGLISH | {language}) is None
+    assert foreign_language(text, ENGLISH | {language.partition(" or ")[0]}) is None
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_a_long_text_takes_no_time(text: str) -> None:
 
 
 def test_the_list_of_words_is_sorted_and_knows_only_languages_with_a_name() -> None:
-    lines = WORDS.read_bytes().splitlines()
+    lines = WORD_LIST.read_bytes().splitlines()
     assert lines == sorted(lines)
     assert {code.removeprefix("~") for line in lines for code in line.decode().split()[1:]} == set(LANGUAGES)
 
@@ -91,3 +92,8 @@ def test_the_list_is_read_only_when_a_language_is_asked_for() -> None:
     code = "import unite_search.search.encoding as _; import unite_search.search.language as one; import sys\n"
     code += "sys.exit(one._lines.cache_info().currsize)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_decomposed_letters_are_the_same_text() -> None:
+    text = "für kinder spielen"
+    assert foreign_language(unicodedata.normalize("NFD", text), frozenset()) == "German"

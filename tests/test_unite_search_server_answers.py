@@ -145,7 +145,7 @@ def test_a_group_is_one_hit_and_names_itself(client: httpx.Client, scope: dict[s
 
 
 def _group(path: Path, by: str) -> str:
-    day = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc).date().isoformat()
+    day = datetime.fromtimestamp(path.stat().st_mtime).astimezone().date().isoformat()
     return str(path.parent) if by == "folder" else day
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import lance
 import pyarrow as pa
 import pytest
 
+from unite_search.search.lexical import MOST_TERMS, look_up
+from unite_search.search.words import parse_all
 from unite_search.storage import full_text
 from unite_search.storage.full_text import FullText
 from unite_search.storage.words import WORDS
@@ -41,3 +44,18 @@ def test_swapped_letters_are_two_edits_to_the_engine(tmp_path: Path, monkeypatch
     assert index.similar_rows("brigde", 10) == ["bridge"]
     monkeypatch.setattr(full_text, "MOST_EDITS", 1)
     assert index.similar_rows("brigde", 10) == []
+
+
+def test_the_searches_of_a_long_query_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = FullText(_table(tmp_path / "table.lance", ["some words", "horse"]))
+    searches: list[object] = []
+    scanned = FullText._scanned
+
+    def counted(index: FullText, *given: Any) -> pa.Table:
+        searches.append(given)
+        return scanned(index, *given)
+
+    monkeypatch.setattr(FullText, "_scanned", counted)
+    _, words = parse_all([" ".join(f"unknown{number} hors{chr(97 + number % 26)}{number}" for number in range(500))])
+    look_up(index, words, None, {"text": 2}, 10)
+    assert len(searches) < 4 * MOST_TERMS

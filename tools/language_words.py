@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.common.photos import read_photos
 from unite_search.encoders.starter.encoder import WEIGHTS
-from unite_search.search.language import LANGUAGES, WORDS
+from unite_search.search.language import LANGUAGES, WORD_LIST
 
 TELLING = 2.0
 """Least difference of the logarithms of a word's frequencies in a language and in English."""
@@ -44,8 +44,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder that holds captioned/")
     english = dict(_frequencies("en"))
     lines = listed(english, _english_words(parser.parse_args().data))
-    WORDS.write_bytes("".join(lines).encode())
-    sys.stderr.write(f"{WORDS}: {len(lines):,} words\n")
+    WORD_LIST.write_bytes("".join(lines).encode())
+    sys.stderr.write(f"{WORD_LIST}: {len(lines):,} words\n")
 
 
 def listed(english: dict[str, float], known: Collection[str]) -> list[str]:

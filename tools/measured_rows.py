@@ -2,26 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Row(NamedTuple):
-    """One measurement.
-
-    Attributes:
-        what: what was measured, in words.
-        target: the target, or empty; a number behind `≥` or `≤` is compared.
-        file: stem of the file in `docs/results`.
-        key: the path to the number inside `results`, joined by ` / `.
-        shown: how the number is written.
-    """
-
-    what: str
-    target: str
-    file: str
-    key: str
-    shown: str
-
+from tools.measured_answers import ANSWERS
+from tools.measured_row import Row
 
 _CLIPS, _TO_IMAGE, _TO_TEXT = "clips / text_to_clip", "photos / text_to_image", "photos / image_to_text"
 _FIVE_TO_IMAGE = "text_to_image, five captions recall_at_1"
@@ -144,6 +126,7 @@ GROUPS: dict[str, tuple[Row, ...]] = {
         Row("As many photos as captions, calibrated scores", "", "mixed", f"{_EQUAL} / calibrated", "{:.3f}"),
         Row("As many photos as captions, reciprocal rank fusion", "", "mixed", f"{_EQUAL} / rank fusion", "{:.3f}"),
     ),
+    "Answers of a whole collection": ANSWERS,
     "What is relevant": (
         Row(
             "The best of 600 photos tells captions of one of them from things that are on none, AUC",

@@ -7,10 +7,11 @@ import re
 from functools import reduce
 from pathlib import Path
 
-from tools.measured_rows import GROUPS, Row
+from tools.measured_row import Row
+from tools.measured_rows import GROUPS
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
-_BOUND = re.compile(r"^([≥≤]) ([0-9.]+)")
+_BOUND = re.compile(r"^([≥≤]) (-?[0-9.]+)")
 HEAD = ("| what | target | reached | from |", "|---|---|---|---|")
 
 

@@ -23,6 +23,8 @@ TEXT_END = "||"
 MAX_TERM_CHARACTERS = 64
 """Longer runs, such as encoded data, are cut."""
 SHORTEST_PLURAL = 4
+MOST_JOINED_PARTS = 4
+"""Of a word with more parts, such as encoded data, each is found alone."""
 
 _LATIN_MARKS = re.compile("[\u0300-\u036f]")
 _LETTER = r"(?:[^\W_]|[\u0300-\u036f\u0900-\u0dff])"
@@ -163,9 +165,13 @@ def _cut(word: str) -> Iterable[str]:
 
 
 def _parts(word: str) -> list[str]:
-    """Cut a word where a capital follows a small letter, and between letters and digits."""
-    cuts = [place for place in range(1, len(word)) if _is_seam(word[place - 1], word[place])]
-    return [word[start:end] for start, end in zip([0, *cuts], [*cuts, len(word)], strict=True)] if cuts else []
+    """Cut a word where a capital follows a small letter, and between letters and digits.
+
+    Of `sunsetBeach2`, these are `sunset`, `Beach` and `2`, and what stands side by side, such as `sunsetBeach`.
+    """
+    cuts = [0, *(place for place in range(1, len(word)) if _is_seam(word[place - 1], word[place])), len(word)]
+    longest = len(cuts) - 1 if len(cuts) - 1 <= MOST_JOINED_PARTS else 1
+    return [word[one:other] for place, one in enumerate(cuts) for other in cuts[place + 1 : place + 1 + longest]]
 
 
 def _is_seam(before: str, after: str) -> bool:

@@ -20,7 +20,7 @@ from PIL import Image
 from indexers.atomic import write_text
 from unite_search.display import counted, file_size, one_line, printable, time_range
 from unite_search.errors import UniteSearchError, UnreadableFileError
-from unite_search.item import Item
+from unite_search.item import Item, local_time
 from unite_search.media.preview import contact_strip, image_thumbnail
 from unite_search.media.uri import uri_to_path
 from unite_search.query import Hit, Query, SearchResult
@@ -226,7 +226,7 @@ def _copies(number: int, group: Sequence[Item]) -> str:
 def _copy(file: Item, first: Item) -> str:
     path = uri_to_path(file.uri)
     kind = "same bytes" if file.content_hash == first.content_hash else "looks the same"
-    dates = {"taken": file.taken_at, "modified": file.modified_at}
+    dates = {"taken": file.taken_at, "modified": local_time(file.modified_at)}
     facts = [
         *([] if file is first else [kind]),
         file_size(file.size_bytes),

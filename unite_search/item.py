@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from unite_search import strict_json
@@ -59,3 +59,8 @@ class Item:
 
 
 ITEM_COLUMNS = tuple(column.name for column in fields(Item))
+
+
+def local_time(modified_at: datetime | None) -> datetime | None:
+    """Return a modification time in the zone of this machine, as cameras write theirs; None stays None."""
+    return modified_at and modified_at.replace(tzinfo=timezone.utc).astimezone()

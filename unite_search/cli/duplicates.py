@@ -16,7 +16,7 @@ from unite_search.errors import UniteSearchError
 
 if TYPE_CHECKING:
     from unite_search.collection import Collection
-    from unite_search.item import Item
+    from unite_search.item import Item, local_time
     from unite_search.search.duplicates import CopyGroup, Duplicates
 
 FILE_FIELDS = (
@@ -121,7 +121,7 @@ def _cells(file: Item, first: Item) -> Iterator[Any]:
     yield literal(shown_path(uri_to_path(file.uri)))
     yield file_size(file.size_bytes)
     yield f"{file.width} x {file.height}" if file.width and file.height else ""
-    yield from (f"{date:%Y-%m-%d %H:%M}" if date else "" for date in (file.taken_at, file.modified_at))
+    yield from (f"{date:%Y-%m-%d %H:%M}" if date else "" for date in (file.taken_at, local_time(file.modified_at)))
     yield "" if file is first else "same bytes" if file.content_hash == first.content_hash else "looks the same"
 
 

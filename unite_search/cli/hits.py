@@ -192,8 +192,9 @@ def _group_cell(hit: Hit) -> RenderableType:
 
 
 def _file_cell(hit: Hit) -> RenderableType:
+    exact = " (exact)" if hit.is_exact else ""
     others = f" (+{counted(len(hit.copies), 'copy', 'copies')})" if hit.copies else ""
-    return output.literal(f"{shown_path(_path(hit))}{others}")
+    return output.literal(f"{shown_path(_path(hit))}{exact}{others}")
 
 
 def explanation(hit: Hit) -> str:
@@ -258,7 +259,8 @@ def _searched(searched: dict[str, int]) -> str:
     parts = ", ".join(f"{name} {count:,}" for name, count in searched.items() if count)
     if not parts:
         return "nothing is indexed, or nothing passes the filters and holds the quoted words"
-    return f"{counted(sum(searched.values()), 'item')} ({parts}), but none scores enough or stands so far behind"
+    reasons = "but none matches, reaches --min-score, and is left after --offset"
+    return f"{counted(sum(searched.values()), 'item')} ({parts}), {reasons}"
 
 
 def _write_page(answer: Answer, path: Path) -> None:

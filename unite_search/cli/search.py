@@ -137,6 +137,8 @@ def _query(options: Mapping[str, Any]) -> Query:
 def _scope(options: Mapping[str, Any]) -> SearchOptions:
     if options["min_score"] is not None and not isfinite(options["min_score"]):
         raise typer.BadParameter("expected a number", param_hint="--min-score")
+    if options["no_group"] and options["group_by"] != "parent":
+        raise typer.BadParameter("give one of --no-group and --group-by", param_hint="--no-group")
     return SearchOptions(
         top_k=options["top_k"],
         offset=options["offset"],

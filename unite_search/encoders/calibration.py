@@ -43,7 +43,8 @@ VERSION = 1
 BUILT_IN = {"starter": Path(__file__).parent / "starter" / "weights" / "calibration.npz"}
 STAND_INS = (("image+video", "image"), ("video", "image"), ("image", "video"), ("text+", ""), ("image", "text"))
 """What stands in for a kind that was not measured, tried in this order: photos for photos and clips, photos for clips,
-clips for photos, bare for captioned ones. Where none of them was measured, anything that was stands in."""
+clips for photos, bare for captioned ones, texts for all of them. Where no mean of them was measured, any other stands
+in."""
 MOST_BYTES = 64 << 20
 """Most bytes of the arrays in a file; five means of 4096 numbers have 40 kB."""
 MEASURE_AGAIN = "delete it, or measure again with `unite-search encoders calibrate`"

@@ -34,9 +34,6 @@ than a tenth of the right items of other photos were called weak even in bad luc
 BEST_FLOOR_PERCENT = 1
 """Share of the queries with an answer whose best hit is below the floor of best hits, in percent. Queries of one word
 have lower scores than the captions that are measured, and nonsense has much lower ones."""
-LESS_FOR_LIKENESS = 4.0
-"""Chosen on photos of the calibration that asked for their captions among photos and captions: with less, photos that
-look alike push more right captions out of the first ten, and with more hardly any fewer."""
 STEPS = 100
 PRECISION = 1e-6
 """Of intercept and slope; a file has three digits."""
@@ -201,18 +198,13 @@ def _line_of_likeness(
     """Return the line of a pair of kinds, not that of its examples where both have pictures.
 
     There the examples are altered copies, which say nothing of what only looks alike. As many standard deviations above
-    unrelated pairs as a caption is, it gets the log-odds of the caption, less `LESS_FOR_LIKENESS`.
+    unrelated pairs as a caption is, it gets the log-odds of the caption.
     """
     own, base = lines[kind, item], lines.get(("text", item))
     if base is None or kind == "text" or item == "text":
         return own
-    return replace(
-        own,
-        intercept=base.intercept - LESS_FOR_LIKENESS,
-        slope=base.slope * spreads["text", item] / spreads[kind, item],
-        floor=base.floor - LESS_FOR_LIKENESS,
-        best_floor=base.best_floor - LESS_FOR_LIKENESS,
-    )
+    slope = base.slope * spreads["text", item] / spreads[kind, item]
+    return replace(own, intercept=base.intercept, slope=slope, floor=base.floor, best_floor=base.best_floor)
 
 
 def fit(related: NDArray[np.floating], unrelated: NDArray[np.floating]) -> tuple[float, float]:

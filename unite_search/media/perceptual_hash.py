@@ -24,7 +24,8 @@ MOST_ROWS = 4 * SIDE
 LEAST_CONTRAST = 2.0
 """Standard deviation of the grey values below which a picture is flat; 7,000 photos of Flickr8k have at least 9."""
 FLAT = 0
-"""The hash of a flat picture, such as a black frame: it says nothing. No other picture has it."""
+"""The hash of a flat picture, such as a black frame: it says nothing. A few drawings that only get
+brighter to the right and down have it, too."""
 DECIMALS = 3
 """Frequencies are compared in this precision, so that those which a drawing does not have are equal everywhere."""
 

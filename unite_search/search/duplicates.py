@@ -1,8 +1,8 @@
 """Find the files of a collection that are copies of each other: of equal bytes, or pictures and clips that look alike.
 
-Near copies are grouped around their best file, which has the most pixels, then the most bytes: every other file of the
-group is a copy of that one (`copies`). So a burst of photos, each of which resembles the next, is no single group. A
-long video has many items, and is a copy of another if all of them are, in their order.
+Near copies are grouped around their best file, which has the most pixels, then the most bytes, then the earliest time:
+every other file of the group is a copy of that one (`copies`). So a burst of photos, each of which resembles the next,
+is no single group. A long video has many items, and is a copy of another if all of them are, in their order.
 
 Memory grows with the number of items by about 100 bytes; vectors are read only of items whose hashes are near.
 """
@@ -20,15 +20,12 @@ from numpy.typing import NDArray
 
 from unite_search.item import ITEM_COLUMNS, Item
 from unite_search.media.perceptual_hash import FLAT
-from unite_search.search.copies import LEAST_COSINE, MOST_BITS
+from unite_search.search.copies import LEAST_COSINE, MOST_BITS, MOST_LEADERS
 from unite_search.search.hamming import blocks, distances, near_pairs
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.row_checksums import PHASH
 
-COLUMNS = ("id", "parent", "modality", "content_hash", "size_bytes", "width", "height", PHASH)
-MOST_LEADERS = 16
-"""Among pictures with one hash, each is compared with the best so many. That finds all copies of a picture in linear
-time, also where a template or a blank page gives thousands of different pictures the same hash."""
+COLUMNS = ("id", "parent", "modality", "content_hash", "size_bytes", "width", "height", "mtime_ns", PHASH)
 BLOCK_ITEMS = 4096
 """Pairs of items whose vectors are in memory at a time."""
 
@@ -40,7 +37,7 @@ class CopyGroup:
     """Files that are copies of the first.
 
     Attributes:
-        files: the first item of each file, best first: the most pixels, then the most bytes.
+        files: the first item of each file, best first: the most pixels, then the most bytes, then the oldest.
     """
 
     files: tuple[Item, ...]
@@ -138,7 +135,8 @@ class _Files:
         counts = np.diff(np.append(starts, len(parents)))
         ids, sizes = table["id"].to_numpy()[order], table["size_bytes"].to_numpy()[order]
         pixels = (_filled(table["width"]) * _filled(table["height"]))[order]
-        ranks = np.lexsort((ids[starts], -sizes[starts], -pixels[starts]))
+        times = _filled(table["mtime_ns"])[order]
+        ranks = np.lexsort((ids[starts], times[starts], -sizes[starts], -pixels[starts]))
         starts, counts = starts[ranks], counts[ranks]
         contents, best = _numbered(_codes(table["content_hash"])[order][starts])
         is_hashed = table[PHASH].is_valid().to_numpy()[order]

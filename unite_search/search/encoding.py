@@ -37,6 +37,7 @@ NEGATIVE_WEIGHT = 0.5
 MOST_SHORT_WORDS = 3
 """A text of more words than this is encoded as it is."""
 ARTICLES = frozenset({"a", "an", "the"})
+PUNCTUATION = ".,;:!?*()-"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +50,8 @@ class QueryVector:
         kind: what it was made of, named as a partition: `text`, `image`, `text+image`, ...
         words: words to look up as well.
         mode: whether meaning, words or both count, see `Query`.
-        language: the language of the text if the encoder does not know it, so that its vector says nothing.
+        language: the language of a text that was looked up by its words, if the encoder does not know it, so that its
+            vector says nothing.
     """
 
     embedding: NDArray[np.float32]
@@ -61,7 +63,7 @@ class QueryVector:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class EncodingPlan:
     """What is encoded of a query, in one call.
 
     Attributes:
@@ -102,13 +104,13 @@ def encode_query(encoder: Encoder, query: Query) -> QueryVector:
     """
     loaded: list[tuple[Part, str]] = [load_image(path, encoder.media) for path in query.images]
     loaded += [load_clip(path, encoder.media) for path in query.videos]
-    asked = ask(encoder, query, [part for part, _ in loaded])
-    embedding = asked.embedding(encode(encoder, asked.contents, role="query"))
+    plan = plan_encoding(encoder, query, [part for part, _ in loaded])
+    embedding = plan.embedding(encode(encoder, plan.contents, role="query"))
     hashes = frozenset(content_hash for _, content_hash in loaded)
-    return replace(asked.vector, embedding=embedding, content_hashes=hashes)
+    return replace(plan.vector, embedding=embedding, content_hashes=hashes)
 
 
-def ask(encoder: Encoder, query: Query, media: Sequence[Part]) -> Asked:
+def plan_encoding(encoder: Encoder, query: Query, media: Sequence[Part]) -> EncodingPlan:
     """Return what is encoded of a query: itself, its weighted kinds, and the excluded texts.
 
     Args:
@@ -124,17 +126,20 @@ def ask(encoder: Encoder, query: Query, media: Sequence[Part]) -> Asked:
     if not parts:
         raise QueryError("the query says nothing to look for, only marks or what must not occur")
     weighed = list(_weighed(parts, query))
+    if not weighed:
+        raise QueryError("what is left of the query without the marks has the weight 0")
     excluded = [(text,) for text in query.exclude]
     groups = [
         tuple(_in_templates(Content(some, instruction=query.instruction), encoder.short_text_templates))
         for some in (*(some for some, _ in weighed), *excluded)
     ]
-    language = foreign_language(" ".join(texts), encoder.languages) if encoder.languages and not media else None
+    is_looked_up = query.mode == "auto" and not media
+    language = foreign_language(" ".join(texts), encoder.languages) if encoder.languages and is_looked_up else None
     if media:  # Beside a picture, words say how the answer should differ.
         words = replace(words, terms=(), codes=())
     kind = Content(parts).modalities.partition
     vector = QueryVector(np.empty(0, np.float32), kind=kind, words=words, mode=query.mode, language=language)
-    return Asked(tuple(groups), tuple(weight for _, weight in weighed), vector)
+    return EncodingPlan(tuple(groups), tuple(weight for _, weight in weighed), vector)
 
 
 def words_alone(texts: Sequence[str]) -> QueryVector:
@@ -189,10 +194,10 @@ def short_name(text: str) -> str | None:
         >>> short_name("a red car"), short_name("IMG_2034"), short_name("a dog runs on the beach")
         ('red car', None, None)
     """
-    first, *others = text.split(maxsplit=MOST_SHORT_WORDS + 1) or [""]
-    words = others if others and first.lower() in ARTICLES else [first, *others]
+    first, *others = [word.strip(PUNCTUATION) for word in text.split(maxsplit=MOST_SHORT_WORDS + 1)] or [""]
+    words = [word for word in (others if others and first.lower() in ARTICLES else [first, *others]) if word]
     is_short = len(words) <= MOST_SHORT_WORDS
-    return " ".join(words) if is_short and all(_is_plain(word) for word in words) else None
+    return " ".join(words) if words and is_short and all(_is_plain(word) for word in words) else None
 
 
 def _is_plain(word: str) -> bool:

@@ -21,6 +21,7 @@ from unite_search.search.found import Found, Rows, by_meaning, by_words
 from unite_search.search.grouping import COLUMNS_OF, Group, group_name, grouped
 from unite_search.search.lexical import MOST_MATCHES, Lookup
 from unite_search.search.scoring import meanings
+from unite_search.search.turns import TEXT, share_of_texts, side_of, taking_turns
 from unite_search.storage.catalog import Catalog
 from unite_search.storage.words import WORDS
 
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 FIRST_FETCH = 4
 WORDS_ALONE = 1000
 """Candidates of a query by words alone. They are sorted anew for each page, and pages must not repeat what is shown."""
-DEEPEST_FOR_FOLDERS = 6400
-"""Items of each partition by which folders and days are ranked, at most; there may be fewer of them than are wanted."""
+DEEPEST = 6400
+"""Items of each partition that are looked at, at most, where no more than a quarter of them are wanted as hits. Where
+they are all of few files, folders or days, or copies, there may be fewer hits than are wanted."""
 MOST_SEGMENTS = 200
 SHOWN_COLUMNS = (
     "parent",
@@ -70,16 +72,16 @@ def find(
     depth = max(HEAD, FIRST_FETCH * wanted)
     groups: list[Group] = []
     everything = sum(scope.sizes.values())
-    deepest = max(scope.sizes.values(), default=0)
-    if options.group_by in ("folder", "day"):
-        deepest = min(deepest, DEEPEST_FOR_FOLDERS)
+    deepest = min(max(scope.sizes.values(), default=0), max(DEEPEST, FIRST_FETCH * wanted))
     while scope.sizes:
-        groups = finder.groups(min(depth, everything))
+        groups = finder.groups(min(depth, everything), needed)
         if finder.is_settled(groups, needed) or depth >= deepest:
             break
         depth *= FIRST_FETCH
     if options.diverse:
         groups = diversified(groups, finder.vectors)
+    if query.kind != TEXT and options.group_by in ("item", "parent"):
+        groups = taking_turns(groups, share_of_texts(scope.sizes))
     page = groups[options.offset : wanted]
     rows = catalog.rows((one.id for group in page for one in _shown(group)), SHOWN_COLUMNS)
     hits = tuple(finder.hit(group, rank, rows) for rank, group in enumerate(page, options.offset + 1))
@@ -87,10 +89,9 @@ def find(
 
 
 def _shown(group: Group) -> Iterable[Found]:
-    """Yield the items of a group and of its copies that are shown."""
+    """Yield the items of a group that are shown, and the best of each copy."""
     yield from group.items[: 1 + MOST_SEGMENTS]
-    for copy in group.copies:
-        yield from _shown(copy)
+    yield from (copy.best for copy in group.copies)
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +100,8 @@ class _Finder:
 
     Attributes:
         lookup: what the words of the query say.
-        unseen: what the best item that has not been looked at can be sorted by; None if no such item counts.
+        unseen: what the best item that has not been looked at can be sorted by, for each side that takes turns; no
+            side of which no such item counts.
     """
 
     catalog: Catalog
@@ -109,29 +111,39 @@ class _Finder:
     calibration: Calibration | None
     scope: Scope
     lookup: Lookup = field(default_factory=Lookup)
-    unseen: tuple[bool, bool, float] | None = None
+    unseen: dict[str, tuple[bool, bool, float]] = field(default_factory=dict)
     _looked_up: int = 0
 
-    def groups(self, depth: int) -> list[Group]:
-        """Return groups, best first, of the nearest `depth` items of each partition and of those with the words."""
+    def groups(self, depth: int, needed: int) -> list[Group]:
+        """Return groups, best first, of the nearest `depth` items of each partition and of those with the words.
+
+        Args:
+            depth: items of each partition.
+            needed: groups that are looked at.
+        """
         found = self._by_words(depth) if self.query.mode == "words" else self._by_meaning(depth)
         least = self.options.min_score
         if least is not None:
             found = [one for one in found if one.score >= least]
-        return grouped(found, self.options.group_by, self.vectors, with_copies=self.options.copies)
+        by, with_copies = self.options.group_by, self.options.copies
+        return grouped(found, by, self.vectors, with_copies=with_copies, needed=needed)
 
     def is_settled(self, groups: list[Group], needed: int) -> bool:
-        """Return whether no item that has not been looked at can be among the first `needed` groups.
+        """Return whether nothing that is farther by its vector can be among the first `needed` groups.
 
         All items that were found in a partition may be segments of one clip; the next one in it may be better than all
         of another partition.
         """
-        return self.unseen is None or (len(groups) >= needed and groups[needed - 1].best.order[:3] <= self.unseen)
+        for side, bound in self.unseen.items():
+            known = [group for group in groups if side_of(group.best.partition, self.query.kind) == side]
+            if len(known) < needed or known[needed - 1].best.order[:3] > bound:
+                return False
+        return True
 
     def hit(self, group: Group, rank: int, rows: Rows) -> Hit:
         """Return what is shown of a group, with the rows of the catalog that it needs."""
         best, *others = (self._single_hit(one, rank, rows[one.id]) for one in group.items[: 1 + MOST_SEGMENTS])
-        copies = tuple(self.hit(copy, rank, rows) for copy in group.copies)
+        copies = tuple(self._single_hit(copy.best, rank, rows[copy.best.id]) for copy in group.copies)
         name = group_name(group.best.row, self.options.group_by)
         files = len({one.row["parent"] for one in group.items})
         return replace(best, segments=tuple(others), copies=copies, group=name, files=files)
@@ -151,10 +163,17 @@ class _Finder:
             rows,
             only_words=self.query.language is not None,
         )
-        bounds = [one.order_of_farther for one in found if one.id in farthest]
-        least = -np.inf if self.options.min_score is None else self.options.min_score
-        self.unseen = min((bound for bound in bounds if -bound[-1] >= least), default=None)
+        self._note_unseen(one for one in found if one.id in farthest)
         return found
+
+    def _note_unseen(self, farthest: Iterable[Found]) -> None:
+        """Note the bounds of what has not been looked at, given the farthest items of partitions that have more."""
+        least = -np.inf if self.options.min_score is None else self.options.min_score
+        self.unseen = {}
+        for one in farthest:
+            side, bound = side_of(one.partition, self.query.kind), one.order_of_farther
+            if -bound[-1] >= least:
+                self.unseen[side] = min(bound, self.unseen.get(side, bound))
 
     def _nearest_exact(self, depth: int, known: NDArray[np.int64]) -> dict[int, str]:
         """Return the partitions, by id, of the nearest exact matches where there are more than candidates by words."""
@@ -168,7 +187,8 @@ class _Finder:
 
     def _by_words(self, depth: int) -> list[Found]:
         with_words = self._look_up(max(WORDS_ALONE, depth))
-        self.unseen = None if len(self.lookup.candidates) < self._looked_up else (True, True, np.inf)
+        has_more = len(self.lookup.candidates) >= self._looked_up
+        self.unseen = {side_of(TEXT, TEXT): (True, True, np.inf)} if has_more else {}
         return by_words(self.lookup, self._rows(with_words.tolist()))
 
     def _look_up(self, depth: int) -> NDArray[np.int64]:

@@ -11,6 +11,9 @@ from unite_search.search.lexical import Lookup
 from unite_search.search.scoring import Meaning
 from unite_search.storage.words import WORDS
 
+DECIMALS = 6
+"""Of a score; what is equal in them is sorted by meaning, such as items that only their words speak for."""
+
 Rows = Mapping[int, dict[str, Any]]
 
 
@@ -38,14 +41,14 @@ class Found:
         return (self.meaning or 0.0) + self.prior + self.words
 
     @property
-    def order(self) -> tuple[bool, bool, float, int]:
+    def order(self) -> tuple[bool, bool, float, float, int]:
         """What items are sorted by, best first: weak ones come after all others, and exact matches before them."""
-        return self.is_weak, not self.is_exact, -self.score, self.id
+        return self.is_weak, not self.is_exact, -round(self.score, DECIMALS), -(self.meaning or 0.0), self.id
 
     @property
     def order_of_farther(self) -> tuple[bool, bool, float]:
         """What an item of the same partition can be sorted by at best that is no nearer and holds no word."""
-        return self.is_weak, True, -((self.meaning or 0.0) + self.prior)
+        return self.is_weak, True, -round((self.meaning or 0.0) + self.prior, DECIMALS)
 
 
 def by_meaning(

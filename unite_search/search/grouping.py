@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from unite_search.item import local_time
 from unite_search.query import GroupBy
 from unite_search.search.copies import copies_among, may_be_near
 from unite_search.search.found import Found
@@ -25,6 +26,8 @@ COLUMNS_OF: dict[GroupBy, tuple[str, ...]] = {
     "day": ("parent", "taken_at", "modified_at"),
 }
 """Columns of the catalog by which items are grouped."""
+NEAR_COPIES_AMONG = 4
+"""Near copies are looked for among so many times the groups that are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,9 @@ class Group:
         return self.items[0]
 
 
-def grouped(found: Iterable[Found], by: GroupBy, vectors_of: VectorsOf, *, with_copies: bool) -> list[Group]:
+def grouped(
+    found: Iterable[Found], by: GroupBy, vectors_of: VectorsOf, *, with_copies: bool, needed: int
+) -> list[Group]:
     """Group items that are sorted, best first.
 
     Args:
@@ -48,10 +53,13 @@ def grouped(found: Iterable[Found], by: GroupBy, vectors_of: VectorsOf, *, with_
         by: what makes one group.
         vectors_of: returns the (n, D) vectors of items, by which near copies are told.
         with_copies: whether copies are groups of their own; in a folder or day they are files like others.
+        needed: how many groups are looked at, best first; near copies are not looked for far behind them.
     """
     groups = _collected(found, by)
     if not with_copies and by in ("item", "parent"):
-        groups = _near_copies_behind(_copies_behind(groups), vectors_of)
+        groups = _copies_behind(groups)
+        first = NEAR_COPIES_AMONG * needed
+        groups = [*_near_copies_behind(groups[:first], vectors_of), *groups[first:]]
     if by in ("folder", "day"):
         groups = _joined(groups, by)
     return groups
@@ -66,7 +74,7 @@ def group_name(row: dict[str, Any], by: GroupBy) -> str | None:
 
 def day_of(row: dict[str, datetime | None]) -> str:
     """Return the day on which a picture was taken, or else its file was written last, as `2024-05-31`."""
-    time = row["taken_at"] or row["modified_at"]
+    time = row["taken_at"] or local_time(row["modified_at"])
     return time.date().isoformat() if time else ""
 
 
@@ -107,7 +115,7 @@ def _near_copies_behind(groups: list[Group], vectors_of: VectorsOf) -> list[Grou
     behind = set()
     for group, place in zip(suspects, originals.tolist(), strict=True):
         if place >= 0:
-            suspects[place].copies.extend([group, *group.copies])
+            suspects[place].copies.extend([Group(group.items), *group.copies])
             behind.add(group.best.id)
     return [group for group in groups if group.best.id not in behind]
 

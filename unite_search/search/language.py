@@ -18,7 +18,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-WORDS = Path(__file__).with_name("language_words.txt")
+WORD_LIST = Path(__file__).with_name("language_words.txt")
 LANGUAGES = {
     "de": "German",
     "fr": "French",
@@ -37,7 +37,7 @@ LANGUAGES = {
 SCRIPTS = {
     "HIRAGANA": "Japanese",
     "KATAKANA": "Japanese",
-    "CJK": "Chinese",
+    "CJK": "Chinese or Japanese",
     "HANGUL": "Korean",
     "CYRILLIC": "Russian",
     "ARABIC": "Arabic",
@@ -77,9 +77,9 @@ def foreign_language(text: str, known: frozenset[str]) -> str | None:
     Returns:
         None if the language is known, or if there is any doubt.
     """
-    beginning = text[:MOST_CHARACTERS]
+    beginning = unicodedata.normalize("NFC", text[:MOST_CHARACTERS])
     found = _by_script(beginning) or _by_words(beginning)
-    return None if found in known else found
+    return None if found is None or known & {*found.split(" or ")} else found
 
 
 def _by_script(text: str) -> str | None:
@@ -118,4 +118,4 @@ def _languages(word: str) -> list[str]:
 @cache
 def _lines() -> list[bytes]:
     """Return the sorted lines of the list, each with a word and its languages."""
-    return WORDS.read_bytes().splitlines()
+    return WORD_LIST.read_bytes().splitlines()

@@ -15,13 +15,14 @@ A word of a caption or passage is as rare as it is among the items that have a t
 that is spelt like them, tell nothing and do not count. An item that holds every word of the query is as likely relevant
 as `WHOLE_QUERY` says, however little its vector does: the encoder may not know a name.
 
-An item that holds the whole query word for word, or a code of it, is an *exact* match and comes first. A query of one
-word has to be the name of the file, or the whole of its text: that a text holds one word of it is no surprise.
+An item that holds the whole query word for word is an *exact* match and comes first; where none does, one that holds a
+code of it. A query that tells one word, as `dog` and `a dog` do, has to be the name of the file or the whole of its
+text: that a text holds one word of it is no surprise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import log
@@ -35,6 +36,12 @@ IMAGINARY_SHARE = 0.01
 """A and p: chosen on the photos by which the starter was calibrated, see docs/explanation/scores.md."""
 MOST_MATCHES = 100
 """Items that are looked at because of their words."""
+MOST_TERMS = 32
+"""Distinct words of a query that are looked up; each costs a search of the index."""
+MOST_TERMS_MISSPELT = 8
+"""Of a query of more words, those that nothing holds are not looked up under other spellings, which costs the most."""
+MOST_PHRASE_TERMS = 256
+"""Words of a phrase that makes a match exact. A longer one is found by its words and its vector alone."""
 MISSPELT_WEIGHT = 0.7
 """What a word counts that is only similar to that of the query."""
 TWO_EDITS_FROM_CHARACTERS = 8
@@ -57,8 +64,8 @@ class Term:
     """
 
     forms: frozenset[str]
-    of_text: float
-    of_all: float
+    text_weight: float
+    label_weight: float
     misspelt: str | None = None
 
 
@@ -69,7 +76,7 @@ class Lookup:
     Attributes:
         terms: the telling words that are held by some item.
         phrases: the whole query and its codes, as far as few enough items hold them.
-        label: a query of one word, if few enough items hold it.
+        labels: what a query of one telling word may be, if few enough items hold it.
         candidates: partition by id of the items that are looked at because of their words.
         is_complete: whether every telling word is held by some item, as it is spelt.
         crowded: phrases that make more items exact than there are candidates.
@@ -77,7 +84,7 @@ class Lookup:
 
     terms: tuple[Term, ...] = ()
     phrases: tuple[tuple[str, ...], ...] = ()
-    label: tuple[str, ...] = ()
+    labels: frozenset[str] = frozenset()
     candidates: Mapping[int, str] = field(default_factory=dict)
     is_complete: bool = True
     crowded: tuple[tuple[str, ...], ...] = ()
@@ -93,9 +100,9 @@ class Lookup:
             return NO_EVIDENCE
         said, labels = read_document(text)
         is_exact = any(contains(text, phrase) for phrase in self.phrases)
-        if self.label:
-            label, name = " ".join(self.label), first_run(labels)
-            is_exact |= label in (first_run(said), name, name.rpartition(" ")[0])
+        if self.labels:
+            name = first_run(labels)
+            is_exact |= not self.labels.isdisjoint((first_run(said), name, name.rpartition(" ")[0]))
         log_odds = self._log_odds({*said.split()}, {*labels.split()}, meaning)
         return log_odds + (EXACT_BONUS if is_exact else 0.0), is_exact
 
@@ -103,14 +110,14 @@ class Lookup:
         found, share, is_whole = 0.0, 0.0, self.is_complete
         for term in self.terms:
             weights = [
-                *([term.of_text] if in_text & term.forms else []),
-                *([term.of_all] if in_labels & term.forms else []),
+                *([term.text_weight] if in_text & term.forms else []),
+                *([term.label_weight] if in_labels & term.forms else []),
             ]
             if weights:
                 found += max(weights)
-                share += term.of_all
+                share += term.label_weight
             is_whole &= bool(weights)
-        everything = sum(term.of_all for term in self.terms)
+        everything = sum(term.label_weight for term in self.terms)
         log_odds = float(found / len(self.terms) ** 0.5 * share / everything)
         return max(log_odds, WHOLE_QUERY - meaning) if is_whole else log_odds
 
@@ -145,30 +152,44 @@ def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str
         return NOTHING_TO_LOOK_UP
     everything = sum(sizes.values())
     with_text = sum(size for name, size in sizes.items() if "text" in name)
-    known = (_term(index, term, with_text, everything) for term in words.telling)
+    telling = words.telling[:MOST_TERMS]
+    may_be_misspelt = len(telling) <= MOST_TERMS_MISSPELT
+    known = (_term(index, term, with_text, everything, may_be_misspelt=may_be_misspelt) for term in telling)
     terms = tuple(term for term in known if term is not None)
     if not terms:
         return NOTHING_TO_LOOK_UP
     candidates = index.match(sorted(Lookup(terms).forms), k, where)
     most_exact = max(MOST_EXACT, int(MOST_EXACT_SHARE * everything))
-    counts = {phrase: index.frequency(phrase, most_exact + 1) for phrase in _phrases(words)}
-    exact = [phrase for phrase, count in counts.items() if 0 < count <= most_exact]
+    exact = {phrase: count for phrase, count in _counted(index, words, most_exact) if count <= most_exact}
     for phrase in exact:
-        candidates |= index.match_phrase(phrase, k, where)
-    is_label = len(words.terms) == 1 and words.terms not in (*words.codes, *words.required)
-    phrases = tuple(phrase for phrase in exact if not is_label)
-    crowded = tuple(phrase for phrase in exact if counts[phrase] > k)
-    label = words.terms if is_label and exact else ()
+        if {*phrase} != Lookup(terms).forms:  # The items with the words are those with the phrase.
+            candidates |= index.match_phrase(phrase, k, where)
+    crowded = tuple(phrase for phrase, count in exact.items() if count > k)
+    labels = frozenset({" ".join(words.terms), *words.telling} if words.is_label and exact else ())
     is_complete = len(terms) == len(words.telling) and not any(term.misspelt for term in terms)
-    return Lookup(terms, phrases, label, candidates, is_complete, crowded)
+    return Lookup(terms, () if labels else tuple(exact), labels, candidates, is_complete, crowded)
 
 
-def _phrases(words: Words) -> Iterable[tuple[str, ...]]:
-    """Return what makes a match exact: the whole query, its codes, what is quoted."""
-    return dict.fromkeys([words.terms, *words.codes, *words.required])
+def _counted(index: FullText, words: Words, most: int) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Yield the phrases that may make a match exact and that some item holds, with the number of items.
+
+    They are the whole query, or else its codes, and what is quoted.
+    """
+    whole = words.telling[:1] if words.is_label else words.terms
+    is_whole_held = False
+    for phrase in dict.fromkeys([whole, *words.codes[:MOST_TERMS], *words.required[:MOST_TERMS]]):
+        is_needed = phrase == whole or phrase in words.required or not is_whole_held
+        if is_needed and len(phrase) <= MOST_PHRASE_TERMS and (count := _count(index, phrase, most + 1)):
+            is_whole_held |= phrase == whole
+            yield phrase, count
 
 
-def _term(index: FullText, term: str, with_text: int, everything: int) -> Term | None:
+def _count(index: FullText, phrase: tuple[str, ...], most: int) -> int:
+    """Return how many rows hold a phrase, at most `most`; those with a single word were counted before."""
+    return index.frequency(phrase, None if len(phrase) == 1 else most)
+
+
+def _term(index: FullText, term: str, with_text: int, everything: int, *, may_be_misspelt: bool) -> Term | None:
     """Return a word with its weights; one that no item holds counts as those that are spelt like it.
 
     None if there are none of those, either.
@@ -176,7 +197,7 @@ def _term(index: FullText, term: str, with_text: int, everything: int) -> Term |
     forms = {term, singular(term)}
     holding = max(index.frequency((form,)) for form in forms)
     factor, misspelt = 1.0, None
-    if not holding and len(term) >= FUZZY_FROM_CHARACTERS:
+    if not holding and may_be_misspelt and len(term) >= FUZZY_FROM_CHARACTERS:
         similar = _similar_forms(term, index.similar_rows(term, MOST_MATCHES))
         holding, factor = sum(index.frequency((form,)) for form in similar), MISSPELT_WEIGHT
         forms, misspelt = {term, *similar}, term

@@ -55,8 +55,13 @@ def steered(query: QueryVector | None, liked: Sequence[Example], unliked: Sequen
         moved = moved + LIKED_WEIGHT * _mean(liked)
     if unliked:
         moved = moved - UNLIKED_WEIGHT * _mean(unliked)
-    hashes, kind = query.content_hashes | known, _kind([query.kind], liked)
-    return replace(query, embedding=unit_rows(moved), content_hashes=hashes, kind=kind)
+    return replace(
+        query,
+        embedding=unit_rows(moved),
+        content_hashes=query.content_hashes | known,
+        kind=_kind([query.kind], liked),
+        language=None if liked else query.language,
+    )
 
 
 def _mean(examples: Sequence[Example]) -> NDArray[np.float32]:

@@ -13,9 +13,11 @@ from unite_search.analyzer import terms
 
 _QUOTES = '"“”„«»'
 _MARKED = re.compile(
-    rf"(?<!\S)(-?)(?:[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]|(?<=-)(?!\d{{1,2}}(?!\w))([^\W_][^\s{_QUOTES}]*))(?!\S)"
+    rf"(?<!\S)(-?)(?:[{_QUOTES}]([^{_QUOTES}]*)[{_QUOTES}]"
+    rf"|(?<=-)[{_QUOTES}]([^{_QUOTES}]+)\Z|(?<=-)([^\W\d_][^\s{_QUOTES}]*))(?!\S)"
 )
-"""A mark: quoted words, or a word behind a dash; `-5` is a number, and `-2024` is not."""
+"""A mark: quoted words, or a word behind a dash that does not begin with a digit, as numbers and sizes do.
+Only behind a dash, quotes may stay open until the end: `5"` is a length."""
 SHORTEST_CODE = 3
 STOP_WORDS = frozenset(
     [
@@ -53,14 +55,12 @@ class Words:
     """The words of a query.
 
     Attributes:
-        text: for the encoder.
         terms: all terms to look for, in order.
         required: phrases that must occur.
         excluded: phrases that must not.
         codes: numbers of documents, names of camera files and the like, as phrases.
     """
 
-    text: str
     terms: tuple[str, ...] = ()
     required: tuple[tuple[str, ...], ...] = ()
     excluded: tuple[tuple[str, ...], ...] = ()
@@ -72,29 +72,33 @@ class Words:
         distinct = tuple(dict.fromkeys(self.terms))
         return tuple(term for term in distinct if term not in STOP_WORDS) or distinct
 
+    @property
+    def is_label(self) -> bool:
+        """Whether one word, which is neither a code nor quoted, is all that the query tells."""
+        is_one = len({term for term in self.terms if term not in STOP_WORDS} or {*self.terms[:1]}) == 1
+        return is_one and self.terms not in (*self.codes, *self.required)
 
-NO_WORDS = Words("")
+
+NO_WORDS = Words()
 
 
 def parse_all(texts: Iterable[str]) -> tuple[list[str], Words]:
     """Read the texts of a query; return what the encoder gets of each, and the words of all."""
     read = [parse(text) for text in texts]
-    texts = [words.text for words in read if words.text]
-    return texts, Words(
-        " ".join(texts),
-        tuple(term for words in read for term in words.terms),
-        tuple(phrase for words in read for phrase in words.required),
-        tuple(phrase for words in read for phrase in words.excluded),
-        tuple(phrase for words in read for phrase in words.codes),
+    return [plain for plain, _ in read if plain], Words(
+        tuple(term for _, words in read for term in words.terms),
+        tuple(phrase for _, words in read for phrase in words.required),
+        tuple(phrase for _, words in read for phrase in words.excluded),
+        tuple(phrase for _, words in read for phrase in words.codes),
     )
 
 
-def parse(text: str) -> Words:
-    """Read one text of a query."""
+def parse(text: str) -> tuple[str, Words]:
+    """Read one text of a query; return what the encoder gets of it, and its words."""
     required, excluded = [], []
     kept, place = [], 0
     for mark in _MARKED.finditer(text):
-        phrase = tuple(terms(mark.group(2) if mark.group(2) is not None else mark.group(3)))
+        phrase = tuple(terms(next(text for text in mark.groups()[1:] if text is not None)))
         kept.append(text[place : mark.start()])
         place = mark.end()
         if mark.group(1):
@@ -105,7 +109,7 @@ def parse(text: str) -> Words:
     kept.append(text[place:])
     plain = " ".join("".join(kept).split())
     codes = [tuple(terms(word)) for word in plain.split() if _is_code(word)]
-    return Words(plain, tuple(terms(plain)), tuple(required), tuple(excluded), tuple(filter(None, codes)))
+    return plain, Words(tuple(terms(plain)), tuple(required), tuple(excluded), tuple(filter(None, codes)))
 
 
 def _is_code(word: str) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from unite_search.content import Clip, Image, Part
 from unite_search.query import Query, SearchOptions, SearchResult
-from unite_search.search.encoding import QueryVector, ask, words_alone
+from unite_search.search.encoding import QueryVector, plan_encoding, words_alone
 from unite_search.server.decode_calls import load_item
 from unite_search.server.filters import checked_filter
 from unite_search.server.models import Scope, SearchRequest, SimilarScope
@@ -84,11 +84,11 @@ class Searcher:
         ordered = sorted(media, key=lambda it: _order(it.part))
         parts = [it.part for it in ordered]
         with _refused_if_invalid():
-            asked = ask(reader.encoder, _weighted_query(request, parts), parts)
+            plan = plan_encoding(reader.encoder, _weighted_query(request, parts), parts)
         with self._service.metrics.stage("encode"):
-            rows = reader.queue.encode(asked.contents)
+            rows = reader.queue.encode(plan.contents)
         hashes = frozenset(it.content_hash for it in media)
-        vector = replace(asked.vector, embedding=asked.embedding(rows), content_hashes=hashes)
+        vector = replace(plan.vector, embedding=plan.embedding(rows), content_hashes=hashes)
         with self._lock:
             self._vectors[key] = vector
             if len(self._vectors) > KEPT_QUERIES:
@@ -149,6 +149,8 @@ def _check(request: SearchRequest) -> None:
     """
     if not (request.texts or request.uploads or request.ids or request.like):
         raise Refusal(422, "give at least one of texts, uploads, ids and like")
+    if request.weights and (request.mode == "words" or not (request.texts or request.uploads or request.ids)):
+        raise Refusal(422, "weights need texts, uploads or ids, and a mode other than words")
     with _refused_if_invalid():
         _query(request, images=(*request.uploads, *request.ids))
 

@@ -19,6 +19,8 @@ from unite_search.storage.words import WORDS
 
 UNINDEXED_SHARE = 0.1
 """Share of rows outside the index that is not worth writing the whole index again."""
+MOST_UNINDEXED = 20_000
+"""More rows are never left outside: every search of the index reads all of them."""
 TOKENISER = {
     "with_position": True,
     "base_tokenizer": "whitespace",
@@ -107,7 +109,8 @@ def create(table: lance.LanceDataset) -> None:
 def update(table: lance.LanceDataset) -> None:
     """Bring the index up to date if too many rows are not in it."""
     name = index_name(table)
-    if name is not None and table.stats.index_stats(name)["num_unindexed_rows"] > UNINDEXED_SHARE * table.count_rows():
+    most = min(MOST_UNINDEXED, UNINDEXED_SHARE * table.count_rows())
+    if name is not None and table.stats.index_stats(name)["num_unindexed_rows"] > most:
         table.optimize.optimize_indices(index_names=[name])
 
 
