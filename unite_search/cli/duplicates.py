@@ -16,7 +16,7 @@ from unite_search.errors import UniteSearchError
 
 if TYPE_CHECKING:
     from unite_search.collection import Collection
-    from unite_search.item import Item, local_time
+    from unite_search.item import Item
     from unite_search.search.duplicates import CopyGroup, Duplicates
 
 FILE_FIELDS = (
@@ -116,6 +116,7 @@ def _print_groups(found: Duplicates) -> None:
 
 
 def _cells(file: Item, first: Item) -> Iterator[Any]:
+    from unite_search.item import local_time
     from unite_search.media.uri import uri_to_path
 
     yield literal(shown_path(uri_to_path(file.uri)))

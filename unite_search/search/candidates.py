@@ -123,7 +123,14 @@ def lookup_of(catalog: Catalog, query: QueryVector, scope: Scope, options: Searc
         within = ", ".join(f"'{name}'" for name in scope.sizes)
         conditions.append(f"partition IN ({within})")
     with catalog.guarded():
-        return look_up(catalog.full_text, query.words, " AND ".join(conditions) or None, scope.stored, k)
+        return look_up(
+            catalog.full_text,
+            query.words,
+            " AND ".join(conditions) or None,
+            scope.stored,
+            k,
+            may_be_misspelt=query.language is None,
+        )
 
 
 def _within(ids: NDArray[np.int64], allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:

@@ -138,7 +138,15 @@ class Lookup:
 NOTHING_TO_LOOK_UP = Lookup()
 
 
-def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str, int], k: int) -> Lookup:
+def look_up(
+    index: FullText,
+    words: Words,
+    where: str | None,
+    sizes: Mapping[str, int],
+    k: int,
+    *,
+    may_be_misspelt: bool = True,
+) -> Lookup:
     """Look the words of a query up.
 
     Args:
@@ -147,13 +155,14 @@ def look_up(index: FullText, words: Words, where: str | None, sizes: Mapping[str
         where: SQL expression that candidates must match.
         sizes: number of items of the collection, by partition.
         k: most candidates for each way of finding them.
+        may_be_misspelt: whether a word that nothing holds may stand for one that is spelt like it.
     """
     if not words.telling:
         return NOTHING_TO_LOOK_UP
     everything = sum(sizes.values())
     with_text = sum(size for name, size in sizes.items() if "text" in name)
     telling = words.telling[:MOST_TERMS]
-    may_be_misspelt = len(telling) <= MOST_TERMS_MISSPELT
+    may_be_misspelt &= len(telling) <= MOST_TERMS_MISSPELT
     known = (_term(index, term, with_text, everything, may_be_misspelt=may_be_misspelt) for term in telling)
     terms = tuple(term for term in known if term is not None)
     if not terms:
