@@ -169,7 +169,10 @@ def _parts(word: str) -> list[str]:
 
     Of `sunsetBeach2`, these are `sunset`, `Beach` and `2`, and what stands side by side, such as `sunsetBeach`.
     """
-    cuts = [0, *(place for place in range(1, len(word)) if _is_seam(word[place - 1], word[place])), len(word)]
+    seams = [place for place in range(1, len(word)) if _is_seam(word[place - 1], word[place])]
+    if not seams:
+        return []
+    cuts = [0, *seams, len(word)]
     longest = len(cuts) - 1 if len(cuts) - 1 <= MOST_JOINED_PARTS else 1
     return [word[one:other] for place, one in enumerate(cuts) for other in cuts[place + 1 : place + 1 + longest]]
 
