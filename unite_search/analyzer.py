@@ -52,10 +52,7 @@ def variants(text: str) -> list[str]:
 
     Each is given once, and none is a term of the text.
     """
-    known = set(terms(text))
-    parts = {term for word in _WORD.findall(text) for part in _parts(word) for term in terms(part)}
-    characters = {character for run in _UNSPACED.findall(folded(text)) for character in run}
-    return sorted({*parts, *characters, *map(singular, known)} - known)
+    return sorted(_variants(text, set(terms(text))))
 
 
 def document(text: str, labels: Sequence[str]) -> str:
@@ -145,9 +142,19 @@ def _pieces(word: str) -> Iterable[tuple[int, int]]:
     yield from [(place, len(word))] if len(word) > place else []
 
 
+def _variants(text: str, known: set[str]) -> set[str]:
+    """Return the variants of a text, given its terms."""
+    parts = {term for word in _WORD.findall(text) for part in _parts(word) for term in terms(part)}
+    unspaced = [] if text.isascii() else _UNSPACED.findall(folded(text))
+    return {*parts, *(character for run in unspaced for character in run), *map(singular, known)} - known
+
+
 def _runs(fields: Sequence[str]) -> list[str]:
-    forms = {form for field in fields for form in variants(field)}
-    return [*(" ".join(terms(field)) for field in fields), *sorted(forms)]
+    found = [terms(field) for field in fields]
+    forms: set[str] = set()
+    for field, known in zip(fields, found, strict=True):
+        forms |= _variants(field, set(known))
+    return [*map(" ".join, found), *sorted(forms)]
 
 
 def _terms_of_word(word: str) -> Iterable[str]:
