@@ -403,25 +403,17 @@ def _gathered(ranked: Sequence[Scored], question: Question) -> list[Gathered]:
 
 def _in_turns(groups: Sequence[Gathered], sizes: Mapping[str, int]) -> list[Gathered]:
     """Where a picture asks: other items and texts in turn, texts as often as they are many; weak ones at the end."""
+    share = max(Fraction(1, 2), Fraction(sizes["text"], sum(sizes.values()))) if groups else Fraction(0)
     ordered: list[Gathered] = []
     for is_weak in (False, True):
         alike = [group for group in groups if group.items[0].is_weak == is_weak]
         texts = [group for group in alike if group.items[0].entry.partition == "text"]
         others = [group for group in alike if group.items[0].entry.partition != "text"]
-        while texts or others:
-            count = sum(
-                group.items[0].entry.partition == "text" for group in ordered[len(ordered) - _done(ordered, is_weak) :]
-            )
-            place = _done(ordered, is_weak) + 1
-            wants_text = Fraction(count) < int(
-                max(Fraction(1, 2), Fraction(sizes["text"], sum(sizes.values()))) * place
-            )
-            ordered.append((texts if (wants_text and texts) or not others else others).pop(0))
+        given = len(texts)
+        for place in range(1, len(alike) + 1):
+            is_due = given - len(texts) < int(share * place)
+            ordered.append((texts if texts and (is_due or not others) else others).pop(0))
     return ordered
-
-
-def _done(ordered: Sequence[Gathered], is_weak: bool) -> int:
-    return sum(group.items[0].is_weak == is_weak for group in ordered)
 
 
 def _bytes_of(entry: Entry) -> tuple[object, ...]:

@@ -830,6 +830,15 @@ def test_where_many_hold_a_word_the_nearest_and_the_shortest_are_looked_at(fixed
         check_parts(hit, expected, TOLERANCE)
 
 
+def test_an_exact_phrase_is_first_however_many_shorter_texts_hold_its_words(fixed: Fixed) -> None:
+    """BM25 ranks the text with the phrase behind three hundred shorter ones, and it is the farthest by its vector."""
+    marble = vector_of_text("marble kite")
+    fixed.write("text", near(marble, np.linspace(0.6, 0.1, 300), 1), "kite marble")
+    fixed.write("text", near(marble, [-0.5], 2), f"a marble kite {'and other words ' * 40}")
+    first, second = fixed.shown(Asked(plain=("marble", "kite")), "auto", top_k=2)
+    assert (first.is_exact, second.is_exact) == (True, False)
+
+
 def test_pages_of_words_alone_show_one_list_up_to_a_thousand_candidates(fixed: Fixed) -> None:
     """BM25 prefers short captions, which come last here; what their words say is the same for all."""
     vectors = near(vector_of_text("kite"), np.linspace(0.5, 0.1, 400), 1)

@@ -167,11 +167,12 @@ def look_up(
     terms = tuple(term for term in known if term is not None)
     if not terms:
         return NOTHING_TO_LOOK_UP
-    candidates = index.match(sorted(Lookup(terms).forms), k, where)
+    forms = Lookup(terms).forms
+    candidates = index.match(sorted(forms), k, where)
     most_exact = max(MOST_EXACT, int(MOST_EXACT_SHARE * everything))
     exact = {phrase: count for phrase, count in _counted(index, words, most_exact) if count <= most_exact}
     for phrase in exact:
-        if {*phrase} != Lookup(terms).forms:  # The items with the words are those with the phrase.
+        if forms != {*phrase[:1]}:  # Or else the items with the one word are those with the phrase.
             candidates |= index.match_phrase(phrase, k, where)
     crowded = tuple(phrase for phrase, count in exact.items() if count > k)
     labels = frozenset({" ".join(words.terms), *words.telling} if words.is_label and exact else ())
